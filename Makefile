@@ -1,0 +1,77 @@
+# The two commands of this project: `make run` and `make test`. The rest is for developers.
+#
+#   make run [LOG=/var/log/mail.log] [CONFIG=mxheed.yaml] [ARGS="…"]
+#   make test [T=tests/rules] [K=expression]
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test lint live bench bench-rules bench-logs bench-serve bench-pacing \
+        soak-kills fuzz clean
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+help: ## show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# The stamp files tell make what is installed; setup.cfg is what decides it.
+$(VENV)/.python:
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" contrib/dev/venv
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.python setup.cfg
+	@echo "installing mxheed into $(VENV) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run setup.cfg
+	@echo "installing what the tests need into $(VENV) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,redis]'
+	@touch $@
+
+run: $(VENV)/.run ## follow this machine's mail log (or play a sample day) and serve page, metrics, sockets
+	@exec $(BIN)/mxheed run $(if $(LOG),--log '$(LOG)') $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
+
+test: $(VENV)/.test ## install what the tests need and run the whole suite
+	@contrib/dev/test-packages
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest $(T) $(if $(K),-k '$(K)')
+
+lint: $(VENV)/.test ## ruff and mypy only
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+live: $(VENV)/.test ## only the tests against real servers
+	@contrib/dev/test-packages
+	@$(BIN)/python -m pytest -m live
+
+bench: bench-rules bench-logs bench-serve ## all quick benchmarks
+
+bench-rules: $(VENV)/.test ## time per reply, warm, cold, and with ten times the rules
+	@$(BIN)/python -m bench.rules_bench
+
+bench-logs: $(VENV)/.test ## log lines per second beside other programs
+	@contrib/dev/bench-packages
+	@$(BIN)/python -m bench.logs_bench
+
+bench-serve: $(VENV)/.test ## decisions per second beside other daemons
+	@contrib/dev/bench-packages
+	@$(BIN)/python -m bench.serve_bench
+
+bench-pacing: $(VENV)/.test ## the proving ground: stock Postfix against Postfix with mxheed
+	@contrib/dev/test-packages
+	@$(BIN)/python -m bench.pacing
+
+soak-kills: $(VENV)/.test ## 200 random kills while a log grows and rotates
+	@$(BIN)/python -m bench.kills --kills 200
+
+fuzz: $(VENV)/.test ## coverage-guided fuzzing of the parsers (needs atheris)
+	@$(BIN)/pip install --quiet --disable-pip-version-check '.[fuzz]'
+	@$(BIN)/python -m bench.fuzz
+
+clean: ## remove what make and the tools made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var

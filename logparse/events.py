@@ -1,0 +1,60 @@
+"""The values a log line can become: the vocabulary between the parsers and everything behind them.
+
+Contract: values only, immutable, no I/O, no clock. Times are POSIX seconds (UTC) as float, texts are
+str (bytes decoded as UTF-8 with ``backslashreplace``), host names are lower case without a final dot.
+Failure: none; a line nobody understands is an ``Unparsed``, never an exception.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+__all__ = ["Delivery", "Origin", "Outcome", "Removed", "Stage", "Unparsed"]
+
+# accepted by the remote side · refused for now · refused for good · given up after its lifetime ·
+# an echo of an earlier failure (no attempt was made) · held by our own gate · an address probe
+Outcome = Literal["sent", "deferred", "bounced", "expired", "suspended", "held", "probe"]
+
+# "remote": `reply` is what the other server said · "local": the words of our own MTA
+Origin = Literal["remote", "local"]
+
+Stage = Literal["connect", "helo", "starttls", "auth", "mail", "rcpt", "data", "eod"]
+
+
+class Delivery(NamedTuple):
+    """One recipient's result of one delivery attempt (or of an attempt that was not made)."""
+
+    time: float
+    mta: Literal["postfix", "exim"]
+    service: str  # as logged: "postfix/smtp", "postfix-out/relay/smtp", "exim"
+    agent: str  # last part of the service ("smtp", "lmtp", "error", "local"); Exim: the transport
+    queue_id: str
+    recipient: str  # as logged, without <>; quoted local parts keep their quotes
+    orig_recipient: str | None
+    host: str | None  # the remote host's name; None: relay=none or local delivery
+    address: str | None  # its address, or a unix socket's path
+    port: int | None
+    conn_use: int  # 1: a fresh connection
+    delay: float  # seconds, whole life of the message so far
+    delays: tuple[float, float, float, float] | None  # a/b/c/d: before qmgr, in qmgr, connect, send
+    dsn: str  # "4.2.1"; "" where the MTA logs none
+    status: str  # as logged: "sent", "deferred", "bounced", "SOFTBOUNCE", "==", "**"…
+    outcome: Outcome
+    origin: Origin
+    stage: Stage | None
+    reply: str  # a remote reply unfolded to one line, or the local words
+
+
+class Removed(NamedTuple):
+    """The message left the queue for good."""
+
+    time: float
+    mta: Literal["postfix", "exim"]
+    queue_id: str
+
+
+class Unparsed(NamedTuple):
+    """A line that looks like a delivery but was not understood: counted, never dropped."""
+
+    line: bytes
+    reason: str

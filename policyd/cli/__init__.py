@@ -1,0 +1,85 @@
+"""The command line: one Typer application, put together from one module per command.
+
+Contract: every command module offers ``register(app)``; a command raises, it never exits by itself.
+Failure: `main` is the one place where exceptions become words on stderr and an exit code:
+1 for what the operator can mend, 2 for wrong usage, 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+__all__ = ["COMMANDS", "build", "main"]
+
+# the order in which `mxheed --help` shows them
+COMMANDS = (
+    "run",
+    "check",
+    "classify",
+    "report",
+    "receivers",
+    "throttle",
+    "rules",
+    "setup",
+    "doctor",
+    "bypass",
+)
+
+
+def build() -> Callable[..., object]:
+    """Put the application together."""
+    import typer
+
+    app = typer.Typer(
+        name="mxheed",
+        help="Heeds what every MX says: reads the delivery log, understands each reply, paces "
+        "outbound mail per receiver.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback(invoke_without_command=False)
+    def root() -> None:
+        pass
+
+    for name in COMMANDS:
+        import_module(f"policyd.cli.{name}").register(app)
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if args[:1] == ["bypass"]:
+        # the responder of last resort must start when nothing else can be imported
+        from policyd.serve import bypass
+
+        return bypass.main(args[1:])
+    import click
+
+    from logparse.errors import LogError
+    from policyd.errors import MxheedError
+    from rules.errors import RulesError
+
+    try:
+        result = build()(args=args, standalone_mode=False, prog_name="mxheed")
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as wrong:
+        wrong.show()
+        return wrong.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 130
+    except (MxheedError, RulesError, LogError) as mendable:
+        print(f"mxheed: {mendable}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
