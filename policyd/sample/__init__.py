@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 __all__ = ["NOON", "PATH", "SPEED", "lines"]

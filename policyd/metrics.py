@@ -1,0 +1,174 @@
+"""Every metric of mxheed in one table: names, kinds, help texts, labels.
+
+Contract: `TABLE` is the only place where a metric gets its name; docs/metrics.md, the dashboard and
+the alert rules are tested against it. Labels are bounded: receivers are those of the counters
+(the busiest and "other"), all other labels have closed sets of values. Failure: none.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+
+from policyd.exposition import CONTENT_TYPE, Exposition, Family
+
+__all__ = ["CONTENT_TYPE", "DELAY_BOUNDS", "DELAY_PARTS", "STATES", "TABLE", "Metrics"]
+
+# from a fast local receiver to a message that waits for hours
+DELAY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0)
+DELAY_PARTS = ("before_queue", "in_queue", "connect", "send", "total")
+STATES = ("free", "slowed", "suspended", "probing")
+
+TABLE: tuple[Family, ...] = (
+    Family(
+        "mxheed_build_info",
+        "gauge",
+        "Always 1; the label tells the version.",
+        ("version",),
+    ),
+    Family(
+        "mxheed_deliveries_total",
+        "counter",
+        "Recipients by how their delivery attempt ended.",
+        ("receiver", "outcome"),
+    ),
+    Family(
+        "mxheed_replies_total",
+        "counter",
+        "Replies by what they mean and at which stage they came; one session that failed for "
+        "several recipients counts once.",
+        ("receiver", "category", "stage"),
+    ),
+    Family(
+        "mxheed_replies_unclassified_total",
+        "counter",
+        "Refusals that no rule knows.",
+        ("receiver",),
+    ),
+    Family(
+        "mxheed_delivery_delay_seconds",
+        "histogram",
+        "How long deliveries took, by part of the way.",
+        ("receiver", "part"),
+        DELAY_BOUNDS,
+    ),
+    Family("mxheed_log_lines_total", "counter", "Log lines read."),
+    Family(
+        "mxheed_log_unparsed_total",
+        "counter",
+        "Log lines that look like a delivery and were not understood.",
+    ),
+    Family(
+        "mxheed_log_gap_bytes_total",
+        "counter",
+        "Bytes of the log that were lost to rotation or truncation before they could be read.",
+    ),
+    Family(
+        "mxheed_log_last_line_timestamp_seconds",
+        "gauge",
+        "The stamp of the newest log line that was understood.",
+    ),
+    Family("mxheed_rules_loaded", "gauge", "Rules in use."),
+    Family(
+        "mxheed_classifier_lookups_total",
+        "counter",
+        "Replies judged, by whether the verdict came from the cache.",
+        ("cache",),
+    ),
+    Family(
+        "mxheed_config_last_reload_successful",
+        "gauge",
+        "1 if the newest configuration is in use, 0 if it was refused.",
+    ),
+    Family(
+        "mxheed_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        "When the configuration in use was loaded.",
+    ),
+    Family(
+        "mxheed_throttle_state",
+        "gauge",
+        "1 for the state a receiver is in, 0 for the others.",
+        ("receiver", "pool", "state"),
+    ),
+    Family(
+        "mxheed_throttle_rate",
+        "gauge",
+        "Attempts a second a slowed receiver may get; no sample while it is free.",
+        ("receiver", "pool"),
+    ),
+    Family(
+        "mxheed_throttle_window",
+        "gauge",
+        "Attempts that may be in flight at once.",
+        ("receiver", "pool"),
+    ),
+    Family(
+        "mxheed_throttle_in_flight",
+        "gauge",
+        "Attempts in flight.",
+        ("receiver", "pool"),
+    ),
+    Family(
+        "mxheed_throttle_until_timestamp_seconds",
+        "gauge",
+        "When a suspended receiver is probed again.",
+        ("receiver", "pool"),
+    ),
+    Family(
+        "mxheed_throttle_changes_total",
+        "counter",
+        "How often a state was entered.",
+        ("receiver", "pool", "state"),
+    ),
+    Family(
+        "mxheed_receiver_recipient_limit",
+        "gauge",
+        "Recipients per message a receiver takes, as learnt from its replies.",
+        ("receiver",),
+    ),
+    Family(
+        "mxheed_socketmap_answers_total",
+        "counter",
+        "Answers given to Postfix's table look-ups.",
+        ("map", "answer"),
+    ),
+    Family(
+        "mxheed_policy_answers_total",
+        "counter",
+        "Answers given to policy requests.",
+        ("action",),
+    ),
+    Family(
+        "mxheed_server_errors_total",
+        "counter",
+        "Requests that got the safe answer because they could not be understood or handled.",
+        ("service",),
+    ),
+    Family("mxheed_held_messages", "gauge", "Messages held and not yet let go."),
+    Family(
+        "mxheed_releases_total",
+        "counter",
+        "Messages let go, by how it went.",
+        ("result",),
+    ),
+    Family(
+        "mxheed_mx_lookups_total",
+        "counter",
+        "MX look-ups in the background, by result.",
+        ("result",),
+    ),
+)
+
+
+class Metrics(Exposition):
+    """The /metrics page: the families of the table, and process figures by prometheus-client."""
+
+    def __init__(self) -> None:
+        super().__init__(TABLE)
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        GCCollector(registry=self._process)
+
+    def render(self) -> bytes:
+        """The whole page."""
+        return super().render() + generate_latest(self._process)
