@@ -1,0 +1,131 @@
+"""One judged attempt: the controller's only food.
+
+Contract: frozen values, made from a log line's `Delivery` and its `Verdict`, or from a question of
+the status filter, which comes earlier. Texts are cut to a bounded length.
+Failure: none.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from logparse.events import Delivery, Origin, Outcome, Stage
+from rules.verdict import Scope, Stance, Verdict
+
+__all__ = ["Evidence", "Lane", "Source", "from_delivery", "from_status", "is_own_hold"]
+
+Source = Literal["log", "status"]
+
+_REPLY_KEPT = 300
+
+# Postfix's words for "the MX gate dropped every record"; echoed in front of by "temporarily
+# suspended" once it thinks the destination dead.
+_HOLD_WORDS = "DNS reply filter drops all results"
+
+
+class Lane(NamedTuple):
+    """What is paced: mail from one pool of source addresses to one receiver."""
+
+    pool: str  # "" is the default pool
+    receiver: str
+
+
+class Evidence(NamedTuple):
+    """One recipient's result of one attempt, as far as pacing needs it."""
+
+    time: float
+    source: Source
+    pool: str | None  # None: the log does not tell; taken from the gate's memory
+    receiver: str  # "unknown" where no host was reached
+    domain: str  # the recipient's
+    recipient: str
+    queue_id: str  # "" for the status filter's questions
+    host: str
+    outcome: Outcome
+    category: str  # "" for accepted mail
+    scope: Scope
+    stance: Stance
+    rule: str | None
+    reply: str
+    retry_after: float | None
+    stage: Stage | None
+    origin: Origin
+    conn_use: int
+    group: tuple[object, ...]  # equal for the recipients of one transaction
+    arrived: float  # when the message came into the queue; 0.0: not known
+    sender: str = ""  # the envelope sender's domain, where known
+
+
+def is_own_hold(delivery: Delivery) -> bool:
+    """Whether a deferral is nothing but our own gate's doing (or Postfix's echo of it)."""
+    if delivery.outcome == "held":
+        return True
+    return delivery.outcome in ("suspended", "deferred") and _HOLD_WORDS in delivery.reply
+
+
+def from_delivery(
+    delivery: Delivery,
+    verdict: Verdict | None,
+    receiver: str,
+    *,
+    pool: str | None = None,
+    sender: str = "",
+) -> Evidence:
+    """Evidence from a log line; `verdict` is None for accepted mail."""
+    delays = delivery.delays
+    return Evidence(
+        time=delivery.time,
+        source="log",
+        pool=pool,
+        receiver=receiver,
+        domain=domain_of(delivery.recipient),
+        recipient=delivery.recipient,
+        queue_id=delivery.queue_id,
+        host=delivery.host or "",
+        outcome="held" if is_own_hold(delivery) else delivery.outcome,
+        category=verdict.category if verdict else "",
+        scope=verdict.scope if verdict else "connection",
+        stance=verdict.stance if verdict else "none",
+        rule=verdict.rule if verdict else None,
+        reply=delivery.reply[:_REPLY_KEPT],
+        retry_after=verdict.retry_after if verdict else None,
+        stage=delivery.stage,
+        origin=delivery.origin,
+        conn_use=delivery.conn_use,
+        group=(delivery.address, delivery.conn_use, delays[:3] if delays else None),
+        arrived=delivery.time - delivery.delay,
+        sender=sender,
+    )
+
+
+def from_status(
+    now: float, host: str, reply: str, verdict: Verdict | None, receiver: str
+) -> Evidence:
+    """Evidence from a question of `smtp_delivery_status_filter`: no queue id, no recipient."""
+    return Evidence(
+        time=now,
+        source="status",
+        pool=None,
+        receiver=receiver,
+        domain="",
+        recipient="",
+        queue_id="",
+        host=host,
+        outcome="deferred" if verdict else "sent",
+        category=verdict.category if verdict else "",
+        scope=verdict.scope if verdict else "connection",
+        stance=verdict.stance if verdict else "none",
+        rule=verdict.rule if verdict else None,
+        reply=reply[:_REPLY_KEPT],
+        retry_after=verdict.retry_after if verdict else None,
+        stage=None,
+        origin="remote",
+        conn_use=0,
+        group=(),
+        arrived=0.0,
+    )
+
+
+def domain_of(recipient: str) -> str:
+    """The domain of an address, lower case; a quoted local part may contain @."""
+    return recipient.rpartition("@")[2].rstrip(".").lower()
