@@ -11,7 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("rules", "logparse", "policyd")
 # who may import whom: policyd stands on the two others, which do not know each other
-ALLOWED = {"rules": {"rules"}, "logparse": {"logparse"}, "policyd": {"policyd", "rules", "logparse"}}
+ALLOWED = {
+    "rules": {"rules"},
+    "logparse": {"logparse"},
+    "policyd": {"policyd", "rules", "logparse"},
+}
 PURE = ("rules/*.py", "logparse/*.py", "policyd/throttle/*.py", "policyd/gate.py")
 
 MODULES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))

@@ -1,0 +1,37 @@
+"""`mxheed check`: is this configuration whole and valid? The same loader as start and reload.
+
+Failure: exit code 1 with every mistake as file:line:column.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from policyd import config as configuration
+from policyd.manual import sample
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def check(
+        config: Annotated[
+            Path | None, typer.Option("--config", "-c", help="The configuration file to check.")
+        ] = None,
+        defaults: Annotated[
+            bool,
+            typer.Option("--defaults", help="Print a whole commented configuration and stop."),
+        ] = False,
+    ) -> None:
+        """Check a configuration and its site rules; print all mistakes with their places."""
+        if defaults:
+            typer.echo(sample(), nl=False)
+            return
+        configuration.load(config)
+        typer.echo(f"{config or 'the embedded defaults'}: no mistakes")

@@ -1,0 +1,134 @@
+"""The configuration: one YAML file, read by one function for start, reload, check and tests.
+
+Contract: `load` returns a whole valid `Config` or raises; `Config()` are the embedded defaults,
+with which mxheed runs without any file. Each part of the program defines its own section; this
+module only names them. Failure: `ConfigError` lists every mistake with file:line:column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import rules
+from policyd.bind import bind
+from policyd.errors import ConfigError, MxheedError
+from policyd.units import Duration
+from rules.source import Problem, parse
+
+__all__ = ["Config", "LogSettings", "MetricsSettings", "RulesSettings", "StateSettings", "load"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """Where the delivery log is read."""
+
+    path: str = field(
+        default="auto",
+        metadata={
+            "doc": "A log file, `journal`, `-` (standard input), `sample` (play the bundled sample "
+            "day), or `auto`: the machine's mail log, else its journal, else the sample day."
+        },
+    )
+    mta: Literal["auto", "postfix", "exim"] = field(
+        default="auto", metadata={"doc": "Which MTA writes it; `auto` tells line by line."}
+    )
+    pools: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "doc": "Which source address pool a syslog name belongs to, such as "
+            "`postfix/pool2/smtp: pool2`; what is not named belongs to the default pool."
+        },
+    )
+    commit_interval: Duration = field(
+        default=1.0,
+        metadata={"doc": "How often position, counters and evidence are committed.", "min": 0.05},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StateSettings:
+    """What survives a restart."""
+
+    file: str = field(
+        default="",
+        metadata={
+            "doc": "The SQLite file. Empty: `mxheed.db` in systemd's state directory, else in "
+            "`~/.local/state/mxheed` (root: `/var/lib/mxheed`)."
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RulesSettings:
+    """The language that replies are read by."""
+
+    site: tuple[str, ...] = field(
+        default=(),
+        metadata={"doc": "Your own rule files: they add, override by id, or disable rules."},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """What Prometheus sees."""
+
+    receivers: int = field(
+        default=200,
+        metadata={
+            "doc": "How many receivers have a label of their own; the rest are `other`.",
+            "min": 1,
+            "max": 10000,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything an operator can set; `Config()` is what runs without a file."""
+
+    log: LogSettings = LogSettings()
+    state: StateSettings = StateSettings()
+    rules: RulesSettings = RulesSettings()
+    metrics: MetricsSettings = MetricsSettings()
+
+
+def load(path: Path | None) -> Config:
+    """The configuration in `path`; None gives the defaults.
+
+    Raises `ConfigError` with all mistakes of the file and of the site rules that it names.
+    """
+    if path is None:
+        return Config()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise MxheedError(f"cannot read the configuration {path}: {wrong}") from wrong
+    problems: list[Problem] = []
+    tree = parse(text, str(path), problems) if text.strip() else None
+    config = bind(Config, tree, problems)
+    problems += site_problems(config, path)
+    if problems:
+        raise ConfigError(sorted(problems))
+    return config
+
+
+def site_files(config: Config, base: Path | None) -> list[Path]:
+    """The site rule files; relative names count from the configuration's folder."""
+    folder = base.parent if base else Path()
+    return [folder / name for name in config.rules.site]
+
+
+def site_problems(config: Config, base: Path | None) -> list[Problem]:
+    """The mistakes in the site rule files."""
+    files = site_files(config, base)
+    if not files:
+        return []
+    try:
+        rules.load(site=files)
+    except rules.RulesError as wrong:
+        return list(wrong.problems)
+    return []
