@@ -36,9 +36,7 @@ class Verdict:
     suppress: bool  # may a list manager drop the address
     retry_after: float | None = None  # seconds, spoken or implied, clamped
     hint: str | None = None  # the phrase or code that told retry_after
-    captures: Mapping[str, str | int | float] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    captures: Mapping[str, str | int | float] = field(default_factory=lambda: MappingProxyType({}))
     flags: tuple[Flag, ...] = ()
     code: int | None = None
     enhanced: str | None = None

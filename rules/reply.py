@@ -1,0 +1,153 @@
+"""An SMTP reply as a value: code, enhanced code and one line of text that patterns may look at.
+
+Contract: `read` accepts any string: a reply as it came over the wire (several lines), as Postfix
+or Exim folds it into a log line, with the logger's words around it, or without any code. The
+rules are written down in SPEC.md, "A reply". Only the first `LIMIT` characters are looked at; the
+work is linear in them.
+Failure: none; what cannot be recognised simply stays text.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import NamedTuple
+
+__all__ = ["LIMIT", "Reply", "read"]
+
+LIMIT = 8192
+
+
+class Reply(NamedTuple):
+    """What a reply says, before anybody judges it."""
+
+    code: int | None
+    enhanced: str | None  # as spoken
+    status: str | None  # the enhanced code after the reply code has had its say
+    text: str  # for patterns: one line, addresses masked
+    spoken: str  # for captures: one line, nothing masked
+    stage: str | None  # told by the logger's words around the reply
+    mismatch: bool  # reply code and enhanced code disagree about the class
+
+    @property
+    def digit(self) -> int | None:
+        """The class: 2, 3, 4 or 5; None where nothing tells it."""
+        if self.code is not None:
+            return self.code // 100
+        return int(self.status[0]) if self.status else None
+
+
+_CODE = re.compile(r"([2-5][0-9][0-9])(?![0-9A-Za-z_.])([ \-]?) ?")
+_LEADING = re.compile(
+    r"[#(\[]{0,2}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])[)\]]{0,2}[\s:;,\-_]*"
+)
+_INSIDE = re.compile(r"(?:^|[\s(#\[;:])([245]\.[0-7]\.[0-9]{1,3})(?=[\s)\];:,]|$)")
+_BREAK = re.compile(r"\\r\\n|\\n|\\r")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]+")
+_ADDRESS = re.compile(r"""(?:"[^"]{0,64}"|[^\s<>()\[\]"',;:=]{1,64})@[^\s<>()\[\]"',;:=]{1,255}""")
+_IP = re.compile(
+    r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])"
+    r"|(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{1,4}(?![0-9A-Fa-f:])"
+)
+_SUFFIX = re.compile(r" ?\(in reply to ([A-Za-z ]{2,40})\)$")
+_PREFIX = re.compile(
+    r"""(?ix)^ (?: delivery[ ]temporarily[ ]suspended:[ ] | Protocol[ ]error:[ ] )*
+    (?: SASL[ ](?:\[CACHED\][ ])?authentication[ ]failed;[ ]server[ ](?P<auth>\S{1,300})[ ]said:[ ]
+      | TLS[ ]is[ ]required,[ ]but[ ]host[ ](?P<tls>\S{1,300})[ ]refused[ ]to[ ]start[ ]TLS:[ ]
+      | host[ ]\S{1,300}[ ](?:said:|(?P<greeting>refused[ ]to[ ]talk[ ]to[ ]me:))[ ]
+      | (?:[^:]{1,200}:[ ])? SMTP[ ]error[ ]from[ ]remote[ ]mail(?:er|[ ]server)
+        [ ]after[ ](?P<after>.{1,400}?):[ ](?:host[ ]\S{1,255}[ ]\[[0-9A-Fa-f.:]{2,45}\]:[ ])
+      | (?:Diagnostic-Code:[ ]?)?smtp;[ ]?
+      | .{0,300}?\b(?:remote[ ](?:host|server)[ ])?(?:said|returned|responded|answered)
+        (?:[ ]with)?:?[ ]?'?(?=[245][0-9][0-9][ \-])
+      | host[ ]\S{1,255}[ ]\[[0-9A-Fa-f.:]{2,45}\]:[ ]
+    )"""
+)
+_STAGE = (
+    ("end of data", "eod"),
+    ("rcpt", "rcpt"),
+    ("mail from", "mail"),
+    ("data", "data"),
+    ("initial connection", "connect"),
+    ("ehlo", "helo"),
+    ("helo", "helo"),
+    ("lhlo", "helo"),
+    ("starttls", "starttls"),
+    ("auth", "auth"),
+)
+
+
+def read(reply: str) -> Reply:
+    """Take a reply apart."""
+    line = reply[:LIMIT]
+    if "\\" in line:
+        line = _BREAK.sub(" ", line)
+    line = " ".join(line.split())
+    if not line.isprintable():
+        line = " ".join(_CONTROL.sub(" ", line).split())
+    stage = None
+    head = _CODE.match(line)
+    if head is None or line.endswith(")"):
+        line, stage = _unwrap(line, head is None)
+        head = _CODE.match(line)
+    code = int(head[1]) if head else None
+    rest = line[head.end() :] if head else line
+    leading = _LEADING.match(rest)
+    enhanced = leading[1] if leading else None
+    if leading:
+        rest = rest[leading.end() :]
+    if head and (head[2] == "-" or "\n" in reply):
+        rest = _repeated(head[1], enhanced).sub(" ", rest).strip()
+    if enhanced is None:
+        enhanced = _inside(rest, code)
+    status, mismatch = enhanced, False
+    if code is not None and enhanced is not None and int(enhanced[0]) != code // 100:
+        status, mismatch = f"{code // 100}{enhanced[1:]}", True
+    return Reply(code, enhanced, status, _mask(rest), rest, stage, mismatch)
+
+
+def _mask(text: str) -> str:
+    """Hide what names a mailbox or a host: a rule must not depend on it."""
+    if "@" in text:
+        text = _ADDRESS.sub("x@x.x", text)
+    return _IP.sub("0.0.0.0", text)
+
+
+def _inside(text: str, code: int | None) -> str | None:
+    """An enhanced code that stands somewhere in the text, as qmail and others write it."""
+    found = _INSIDE.search(text)
+    if found is None:
+        return None
+    marked = found[0][0] in "(#["
+    return found[1] if marked or code is None or int(found[1][0]) == code // 100 else None
+
+
+@functools.lru_cache(maxsize=256)
+def _repeated(code: str, enhanced: str | None) -> re.Pattern[str]:
+    """The code at the start of each further line, which folding left in the middle."""
+    again = rf"(?:{re.escape(enhanced)}(?![0-9.])[ \-]?)?" if enhanced else ""
+    return re.compile(rf"(?:^|[ ?]){code}(?:- ?| |$){again}")
+
+
+def _unwrap(line: str, codeless: bool) -> tuple[str, str | None]:
+    """The reply without the logger's words around it, and the stage they told."""
+    stage = None
+    suffix = _SUFFIX.search(line[-64:])
+    if suffix:
+        line = line[: len(line) - len(suffix[0])]
+        stage = _stage_of(suffix[1])
+    prefix = _PREFIX.match(line) if codeless else None
+    if prefix:
+        line = line[prefix.end() :]
+        if prefix["after"]:
+            stage = stage or _stage_of(prefix["after"])
+        elif prefix["greeting"]:
+            stage = stage or "connect"
+        elif prefix["auth"] or prefix["tls"]:
+            stage = stage or ("auth" if prefix["auth"] else "starttls")
+    return line, stage
+
+
+def _stage_of(words: str) -> str | None:
+    low = words.lower()
+    return next((stage for word, stage in _STAGE if word in low), None)
