@@ -1,0 +1,101 @@
+"""The private world of a lab: network, mount and process namespaces with an agent inside.
+
+Contract: `why_not()` says in words why a lab cannot be had here, or None. `enter()` starts the
+agent (tests/lab/agent.py) as a child of the namespace's first process: when the agent ends, or its
+standard input is closed, everything inside ends with it. `furnish()` is what the agent does first:
+loopback up, private copies mounted over the directories a mail system writes to.
+Failure: OSError or CalledProcessError with the command's own words.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["REPOSITORY", "enter", "furnish", "why_not"]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_UNSHARE = ("unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child")
+_PROGRAMS = ("unshare", "ip", "mount", "dnsmasq", "postfix", "postconf", "openssl", "setpriv")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# bash stays the first process of the namespace and reaps what daemons leave behind
+_INIT = '"$0" -m tests.lab.agent "$1"; exit $?'
+
+# users the lab knows beside the machine's own: the daemon's, and one with a mailbox
+_USERS = (
+    "mxheed:x:790:790:mxheed:/nonexistent:/usr/sbin/nologin\n"
+    "alice:x:791:791:alice:/nonexistent:/bin/sh\n"
+)
+
+
+@functools.cache
+def why_not() -> str | None:
+    """Why a lab cannot run here, or None."""
+    if os.geteuid() != 0:
+        return "needs root"
+    missing = [name for name in _PROGRAMS if shutil.which(name, path=_PATH) is None]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    tried = subprocess.run([*_UNSHARE, "ip", "link", "set", "lo", "up"], capture_output=True)
+    if tried.returncode != 0:
+        return f"namespaces are not permitted: {tried.stderr.decode().strip()}"
+    return None
+
+
+def enter(directory: Path) -> subprocess.Popen[str]:
+    """Start a lab's agent; it speaks JSON lines on its standard input and output."""
+    with (directory / "agent.err").open("w") as errors:
+        return subprocess.Popen(
+            [*_UNSHARE, "bash", "-c", _INIT, sys.executable, str(directory)],
+            cwd=REPOSITORY,
+            env={"PATH": _PATH, "LANG": "C.UTF-8", "TZ": "UTC"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+
+
+def furnish(directory: Path) -> None:
+    """Prepare the world; to be called inside, before anything else runs."""
+    _do("ip", "link", "set", "lo", "up")
+    for name, target in (("postfix", "/etc/postfix"), ("log", "/var/log"), ("mail", "/var/mail")):
+        (directory / name).mkdir()
+        _do("mount", "--bind", str(directory / name), target)
+    for target in ("/var/spool/postfix", "/var/lib/postfix", "/run", "/srv"):
+        _do("mount", "-t", "tmpfs", "-o", "mode=0755", "lab", target)
+    Path("/var/mail").chmod(0o1777)
+    shutil.chown("/var/lib/postfix", "postfix", "postfix")
+    _replace(directory, "/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    _replace(directory, "/etc/hosts", "127.0.0.1 localhost lab.test\n")
+    _replace(directory, "/etc/passwd", Path("/etc/passwd").read_text() + _USERS)
+    _replace(directory, "/etc/group", _groups(Path("/etc/group").read_text()))
+    # the program as anyone may read it, wherever the checkout lies
+    packages = next(Path(path) for path in sys.path if path.endswith("site-packages"))
+    for source, target in ((REPOSITORY, "/srv/mxheed"), (packages, "/srv/packages")):
+        Path(target).mkdir()
+        _do("mount", "--bind", str(source), target)
+
+
+def _groups(text: str) -> str:
+    lines = []
+    for line in text.splitlines():
+        if line.startswith("postdrop:"):
+            line += "mxheed" if line.endswith(":") else ",mxheed"
+        lines.append(line)
+    return "\n".join([*lines, "mxheed:x:790:", "alice:x:791:", ""])
+
+
+def _replace(directory: Path, target: str, text: str) -> None:
+    private = directory / target.rpartition("/")[2]
+    private.write_text(text)
+    _do("mount", "--bind", str(private), target)
+
+
+def _do(*command: str) -> None:
+    subprocess.run(command, check=True)
