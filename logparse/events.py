@@ -1,7 +1,8 @@
-"""The values a log line can become: the vocabulary between the parsers and everything behind them.
+"""The values a log line can become: what the parsers say to everything behind them.
 
-Contract: values only, immutable, no I/O, no clock. Times are POSIX seconds (UTC) as float, texts are
-str (bytes decoded as UTF-8 with ``backslashreplace``), host names are lower case without a final dot.
+Contract: values only, immutable, no I/O, no clock. Times are POSIX seconds (UTC) as float, texts
+are str (bytes decoded as UTF-8 with ``backslashreplace``), host names are lower case without a
+final dot.
 Failure: none; a line nobody understands is an ``Unparsed``, never an exception.
 """
 
@@ -9,11 +10,12 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Delivery", "Origin", "Outcome", "Removed", "Stage", "Unparsed"]
+__all__ = ["Delivery", "Event", "Origin", "Outcome", "Removed", "Stage", "Unparsed", "text_of"]
 
 # accepted by the remote side · refused for now · refused for good · given up after its lifetime ·
-# an echo of an earlier failure (no attempt was made) · held by our own gate · an address probe
-Outcome = Literal["sent", "deferred", "bounced", "expired", "suspended", "held", "probe"]
+# an echo of an earlier failure (no attempt was made) · held by our own gate · an address probe ·
+# one host refused, the verdict on the recipients is still to come (no recipient is named)
+Outcome = Literal["sent", "deferred", "bounced", "expired", "suspended", "held", "probe", "tried"]
 
 # "remote": `reply` is what the other server said · "local": the words of our own MTA
 Origin = Literal["remote", "local"]
@@ -43,6 +45,8 @@ class Delivery(NamedTuple):
     origin: Origin
     stage: Stage | None
     reply: str  # a remote reply unfolded to one line, or the local words
+    pid: int = 0  # of the delivery agent; 0: not logged
+    cut: bool = False  # the record was cut short: the end of the reply is missing
 
 
 class Removed(NamedTuple):
@@ -58,3 +62,11 @@ class Unparsed(NamedTuple):
 
     line: bytes
     reason: str
+
+
+Event = Delivery | Removed | Unparsed
+
+
+def text_of(data: bytes) -> str:
+    """Bytes of a log as text: UTF-8, and what is not UTF-8 stays visible as \\xNN."""
+    return data.decode("utf-8", "backslashreplace")

@@ -1,0 +1,182 @@
+"""Reads Postfix logs: delivery records, ends of messages.
+
+Contract: `PostfixParser.feed(block, now)` takes whole lines, returns the events in their order.
+`records` and `careful` are the two steps of it, for callers in a hurry (see policyd.pipeline).
+What a record looks like, and why text from outside cannot forge one, is told in `logparse.record`.
+Failure: none; a line that begins like a record and cannot be read is an `Unparsed`. Time is linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import tzinfo
+
+from logparse.events import Delivery, Event, Removed, Unparsed, text_of
+from logparse.framing import FRAME, program_of
+from logparse.reason import read, relay_of
+from logparse.record import QUEUE_ID, RECORD, groups_of
+from logparse.stamps import Stamps
+
+__all__ = ["RECLEN", "PostfixParser", "records"]
+
+RECLEN = 2000  # Postfix cuts the text of a record to this many bytes, without a sign
+
+_FRAME = re.compile(FRAME)
+_QUEUE_ID = re.compile(QUEUE_ID + rb": ")
+_EXPIRED = re.compile(rb"from=<[^\n]*>, status=(expired|force-expired), returned to sender")
+
+
+class PostfixParser:
+    """Reads blocks of whole log lines."""
+
+    def __init__(self, zone: tzinfo | None = None, removed: bool = True) -> None:
+        self.stamps = Stamps(zone)
+        self._removed = removed
+
+    def feed(self, block: bytes, now: float) -> list[Event]:
+        """The events in `block`, in the order of its lines."""
+        events: list[Event] = []
+        for record in records(block, self._removed):
+            event = (
+                self.careful(record, now)
+                if isinstance(record, bytes)
+                else self.delivery(record, now)
+            )
+            if event is not None:
+                events.append(event)
+        return events
+
+    def delivery(self, match: re.Match[bytes], now: float) -> Delivery:
+        """The value of a line that `RECORD` matched."""
+        stamp, program, pid, *groups = match.groups()
+        cut = match.end() - match.start(4) >= RECLEN
+        return self._build((stamp, program, pid), groups, cut, now)
+
+    def careful(self, line: bytes, now: float) -> Event | None:
+        """The event of a line that is not an ordinary record; None: it is none of ours."""
+        frame = _FRAME.match(line)
+        head = frame.groups(b"") if frame else (b"", b"", b"")
+        start = frame.end() if frame else 0
+        found = _QUEUE_ID.match(line, start)
+        if found is None:
+            return None
+        rest = found.end()
+        if line.startswith(b"to=", rest):
+            groups = groups_of(line, rest)
+            if isinstance(groups, str):
+                return Unparsed(line, groups)
+            return self._build(head, [found[1], *groups], len(line) - start >= RECLEN, now)
+        when = self.stamps.posix(head[0], now)
+        if line[rest:] == b"removed":
+            return Removed(when, "postfix", text_of(found[1]))
+        expired = _EXPIRED.fullmatch(line, rest)
+        if expired is not None:
+            return self._expired(when, head, found[1], expired[1])
+        return None
+
+    def _build(
+        self, head: Sequence[bytes], groups: Sequence[bytes | None], cut: bool, now: float
+    ) -> Delivery:
+        stamp, program, pid = head
+        orig, uses = groups[2], groups[4]
+        queue_id, to, _, relay, _, delay, a, b, c, d, dsn, status, text = (
+            text_of(group or b"") for group in groups
+        )
+        service, agent = program_of(program)
+        reading = read(status, dsn, text, agent, relay_of(relay), cut)
+        return Delivery(
+            time=self.stamps.posix(stamp, now),
+            mta="postfix",
+            service=service,
+            agent=agent,
+            queue_id=queue_id,
+            recipient=to,
+            orig_recipient=None if orig is None else text_of(orig),
+            host=reading.relay.host,
+            address=reading.relay.address,
+            port=reading.relay.port,
+            conn_use=int(uses) if uses else 1,
+            delay=_seconds(delay),
+            delays=(_seconds(a), _seconds(b), _seconds(c), _seconds(d)),
+            dsn=dsn,
+            status=status,
+            outcome=reading.outcome,
+            origin=reading.origin,
+            stage=reading.stage,
+            reply=reading.reply,
+            pid=int(pid or 0),
+            cut=reading.cut,
+        )
+
+    def _expired(
+        self, when: float, head: Sequence[bytes], queue_id: bytes, status: bytes
+    ) -> Delivery:
+        service, agent = program_of(head[1])
+        return Delivery(
+            time=when,
+            mta="postfix",
+            service=service,
+            agent=agent,
+            queue_id=text_of(queue_id),
+            recipient="",
+            orig_recipient=None,
+            host=None,
+            address=None,
+            port=None,
+            conn_use=1,
+            delay=0.0,
+            delays=None,
+            dsn="",
+            status=text_of(status),
+            outcome="expired",
+            origin="local",
+            stage=None,
+            reply="returned to sender",
+            pid=int(head[2] or 0),
+        )
+
+
+def records(block: bytes, removed: bool = True) -> Iterator[re.Match[bytes] | bytes]:
+    """The lines of `block` that may hold an event: matched, or raw where care is needed."""
+    match, find, rfind = RECORD.match, block.find, block.rfind
+    others = _ends(block, removed)
+    start = 0  # where the line that is looked at can begin at the earliest
+    at = find(b": to=")
+    while at >= 0:
+        begin = rfind(b"\n", start, at) + 1 or start
+        while others and others[-1][0] < begin:
+            yield others.pop()[1]
+        record = match(block, begin)
+        if record is not None:
+            start = record.end()
+            yield record
+        else:
+            start = find(b"\n", at)
+            if start < 0:
+                start = len(block)
+            yield block[begin:start]
+        at = find(b": to=", start)
+    while others:
+        yield others.pop()[1]
+
+
+def _ends(block: bytes, removed: bool) -> list[tuple[int, bytes]]:
+    """The lines with a message's end, last first, each with its place."""
+    found: list[tuple[int, bytes]] = []
+    for words in (b": removed\n", b"expired, returned to sender\n")[not removed :]:
+        at = block.find(words)
+        while at >= 0:
+            end = at + len(words) - 1
+            begin = block.rfind(b"\n", 0, at) + 1
+            found.append((begin, block[begin:end]))
+            at = block.find(words, end)
+    found.sort(reverse=True)
+    return found
+
+
+def _seconds(digits: str) -> float:
+    try:
+        return float(digits)
+    except ValueError:
+        return 0.0  # such as "1.2.3": no Postfix writes that, and it is not worth losing the line

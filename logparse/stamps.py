@@ -1,0 +1,106 @@
+"""Turns the time stamps of log lines into POSIX seconds.
+
+Contract: `Stamps.posix(stamp, now)` reads RFC 3164 (``Feb  3 04:05:06``, one or two spaces or a
+zero before the day, no year and no zone), RFC 3339 (``2026-02-03T04:05:06.12+01:00``) and Exim's
+(``2026-02-03 04:05:06.123 +0100``). Missing years are inferred from `now`: the latest year that
+does not put the line more than a day into the future, so a log read across New Year comes out
+right. Missing zones are `zone`, by default the machine's. The clock is never read.
+Failure: a stamp that is no date (``Feb 31``) gives `now`; nothing is raised.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+
+__all__ = ["Stamps"]
+
+_NAMES = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = {name: number for number, name in enumerate(_NAMES, start=1)}
+_DAY = 86_400.0
+_KEPT = 4096  # minutes in the cache; a busy log has few at a time
+
+
+class Stamps:
+    """Reads stamps; remembers the minutes it has seen, because neighbours share them."""
+
+    def __init__(self, zone: tzinfo | None = None) -> None:
+        self._zone = zone
+        self._minutes: dict[bytes, float] = {}
+        self._epoch = 0  # half days: inferred years hold only near the `now` they came from
+
+    def posix(self, stamp: bytes, now: float) -> float:
+        """The time of `stamp`; `now` when it is not a date."""
+        try:
+            if stamp[:1].isdigit():
+                return self._dated(stamp)
+            return self._undated(stamp, now)
+        except (ValueError, IndexError, KeyError, OverflowError, OSError):
+            return now
+
+    def _dated(self, stamp: bytes) -> float:
+        clock, zone = _split_zone(stamp)
+        minute = clock[:16] + zone
+        start = self._minutes.get(minute)
+        if start is None:
+            start = self._keep(minute, self._local(_date(clock), _offset(zone)))
+        return start + float(clock[17:])
+
+    def _undated(self, stamp: bytes, now: float) -> float:
+        if int(now // (_DAY / 2)) != self._epoch:
+            self._epoch = int(now // (_DAY / 2))
+            self._minutes.clear()
+        minute = stamp[:-3]
+        start = self._minutes.get(minute)
+        if start is None:
+            start = self._keep(minute, self._infer(minute, now))
+        return start + int(stamp[-2:])
+
+    def _infer(self, minute: bytes, now: float) -> float:
+        month, day, clock = minute.split()
+        hours, _, minutes = clock.partition(b":")
+        year = datetime.fromtimestamp(now, UTC).year
+        for candidate in (year + 1, year, year - 1, *range(year - 2, year - 9, -1)):
+            try:
+                when = datetime(candidate, _MONTHS[month], int(day), int(hours), int(minutes))
+            except ValueError:
+                continue  # 29 February exists only in some years
+            start = self._local(when, None)
+            if start <= now + _DAY:
+                return start
+        raise ValueError("no such day")
+
+    def _local(self, when: datetime, zone: tzinfo | None) -> float:
+        zone = zone or self._zone
+        if zone is None:
+            return time.mktime(when.timetuple())
+        return when.replace(tzinfo=zone).timestamp()
+
+    def _keep(self, minute: bytes, start: float) -> float:
+        if len(self._minutes) >= _KEPT:
+            self._minutes.clear()
+        self._minutes[minute] = start
+        return start
+
+
+def _date(clock: bytes) -> datetime:
+    return datetime(
+        int(clock[:4]), int(clock[5:7]), int(clock[8:10]), int(clock[11:13]), int(clock[14:16])
+    )
+
+
+def _split_zone(stamp: bytes) -> tuple[bytes, bytes]:
+    if stamp.endswith(b"Z"):
+        return stamp[:-1], b"Z"
+    at = max(stamp.rfind(b"+"), stamp.rfind(b"-"))
+    return (stamp[:at].rstrip(), stamp[at:]) if at >= 17 else (stamp, b"")
+
+
+def _offset(zone: bytes) -> tzinfo | None:
+    if not zone:
+        return None
+    if zone == b"Z":
+        return UTC
+    digits = zone[1:].replace(b":", b"")
+    seconds = int(digits[:2]) * 3600 + int(digits[2:4] or b"0") * 60
+    return timezone(timedelta(seconds=seconds if zone[:1] == b"+" else -seconds))

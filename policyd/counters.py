@@ -1,0 +1,253 @@
+"""What is counted: plain dictionaries of whole numbers with bounded labels.
+
+Contract: `Counters.tally(receiver)` is the row of numbers of one receiver; callers add to it in
+place and set its `dirty` flag. Receivers we know by name always have a row of their own. Others
+("mx:…", "ip:…") get one while few do; after that a row has to be earned by `EARNED` attempts, and
+when `receivers` of them have one, the rest shares the row "other". A row is never taken away, so
+every exported counter only grows. Delays are kept in whole microseconds: sums are exact and do not
+depend on the order of adding.
+
+Saving: `take()` is what changed since the last `take()`, as (family, labels, value) with absolute
+values, so that writing it twice does no harm; `put_back(changes)` after a failed write; `dump()` is
+everything; `load(rows)` is the way back. Values are whole numbers or, for "delay", lists of them.
+Failure: ValueError from `load` for a family that does not exist.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+__all__ = [
+    "DELAY_BOUNDS",
+    "DELAY_PARTS",
+    "OTHER",
+    "Change",
+    "Counters",
+    "Histogram",
+    "Tally",
+    "Value",
+    "bucket_of",
+]
+
+# from a fast local receiver to a message that waits for hours
+DELAY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0)
+DELAY_PARTS = ("before_queue", "in_queue", "connect", "send", "total")
+OTHER = "other"
+EARNED = 20  # attempts that earn a row once half of the rows are given away
+
+_BOUNDS_US = tuple(round(bound * 1_000_000) for bound in DELAY_BOUNDS)
+_BUCKETS = len(DELAY_BOUNDS) + 1
+_TOTALS = ("lines", "unparsed", "gap_bytes", "last_time")
+
+Value = int | list[int]
+Change = tuple[str, tuple[str, ...], Value]  # family, labels, value
+
+
+def bucket_of(seconds: float) -> tuple[int, int]:
+    """The bucket a delay falls into, and the delay in microseconds."""
+    microseconds = round(seconds * 1_000_000)
+    return bisect_left(_BOUNDS_US, microseconds), microseconds
+
+
+class Histogram(NamedTuple):
+    """How many delays fell into each bucket (the last is beyond all bounds), and their sum."""
+
+    counts: list[int]
+    total: float
+
+
+class Tally:
+    """The numbers of one receiver."""
+
+    __slots__ = ("delays", "dirty", "outcomes", "receiver", "replies", "unclassified")
+
+    def __init__(self, receiver: str) -> None:
+        self.receiver = receiver
+        self.outcomes: dict[str, int] = {}
+        self.replies: dict[tuple[str, str], int] = {}  # (category, stage)
+        self.unclassified = 0
+        # per part: the buckets, and the sum in microseconds behind them
+        self.delays = [[0] * (_BUCKETS + 1) for _ in DELAY_PARTS]
+        self.dirty = False
+
+    def add_outcome(self, outcome: str) -> None:
+        """One recipient more whose attempt ended this way."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        self.dirty = True
+
+    def add_reply(self, category: str, stage: str) -> None:
+        """One reply more of this category."""
+        key = (category, stage)
+        self.replies[key] = self.replies.get(key, 0) + 1
+        self.dirty = True
+
+    def add_delay(self, part: int, seconds: float) -> None:
+        """One delay more of the part with this index in `DELAY_PARTS`."""
+        bucket, microseconds = bucket_of(seconds)
+        histogram = self.delays[part]
+        histogram[bucket] += 1
+        histogram[-1] += microseconds
+        self.dirty = True
+
+    def rows(self) -> Iterator[Change]:
+        """All numbers of this receiver, as `Counters.dump` gives them."""
+        name = self.receiver
+        for outcome, count in self.outcomes.items():
+            yield "deliveries", (name, outcome), count
+        for (category, stage), count in self.replies.items():
+            yield "replies", (name, category, stage), count
+        if self.unclassified:
+            yield "unclassified", (name,), self.unclassified
+        for part, histogram in zip(DELAY_PARTS, self.delays, strict=True):
+            if any(histogram[:-1]):
+                yield "delay", (name, part), list(histogram)
+
+
+class Counters:
+    """All numbers; see the module."""
+
+    def __init__(self, receivers: int = 500) -> None:
+        self.receivers = receivers
+        self.tallies: dict[str, Tally] = {}
+        self.lines = 0
+        self.unparsed = 0
+        self.gap_bytes = 0
+        self.last_time = 0  # whole seconds: the newest stamp understood
+        self._candidates: dict[str, int] = {}  # receivers without a row, and how often seen
+        self._earned = 0  # rows given to receivers we do not know by name
+        self._saved: dict[str, int] = {}
+        self._dropped: set[str] = set()
+
+    def tally(self, receiver: str) -> Tally:
+        """The row of `receiver`, or the shared one."""
+        known = self.tallies.get(receiver)
+        if known is not None:
+            return known
+        if ":" in receiver and not self._earns(receiver):
+            receiver = OTHER
+        return self.tallies.setdefault(receiver, Tally(receiver))
+
+    def _earns(self, receiver: str) -> bool:
+        if self._earned >= self.receivers:
+            return False
+        if self._earned >= self.receivers // 2:
+            seen = self._candidates.get(receiver, 0) + 1
+            self._candidates[receiver] = seen
+            if seen < EARNED:
+                self._thin_out()
+                return False
+            del self._candidates[receiver]
+            self._dropped.add(receiver)
+        self._earned += 1
+        return True
+
+    def _thin_out(self) -> None:
+        """Keeps the list of candidates short: what is seen rarely is forgotten."""
+        if len(self._candidates) <= 4 * self.receivers:
+            return
+        halved = {name: seen // 2 for name, seen in self._candidates.items() if seen > 1}
+        self._dropped.update(self._candidates.keys() - halved.keys())
+        self._candidates = halved
+
+    # what /metrics asks for: one mapping per metric, keyed by its labels
+
+    def deliveries(self) -> dict[tuple[str, ...], float]:
+        """Recipients by (receiver, outcome)."""
+        return {
+            (name, outcome): count
+            for name, tally in self.tallies.items()
+            for outcome, count in tally.outcomes.items()
+        }
+
+    def replies(self) -> dict[tuple[str, ...], float]:
+        """Replies by (receiver, category, stage)."""
+        return {
+            (name, category, stage): count
+            for name, tally in self.tallies.items()
+            for (category, stage), count in tally.replies.items()
+        }
+
+    def unclassified(self) -> dict[tuple[str, ...], float]:
+        """Refusals no rule knows, by (receiver,)."""
+        return {
+            (name,): tally.unclassified
+            for name, tally in self.tallies.items()
+            if tally.unclassified
+        }
+
+    def delays(self) -> dict[tuple[str, ...], Histogram]:
+        """Delay histograms by (receiver, part)."""
+        return {
+            (name, part): Histogram(histogram[:-1], histogram[-1] / 1_000_000)
+            for name, tally in self.tallies.items()
+            for part, histogram in zip(DELAY_PARTS, tally.delays, strict=True)
+            if any(histogram[:-1])
+        }
+
+    # saving
+
+    def dump(self) -> list[Change]:
+        """Everything."""
+        rows = [row for tally in self.tallies.values() for row in tally.rows()]
+        rows += [("total", (name,), getattr(self, name)) for name in _TOTALS]
+        rows += [("candidate", (name,), seen) for name, seen in self._candidates.items()]
+        return rows
+
+    def take(self) -> list[Change]:
+        """What changed since the last time; a value of 0 for a candidate means it is gone."""
+        rows: list[Change] = []
+        for tally in self.tallies.values():
+            if tally.dirty:
+                tally.dirty = False
+                rows += tally.rows()
+        for name in _TOTALS:
+            value = getattr(self, name)
+            if self._saved.get(name) != value:
+                self._saved[name] = value
+                rows.append(("total", (name,), value))
+        if self._candidates or self._dropped:
+            rows += [("candidate", (name,), 0) for name in self._dropped]
+            rows += [("candidate", (name,), seen) for name, seen in self._candidates.items()]
+            self._dropped = set()
+        return rows
+
+    def put_back(self, changes: Iterable[Change]) -> None:
+        """Marks `changes` as not saved after all."""
+        for family, labels, value in changes:
+            if family == "total":
+                self._saved.pop(labels[0], None)
+            elif family == "candidate":
+                if value == 0 and labels[0] not in self._candidates:
+                    self._dropped.add(labels[0])
+            else:
+                self.tallies[labels[0]].dirty = True
+
+    def load(self, rows: Iterable[Change]) -> None:
+        """Takes up what was dumped or saved; meant for an empty object."""
+        for family, labels, value in rows:
+            self._load(family, labels, value)
+        self._earned = sum(":" in name for name in self.tallies)
+
+    def _load(self, family: str, labels: tuple[str, ...], value: Value) -> None:
+        if family == "total" and isinstance(value, int):
+            if labels[0] in _TOTALS:
+                setattr(self, labels[0], value)
+                self._saved[labels[0]] = value
+            return
+        if family == "candidate" and isinstance(value, int):
+            if value:
+                self._candidates[labels[0]] = value
+            return
+        tally = self.tallies.setdefault(labels[0], Tally(labels[0]))
+        if family == "deliveries" and isinstance(value, int):
+            tally.outcomes[labels[1]] = value
+        elif family == "replies" and isinstance(value, int):
+            tally.replies[labels[1], labels[2]] = value
+        elif family == "unclassified" and isinstance(value, int):
+            tally.unclassified = value
+        elif family == "delay" and isinstance(value, list) and len(value) == _BUCKETS + 1:
+            tally.delays[DELAY_PARTS.index(labels[1])] = list(value)
+        else:
+            raise ValueError(f"no counter family {family!r} with labels {labels} and {value!r}")

@@ -1,0 +1,90 @@
+"""Which log lines tell the same reply: one transaction that failed or went through as a whole.
+
+When a session fails for several recipients at once (greeting, MAIL, DATA, end of data), an MTA logs
+the one reply once per recipient. For Postfix the lines of one transaction share the delivery
+agent's process, the queue id, the times before and in the queue (fixed when the message is handed
+to the agent, different at the next attempt) and the reply. Exim logs the lines of one delivery
+process of a message together.
+
+Contract: `fresh(delivery)` is False for the second and further lines of such a reply; `is_new` is
+the same question from the bare values. The last transaction of `_KEPT` agents is remembered, oldest
+forgotten first, so the answer depends on the lines only, not on how they were cut into blocks.
+Failure: none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from zlib import crc32
+
+from logparse.events import Delivery
+
+__all__ = ["Session", "Sessions", "make_room"]
+
+# Postfix: queue id, microseconds before and in the queue, checksum of the reply;
+# Exim: address, seconds, nothing, checksum
+Session = tuple[bytes, int, int, int]
+
+_KEPT = 512
+_TOGETHER = 30  # seconds; no Exim retries a message that soon
+
+
+def make_room(table: dict[Any, Any], size: int) -> None:
+    """Forgets the oldest entry of a full table."""
+    if len(table) >= size:
+        del table[next(iter(table))]
+
+
+class Sessions:
+    """The last transaction of each delivery agent."""
+
+    def __init__(self) -> None:
+        self._last: dict[bytes, Session] = {}
+
+    def fresh(self, delivery: Delivery) -> bool:
+        """Whether this is the first line that tells this reply."""
+        if delivery.stage == "rcpt":
+            return True  # each recipient got an answer of its own
+        reply = crc32(delivery.reply.encode("utf-8", "replace"))
+        if delivery.mta == "exim":
+            return self._fresh_exim(delivery, reply)
+        a, b = (delivery.delays or (0.0, 0.0))[:2]
+        return self.is_new(
+            str(delivery.pid).encode(),
+            (delivery.queue_id.encode(), round(a * 1_000_000), round(b * 1_000_000), reply),
+        )
+
+    def is_new(self, key: bytes, session: Session) -> bool:
+        """Whether `session` is another one than the last of this agent; remembers it."""
+        last = self._last
+        if last.get(key) == session:
+            return False
+        if key not in last:
+            make_room(last, _KEPT)
+        last[key] = session
+        return True
+
+    def _fresh_exim(self, delivery: Delivery, reply: int) -> bool:
+        key = delivery.queue_id.encode()
+        when = int(delivery.time)
+        address = (delivery.address or delivery.host or "").encode()
+        known = self._last.get(key)
+        self.is_new(key, (address, when, 0, reply))
+        if known is None or known[0] != address or known[3] != reply:
+            return True
+        return abs(when - known[1]) > _TOGETHER
+
+    def snapshot(self) -> list[list[str | int]]:
+        """What is remembered, oldest first, as plain JSON values."""
+        return [
+            [key.decode("latin-1"), session[0].decode("latin-1"), *session[1:]]
+            for key, session in self._last.items()
+        ]
+
+    def restore(self, saved: Iterable[Sequence[Any]]) -> None:
+        """Takes a snapshot back."""
+        self._last = {
+            key.encode("latin-1"): (first.encode("latin-1"), a, b, reply)
+            for key, first, a, b, reply in saved
+        }
