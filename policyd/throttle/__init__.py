@@ -1,0 +1,25 @@
+"""Pacing per receiver: a pure controller from evidence and time to admissions and releases."""
+
+from __future__ import annotations
+
+from policyd.throttle.controller import Admission, Controller, Release
+from policyd.throttle.evidence import Evidence, Lane, from_delivery, from_status, is_own_hold
+from policyd.throttle.lane import LaneState, State
+from policyd.throttle.settings import Limits, MailClass, PacingSettings, Reaction
+
+__all__ = [
+    "Admission",
+    "Controller",
+    "Evidence",
+    "Lane",
+    "LaneState",
+    "Limits",
+    "MailClass",
+    "PacingSettings",
+    "Reaction",
+    "Release",
+    "State",
+    "from_delivery",
+    "from_status",
+    "is_own_hold",
+]

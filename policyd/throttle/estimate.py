@@ -1,0 +1,75 @@
+"""What a receiver took before it refused: from accepted messages to a rate.
+
+Contract: pure; counts of accepted attempts over time, kept in few cells however many there are.
+The estimate is the best sustained rate the receiver has shown: the largest count over a time that
+includes the wait until it accepted again.
+Failure: none; without history there is no estimate.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Accepted"]
+
+_CELLS = 64
+_HORIZON = 7200.0
+
+
+class Accepted:
+    """Accepted attempts as (first time, count) cells, fine when young and coarse when old."""
+
+    __slots__ = ("_cells", "_total")
+
+    def __init__(self) -> None:
+        self._cells: list[list[float]] = []
+        self._total = 0
+
+    @property
+    def total(self) -> int:
+        """Accepted attempts since the lane is known."""
+        return self._total
+
+    def add(self, now: float, count: int = 1) -> None:
+        """Count accepted attempts."""
+        self._total += count
+        cells = self._cells
+        if cells and now - cells[-1][0] < 0.1:
+            cells[-1][1] += count
+            return
+        cells.append([now, float(count)])
+        if len(cells) > _CELLS:
+            self._merge(now)
+
+    def _merge(self, now: float) -> None:
+        """Join the neighbours whose joining loses least, old ones first."""
+        cells = self._cells
+        while cells and now - cells[0][0] > _HORIZON:
+            del cells[0]
+        if len(cells) <= _CELLS:
+            return
+        best = min(
+            range(len(cells) - 2),
+            key=lambda i: (cells[i + 1][0] - cells[i][0]) / (now - cells[i][0] + 0.1),
+        )
+        cells[best][1] += cells[best + 1][1]
+        del cells[best + 1]
+
+    def within(self, now: float, span: float) -> float:
+        """Accepted attempts in the last `span` seconds, at least roughly."""
+        count = 0.0
+        for began, number in reversed(self._cells):
+            if began < now - span:
+                break
+            count += number
+        return count
+
+    def rate(self, refused_at: float, recovered_at: float) -> float | None:
+        """The best rate shown up to `refused_at`, counting the wait until `recovered_at`."""
+        best, count = 0.0, 0.0
+        for began, number in reversed(self._cells):
+            if began > refused_at:
+                continue
+            count += number
+            span = recovered_at - began
+            if span > 0:
+                best = max(best, count / span)
+        return best or None

@@ -1,0 +1,250 @@
+"""The book of waiting messages: what is held, since when, for which lanes, and who goes next.
+
+Contract: pure. A message has parts, one per lane and recipient domain; it can only be let go as a
+whole, which tries all its parts. Within a lane the next one is chosen by class share, then in turn
+by sender, then oldest first; parts that are not due yet wait aside.
+Failure: none; the book is bounded, and a message it forgot is retried by the MTA's own back-off.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from itertools import count
+
+from policyd.throttle.evidence import Lane
+
+__all__ = ["HoldBook", "Message", "Part"]
+
+
+class Part:
+    """The recipients of one message in one domain behind one lane."""
+
+    __slots__ = ("asked", "domain", "due", "lane", "probe_only", "recipients", "refused", "since")
+
+    def __init__(self, lane: Lane, domain: str, since: float) -> None:
+        self.lane = lane
+        self.domain = domain
+        self.since = since
+        self.due = since
+        self.recipients = 0
+        self.refused = 0  # times the receiver put it off (chooses the retry table's interval)
+        self.asked = False  # after release: its question was seen
+        self.probe_only = False
+
+
+class Message:
+    """One message of the queue with something waiting."""
+
+    __slots__ = (
+        "arrived",
+        "klass",
+        "lines",
+        "parts",
+        "pending",
+        "queue_id",
+        "released",
+        "sender",
+        "since",
+        "total",
+        "tries",
+    )
+
+    def __init__(self, queue_id: str, now: float, arrived: float) -> None:
+        self.queue_id = queue_id
+        self.arrived = arrived or now
+        self.since = now
+        self.sender = ""
+        self.klass = ""
+        self.parts: dict[tuple[Lane, str], Part] = {}  # waiting
+        self.pending: dict[tuple[Lane, str], Part] = {}  # let go, not seen again yet
+        self.released = 0.0
+        self.tries = 0
+        self.lines = 0  # hold lines it has cost so far
+        self.total = 0  # most recipients that were waiting at once
+
+
+class _Turn:
+    """One sender's waiting messages in one class of one lane."""
+
+    __slots__ = ("heap", "virtual")
+
+    def __init__(self, virtual: float) -> None:
+        self.virtual = virtual
+        self.heap: list[tuple[float, int, Message]] = []
+
+
+class HoldBook:
+    """All waiting messages, by queue id and by lane."""
+
+    def __init__(self, limit: int, share: Callable[[str], float]) -> None:
+        self._limit = limit
+        self._share = share
+        self._messages: dict[str, Message] = {}
+        self._turns: dict[Lane, dict[str, dict[str, _Turn]]] = {}
+        self._class_pass: dict[tuple[Lane, str], float] = {}
+        self._aside: list[tuple[float, int, str, tuple[Lane, str]]] = []
+        self._waiting: dict[Lane, int] = {}
+        self._serial = count()
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(list(self._messages.values()))
+
+    def get(self, queue_id: str) -> Message | None:
+        """The message with this queue id, if something of it is known."""
+        return self._messages.get(queue_id)
+
+    def waiting(self, lane: Lane) -> int:
+        """Parts waiting for a lane, due or not."""
+        return self._waiting.get(lane, 0)
+
+    def lanes(self) -> list[Lane]:
+        """Lanes with something ready."""
+        return list(self._turns)
+
+    def message(self, queue_id: str, now: float, arrived: float = 0.0) -> Message:
+        """The message, made known if it was not; the longest known makes room."""
+        found = self._messages.get(queue_id)
+        if found is None:
+            if len(self._messages) >= self._limit:
+                self.drop(next(iter(self._messages)))
+                self.forgotten += 1
+            found = self._messages[queue_id] = Message(queue_id, now, arrived)
+        return found
+
+    def wait(self, message: Message, lane: Lane, domain: str, now: float, due: float) -> Part:
+        """One more recipient of this part waits, until `due` at least."""
+        key = (lane, domain)
+        part = message.parts.get(key)
+        if part is None:
+            earlier = message.pending.pop(key, None)
+            part = message.parts[key] = Part(lane, domain, earlier.since if earlier else now)
+            part.refused = earlier.refused if earlier else 0
+            part.due = due
+            self._waiting[lane] = self._waiting.get(lane, 0) + 1
+            self._queue(message, part, now)
+        elif due > part.due:
+            part.due = due
+        part.recipients += 1
+        message.total = max(message.total, sum(p.recipients for p in message.parts.values()))
+        return part
+
+    def _queue(self, message: Message, part: Part, now: float) -> None:
+        if part.due > now:
+            entry = (part.due, next(self._serial), message.queue_id, (part.lane, part.domain))
+            heapq.heappush(self._aside, entry)
+            return
+        lane = part.lane
+        classes = self._turns.setdefault(lane, {})
+        senders = classes.setdefault(message.klass, {})
+        if not senders:  # a class that comes back must not have saved up its turns
+            floor = min(
+                (self._class_pass.get((lane, k), 0.0) for k, s in classes.items() if s), default=0.0
+            )
+            key = (lane, message.klass)
+            self._class_pass[key] = max(self._class_pass.get(key, 0.0), floor)
+        turn = senders.get(message.sender)
+        if turn is None:
+            turn = _Turn(min((t.virtual for t in senders.values()), default=0.0))
+            senders[message.sender] = turn
+        heapq.heappush(turn.heap, (part.since, next(self._serial), message))
+
+    def ripen(self, now: float) -> None:
+        """Move what has become due to its lane's queue."""
+        while self._aside and self._aside[0][0] <= now:
+            _, _, queue_id, key = heapq.heappop(self._aside)
+            message = self._messages.get(queue_id)
+            part = message.parts.get(key) if message else None
+            if message is not None and part is not None:
+                self._queue(message, part, now)
+
+    def next_due(self) -> float | None:
+        """When the next part that waits aside becomes due."""
+        return self._aside[0][0] if self._aside else None
+
+    def peek(self, lane: Lane) -> Message | None:
+        """Whose turn it is in a lane."""
+        found = self._head(lane)
+        return found[2] if found else None
+
+    def _head(self, lane: Lane) -> tuple[str, str, Message] | None:
+        classes = self._turns.get(lane)
+        while classes:
+            klass = min(classes, key=lambda k: self._class_pass.get((lane, k), 0.0))
+            senders = classes[klass]
+            while senders:
+                sender = min(senders, key=lambda s: (senders[s].virtual, senders[s].heap[0][:2]))
+                heap = senders[sender].heap
+                while heap and not self._valid(heap[0][2], lane):
+                    heapq.heappop(heap)
+                if heap:
+                    return klass, sender, heap[0][2]
+                del senders[sender]
+            del classes[klass]
+            self._class_pass.pop((lane, klass), None)
+        self._turns.pop(lane, None)
+        return None
+
+    def _valid(self, message: Message, lane: Lane) -> bool:
+        return self._messages.get(message.queue_id) is message and any(
+            key[0] == lane for key in message.parts
+        )
+
+    def charge(self, lane: Lane, message: Message, tokens: int) -> None:
+        """Count a turn that was taken: the class and the sender step back by what it cost."""
+        key = (lane, message.klass)
+        share = self._share(message.klass)
+        self._class_pass[key] = self._class_pass.get(key, 0.0) + tokens / share
+        turn = self._turns.get(lane, {}).get(message.klass, {}).get(message.sender)
+        if turn is not None:
+            turn.virtual += tokens
+
+    def release(self, message: Message, now: float) -> None:
+        """The message is let go: all its parts are on their way."""
+        for part in message.parts.values():
+            self._waiting[part.lane] -= 1
+            part.asked = False
+            message.pending[(part.lane, part.domain)] = part
+        message.parts = {}
+        message.released = now
+        message.tries += 1
+
+    def put_back(self, message: Message, now: float, due: float) -> None:
+        """What was let go and never seen waits again."""
+        for key, part in list(message.pending.items()):
+            del message.pending[key]
+            if key in message.parts:
+                continue
+            part.due = due
+            message.parts[key] = part
+            self._waiting[part.lane] = self._waiting.get(part.lane, 0) + 1
+            self._queue(message, part, now)
+
+    def settle(self, message: Message, lane: Lane, domain: str) -> None:
+        """This part is done (or was refused for good)."""
+        key = (lane, domain)
+        message.pending.pop(key, None)
+        if message.parts.pop(key, None) is not None:
+            self._waiting[lane] -= 1
+        if not message.parts and not message.pending:
+            self._messages.pop(message.queue_id, None)
+
+    def drop(self, queue_id: str) -> None:
+        """The message left the queue."""
+        message = self._messages.pop(queue_id, None)
+        if message is not None:
+            for part in message.parts.values():
+                self._waiting[part.lane] -= 1
+
+    def move(self, message: Message, sender: str, klass: str, now: float) -> None:
+        """Its sender became known: queue it where it belongs."""
+        if (message.sender, message.klass) == (sender, klass):
+            return
+        message.sender, message.klass = sender, klass
+        for part in message.parts.values():
+            if part.due <= now:
+                self._queue(message, part, now)

@@ -1,0 +1,141 @@
+"""Attempts in flight to one lane: how many may be, which are, and when they ended.
+
+Contract: an attempt is opened by the gate's admission and closed once, by whatever is seen first:
+the status filter's question on the same connection, the next attempt of the same delivery agent,
+the log line, or a time-out. Closed attempts wait for their log line so that nothing counts twice.
+The limit grows with acceptances and shrinks with refusals that name connections.
+Failure: none; the tables are bounded, a lost log line costs an attempt its time-out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from policyd.throttle.settings import WindowSettings
+
+__all__ = ["Attempt", "Window"]
+
+_WAITING = 64  # closed attempts per domain that may wait for their log line
+
+
+class Attempt:
+    """One delivery attempt that was let through."""
+
+    __slots__ = ("accepted", "began", "domain", "epoch", "heard", "open", "probe", "refused")
+
+    def __init__(self, domain: str, began: float, epoch: int, probe: bool) -> None:
+        self.domain = domain
+        self.began = began
+        self.epoch = epoch  # of the lane: a refusal of an older epoch is no news
+        self.probe = probe
+        self.open = True
+        self.heard = False  # already judged by the status filter
+        self.accepted = False
+        self.refused = False
+
+
+class Window:
+    """How many attempts may be in flight, and those that are."""
+
+    __slots__ = (
+        "_began",
+        "_by_domain",
+        "_oldest",
+        "_settings",
+        "cap",
+        "explore_at",
+        "explore_gap",
+        "latency",
+        "limit",
+        "open",
+        "taken",
+    )
+
+    def __init__(self, settings: WindowSettings) -> None:
+        self._settings = settings
+        self.limit = float(settings.initial)
+        self.cap: int | None = None  # learnt from refusals of connections
+        self.explore_at = 0.0
+        self.explore_gap = 0.0
+        self.open = 0
+        self.taken = 0  # accepted while the window was in use
+        self.latency = 0.0  # smoothed seconds from admission to end
+        self._by_domain: dict[str, deque[Attempt]] = {}
+        self._oldest: deque[Attempt] = deque()
+        self._began = 0.0
+
+    def size(self) -> int:
+        """Attempts allowed in flight."""
+        limit = int(self.limit)
+        return limit if self.cap is None else min(limit, self.cap)
+
+    def begin(self, domain: str, now: float, epoch: int, probe: bool) -> Attempt:
+        """Open an attempt."""
+        attempt = Attempt(domain, now, epoch, probe)
+        waiting = self._by_domain.get(domain)
+        if waiting is None:
+            waiting = self._by_domain[domain] = deque(maxlen=_WAITING)
+        elif len(waiting) == _WAITING:
+            self.close(waiting[0], now)
+        waiting.append(attempt)
+        self._oldest.append(attempt)
+        self.open += 1
+        return attempt
+
+    def close(self, attempt: Attempt, now: float) -> bool:
+        """End an attempt; False if it had ended before."""
+        if not attempt.open:
+            return False
+        attempt.open = False
+        self.open -= 1
+        took = now - attempt.began
+        self.latency = took if self.latency == 0.0 else self.latency * 0.9 + took * 0.1
+        return True
+
+    def pair(self, domain: str, now: float) -> Attempt | None:
+        """The oldest attempt to `domain` waiting for its log line, closed; None: unasked."""
+        waiting = self._by_domain.get(domain)
+        if not waiting:
+            return None
+        attempt = waiting.popleft()
+        if not waiting:
+            del self._by_domain[domain]
+        self.close(attempt, now)
+        return attempt
+
+    def expire(self, now: float) -> int:
+        """Close attempts whose end was never seen; returns how many were still open."""
+        lost = 0
+        while self._oldest and now - self._oldest[0].began > self._settings.timeout:
+            attempt = self._oldest.popleft()
+            if attempt.open:
+                attempt.open = False
+                self.open -= 1
+                lost += 1
+            waiting = self._by_domain.get(attempt.domain)
+            if waiting and waiting[0] is attempt:
+                waiting.popleft()
+                if not waiting:
+                    del self._by_domain[attempt.domain]
+        return lost
+
+    def accepted(self, now: float) -> None:
+        """Let the window grow: flat until the receiver has shown some patience, then one each."""
+        self.taken += 1
+        cap = self.cap
+        if cap is not None:
+            if self.open + 1 >= cap and now >= self.explore_at:
+                self.cap = cap + 1
+                self.explore_at = now + self.explore_gap
+            return
+        if self.taken > self._settings.settled and self.open >= self.limit / 2:
+            self.limit = min(self.limit + 1, self._settings.largest)
+
+    def refused_connection(self, in_flight: int, now: float, first: bool, gap: float) -> None:
+        """The receiver counts connections: remember one less than it refused at."""
+        floor = 1 if self.cap is None or not first else max(1, self.cap // 2)
+        cap = max(floor, in_flight - 1)
+        self.cap = cap if self.cap is None else min(self.cap, cap)
+        if first:
+            self.explore_gap = gap if self.explore_gap == 0.0 else self.explore_gap * 2
+            self.explore_at = now + self.explore_gap
