@@ -6,7 +6,8 @@ Failure: `LabError`.
 
 from __future__ import annotations
 
-from .lab import Lab, LabError, Ran, ReceiverView
+from .errors import LabError
+from .lab import Lab, Ran, ReceiverView
 from .namespace import why_not
 
 __all__ = ["Lab", "LabError", "Ran", "ReceiverView", "why_not"]

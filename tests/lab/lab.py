@@ -18,14 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import namespace
+from .errors import LabError
+from .mxheed import Mxheed
 from .postfix import Flavour, Postfix
 from .submission import Message
 
-__all__ = ["Lab", "LabError", "Ran", "ReceiverView"]
-
-
-class LabError(Exception):
-    """Something in the lab did not go as it must."""
+__all__ = ["Lab", "Ran", "ReceiverView"]
 
 
 class Ran(NamedTuple):
@@ -75,6 +73,7 @@ class Lab:
         self.directory = Path(tempfile.mkdtemp(prefix="mxheed-lab-"))
         self.directory.chmod(0o755)
         self.postfix = Postfix(self, flavour)
+        self.mxheed = Mxheed(self)
         self._agent = namespace.enter(self.directory)
         self._receivers: list[ReceiverView] = []
         self._opened = 0
@@ -157,7 +156,8 @@ class Lab:
         return view
 
     def reset(self) -> None:
-        """Close the receivers and empty the queue: the next test starts from nothing."""
+        """Stop mxheed, close the receivers, empty the queue: the next test starts from nothing."""
+        self.mxheed.stop()
         for view in self._receivers:
             self.call("close", name=view.name)
         self._receivers.clear()

@@ -70,6 +70,8 @@ def furnish(directory: Path) -> None:
     for target in ("/var/spool/postfix", "/var/lib/postfix", "/run", "/srv"):
         _do("mount", "-t", "tmpfs", "-o", "mode=0755", "lab", target)
     Path("/var/mail").chmod(0o1777)
+    Path("/var/log/mail.log").touch(0o640)  # as a distribution's syslog makes it
+    shutil.chown("/var/log/mail.log", "root", "adm")
     shutil.chown("/var/lib/postfix", "postfix", "postfix")
     _replace(directory, "/etc/resolv.conf", "nameserver 127.0.0.1\n")
     _replace(directory, "/etc/hosts", "127.0.0.1 localhost lab.test\n")
@@ -85,7 +87,7 @@ def furnish(directory: Path) -> None:
 def _groups(text: str) -> str:
     lines = []
     for line in text.splitlines():
-        if line.startswith("postdrop:"):
+        if line.startswith(("postdrop:", "adm:")):  # to release mail, to read the log
             line += "mxheed" if line.endswith(":") else ",mxheed"
         lines.append(line)
     return "\n".join([*lines, "mxheed:x:790:", "alice:x:791:", ""])
