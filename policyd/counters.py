@@ -16,7 +16,7 @@ Failure: ValueError from `load` for a family that does not exist.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 __all__ = [
@@ -52,9 +52,9 @@ def bucket_of(seconds: float) -> tuple[int, int]:
 
 
 class Histogram(NamedTuple):
-    """How many delays fell into each bucket (the last is beyond all bounds), and their sum."""
+    """How many fell into each bucket, and their sum."""
 
-    counts: list[int]
+    counts: Sequence[int]  # not cumulative; one more than the bounds: the last is beyond them all
     total: float
 
 

@@ -8,7 +8,7 @@ table, that has a source already, or whose labels do not fit it; label values ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
@@ -19,19 +19,14 @@ from prometheus_client.core import (
     Metric,
 )
 
+from policyd.counters import Histogram
+
 __all__ = ["CONTENT_TYPE", "Exposition", "Family", "Histogram", "Kind", "Labels", "Source"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Kind = Literal["counter", "gauge", "histogram"]
 Labels = tuple[str, ...]
-
-
-class Histogram(NamedTuple):
-    """What a histogram's series holds: how many fell into each bucket, and their sum."""
-
-    counts: Sequence[int]  # not cumulative; one more than the bounds: the last is +Inf
-    total: float
 
 
 Source = Callable[[], Mapping[Labels, float | Histogram]]

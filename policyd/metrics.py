@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 
+from policyd.counters import DELAY_BOUNDS, DELAY_PARTS
 from policyd.exposition import CONTENT_TYPE, Exposition, Family
 
 __all__ = ["CONTENT_TYPE", "DELAY_BOUNDS", "DELAY_PARTS", "STATES", "TABLE", "Metrics"]
 
-# from a fast local receiver to a message that waits for hours
-DELAY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0)
-DELAY_PARTS = ("before_queue", "in_queue", "connect", "send", "total")
 STATES = ("free", "slowed", "suspended", "probing")
 
 TABLE: tuple[Family, ...] = (
