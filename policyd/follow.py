@@ -1,0 +1,178 @@
+"""The daemon's way through the log: read, count, commit, and let others have their turn.
+
+Contract: one `Follower` per log. Blocks are read in a thread and processed in the event loop, one
+at a time (64 KiB take well under a millisecond), so that a policy answer never waits for more than
+one block. Position, counters and documents are taken between two blocks and written in one
+transaction. `caught_up` is set as soon as the log was read to the end for the first time: before
+that the numbers are older than those a scraper may have seen. `run` ends after `stop`, with a last
+commit. The clock is an argument.
+Failure: what cannot be read or written is said once and tried again, ever more slowly up to half a
+minute; meanwhile everything goes on in memory. A block that breaks the processing is logged and
+counted as a gap: one bad line must not stop the daemon at every start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Protocol
+
+from logparse.errors import LogError
+from logparse.source import Block, Position, Source
+from policyd.errors import StoreError
+from policyd.store import Store
+from policyd.store.sqlite import Change
+
+__all__ = ["Counting", "Documents", "Follower"]
+
+_log = logging.getLogger(__name__)
+
+SLOWEST = 30.0  # seconds between two attempts to read a log that gives errors
+
+# Named snapshots that belong to the same moment as the counters; None: as it was
+Documents = Mapping[str, Callable[[], bytes | None]]
+
+
+class Counting(Protocol):
+    """What the follower needs of the counters (`policyd.counters.Counters`)."""
+
+    gap_bytes: int
+
+    def take(self) -> list[Change]:
+        """What changed since the last time."""
+
+    def put_back(self, changes: Iterable[Change]) -> None:
+        """Not saved after all."""
+
+    def dump(self) -> list[Change]:
+        """Everything."""
+
+
+class _Commit(NamedTuple):
+    """What is written together; the event loop takes it, a thread writes it."""
+
+    store: Store
+    position: Position
+    changes: list[Change]
+    rows: list[Change]
+    documents: dict[str, bytes]
+    complete: bool
+
+    def write(self) -> bool:
+        try:
+            self.store.commit(self.position, self.rows, self.documents, complete=self.complete)
+        except StoreError:
+            return False
+        return True
+
+
+class Follower:
+    """See the module."""
+
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        counters: Counting,
+        process: Callable[[bytes, float], None],
+        *,
+        clock: Callable[[], float],
+        documents: Documents | None = None,
+        interval: float = 1.0,
+        poll: float = 0.05,
+    ) -> None:
+        self.caught_up = False
+        self.trouble: str | None = None  # why the log cannot be read at the moment
+        self.failures = 0  # blocks that broke the processing
+        self._source = source
+        self._store = store
+        self._counters = counters
+        self._process = process
+        self._clock = clock
+        self._documents = documents or {}
+        self._interval = interval
+        self._poll = poll
+        self._position = source.position
+        self._dirty = False
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End `run` soon, after a last commit."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Follow the log until `stop`."""
+        loop = asyncio.get_running_loop()
+        next_commit = loop.time() + self._interval
+        pause = self._poll
+        with ThreadPoolExecutor(1, "mxheed-log") as thread:
+            try:
+                while not self._stopping.is_set():
+                    try:
+                        block = await loop.run_in_executor(thread, self._source.read)
+                        self._trouble(None)
+                        pause = self._poll
+                    except (LogError, OSError) as error:
+                        self._trouble(str(error))
+                        block, pause = None, min(pause * 2, SLOWEST)
+                    if block is not None:
+                        self._take(block)
+                    at_end = block is None or block.end
+                    self.caught_up = self.caught_up or (at_end and self.trouble is None)
+                    if self._dirty and loop.time() >= next_commit:
+                        commit = self._commit()
+                        self._written(commit, await loop.run_in_executor(thread, commit.write))
+                        next_commit = loop.time() + self._interval
+                    await self._rest(pause if at_end else 0.0)
+            finally:
+                thread.shutdown()
+                if self._dirty:
+                    self._commit().write()
+                self._source.close()
+
+    def _take(self, block: Block) -> None:
+        """Count one block; from here to the next `await` nothing else happens."""
+        if block.data:
+            try:
+                self._process(block.data, self._clock())
+            except Exception:  # whatever it is, the next start would meet it again
+                self.failures += 1
+                self._counters.gap_bytes += len(block.data)
+                _log.exception("a block of %d bytes could not be processed", len(block.data))
+        self._counters.gap_bytes += block.gap
+        self._position = block.position
+        self._dirty = True
+
+    def _commit(self) -> _Commit:
+        """A consistent state, taken now."""
+        complete = self._store.wants_all
+        changes = self._counters.take()
+        taken = {name: take() for name, take in self._documents.items()}
+        documents = {name: value for name, value in taken.items() if value is not None}
+        rows = self._counters.dump() if complete else changes
+        self._dirty = False
+        return _Commit(self._store, self._position, changes, rows, documents, complete)
+
+    def _written(self, commit: _Commit, done: bool) -> None:
+        if not done:  # the store said so; the next commit brings it all
+            self._counters.put_back(commit.changes)
+            self._dirty = True
+
+    async def _rest(self, seconds: float) -> None:
+        if not seconds:
+            await asyncio.sleep(0)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _trouble(self, why: str | None) -> None:
+        if why == self.trouble:
+            return
+        if why is None:
+            _log.info("the log can be read again")
+        else:
+            _log.error("the log cannot be read: %s; trying again", why)
+        self.trouble = why

@@ -1,0 +1,7 @@
+"""What survives a restart: position, counters and evidence, in one SQLite file."""
+
+from __future__ import annotations
+
+from policyd.store.sqlite import Saved, Store
+
+__all__ = ["Saved", "Store"]

@@ -1,0 +1,236 @@
+"""The state file: where we are in the log and what was counted up to there, in one transaction.
+
+Contract: `commit` writes all or nothing, so that after `kill -9` at any moment the counters are
+those of exactly the lines before the stored position. The write-ahead log is not synced at every
+commit: a power cut may lose the last commits, all parts of them alike. Values are absolute, so a
+commit may be repeated; 0 is the same as no row. One process at a time: a lock beside the file.
+Failure: `StoreError` from `open` where another mxheed uses the file or it is not for us to touch.
+A damaged file is moved aside and a new one begun. Where the disk cannot be written, `open`
+succeeds all the same (`trouble` says why), and `commit` raises `StoreError` until it can; the
+caller goes on in memory. `wants_all` tells that the next commit must bring everything.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from policyd.errors import StoreError
+from policyd.store.schema import migrate
+
+__all__ = ["Change", "Saved", "Store", "Value"]
+
+_log = logging.getLogger(__name__)
+
+Value = int | list[int]
+Change = tuple[str, tuple[str, ...], Value]  # family, labels, absolute value
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_COMPANIONS = ("", "-wal", "-shm")
+
+_PUT = "INSERT OR REPLACE INTO counters (family, labels, value) VALUES (?, ?, ?)"
+_DROP = "DELETE FROM counters WHERE family = ? AND labels = ?"
+_PLACE = "INSERT OR REPLACE INTO position (id, value) VALUES (1, ?)"
+_KEEP = "INSERT OR REPLACE INTO documents (name, value) VALUES (?, ?)"
+
+
+class Saved(NamedTuple):
+    """What the last commit left."""
+
+    position: dict[str, Any]
+    counters: list[Change]
+    documents: dict[str, bytes]
+
+
+class Store:
+    """See the module. Not thread-safe; it may be used from one thread after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trouble: str | None = None  # why nothing can be written at the moment
+        self.wants_all = False
+        self._db: sqlite3.Connection | None = None
+        self._lock: int | None = None
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Store:
+        """Open or create the state file."""
+        store = cls(Path(path))
+        try:
+            store._connect()
+        except StoreError:
+            store.close()
+            raise
+        except (OSError, sqlite3.Error) as error:
+            store._in_memory(error)
+        return store
+
+    def load(self) -> Saved:
+        """The last commit; empty where there is none."""
+        if self._db is not None:
+            try:
+                return _read(self._db)
+            except (sqlite3.DatabaseError, ValueError) as error:
+                self._set_aside(error)
+                return Saved({}, [], {})
+        try:
+            with closing(
+                sqlite3.connect(f"{self.path.as_uri()}?mode=ro&immutable=1", uri=True)
+            ) as db:
+                saved = _read(db)
+        except (sqlite3.Error, ValueError):
+            self.wants_all = True  # what is in the file now will not be what we go on from
+            return Saved({}, [], {})
+
+    def commit(
+        self,
+        position: Mapping[str, Any],
+        counters: Iterable[Change],
+        documents: Mapping[str, bytes],
+        *,
+        complete: bool = False,
+    ) -> None:
+        """Write a consistent state; `complete`: `counters` is all there is, older rows go."""
+        try:
+            with _transaction(self._db or self._connect()) as db:
+                if complete:
+                    db.execute("DELETE FROM counters")
+                    db.execute("DELETE FROM documents")
+                rows = [(family, json.dumps(labels), value) for family, labels, value in counters]
+                db.executemany(_DROP, [row[:2] for row in rows if row[2] == 0])
+                db.executemany(_PUT, [(f, n, _stored(v)) for f, n, v in rows if v != 0])
+                db.execute(_PLACE, (json.dumps(position),))
+                db.executemany(_KEEP, documents.items())
+        except (OSError, sqlite3.Error) as error:
+            if _is_damage(error):
+                self._set_aside(error)
+            else:
+                self._in_memory(error)
+            raise StoreError(self.trouble or f"{self.path}: {error}") from error
+        if self.trouble:
+            _log.warning("%s: written again", self.path)
+        self.trouble = None
+        if complete:
+            self.wants_all = False
+
+    def close(self) -> None:
+        """Close the file and give up the lock."""
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _connect(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            self._db = _open(self.path)
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            self._set_aside(error)
+            self._db = _open(self.path)
+        return self._db
+
+    def _take_lock(self) -> None:
+        if self._lock is not None:
+            return
+        fd = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            if isinstance(error, BlockingIOError):
+                raise StoreError(
+                    f"{self.path} is in use by another mxheed: stop it, or name another state file"
+                ) from error
+            raise
+        self._lock = fd
+
+    def _set_aside(self, error: Exception) -> None:
+        """Keep a damaged file for whoever wants to look at it, and make room for a new one."""
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.close()
+            self._db = None
+        self.wants_all = True
+        number = 1
+        while os.path.exists(f"{self.path}.damaged-{number}"):
+            number += 1
+        for companion in _COMPANIONS:
+            with suppress(FileNotFoundError):
+                os.rename(f"{self.path}{companion}", f"{self.path}.damaged-{number}{companion}")
+        _log.error(
+            "%s is damaged (%s): moved to %s.damaged-%d, beginning anew",
+            self.path, error, self.path, number,
+        )  # fmt: skip
+
+    def _in_memory(self, error: Exception) -> None:
+        trouble = f"{self.path} cannot be written ({error})"
+        if trouble != self.trouble:
+            _log.error("%s: going on in memory; a restart will forget what is new", trouble)
+        self.trouble = trouble
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    os.close(
+        os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    )  # not for everybody's eyes
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            damage = sqlite3.DatabaseError(found)
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damage
+        migrate(db, str(path))
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _read(db: sqlite3.Connection) -> Saved:
+    place = db.execute("SELECT value FROM position").fetchone()
+    rows = db.execute("SELECT family, labels, value FROM counters")
+    return Saved(
+        position=json.loads(place[0]) if place else {},
+        counters=[(family, tuple(json.loads(n)), _restored(v)) for family, n, v in rows],
+        documents=dict(db.execute("SELECT name, value FROM documents")),
+    )
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+        raise
+
+
+def _stored(value: Value) -> int | str:
+    return value if isinstance(value, int) else json.dumps(value)
+
+
+def _restored(value: int | str) -> Value:
+    return value if isinstance(value, int) else list(json.loads(value))
+
+
+def _is_damage(error: Exception) -> bool:
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _DAMAGED
