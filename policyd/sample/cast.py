@@ -153,7 +153,7 @@ CAST: tuple[Receiver, ...] = (
     ),
     Receiver(
         "gmx",
-        6,
+        9,
         ("gmx.de", "gmx.net", "gmx.at", "gmx.ch"),
         (
             Host("mx00.emig.gmx.net", "203.0.113.9"),
@@ -188,7 +188,7 @@ CAST: tuple[Receiver, ...] = (
     ),
     Receiver(
         "t-online",
-        3,
+        4,
         ("t-online.de",),
         (Host("mx03.t-online.de", "203.0.113.73"),),
         "250 2.0.0 {token} Message accepted.",
@@ -238,7 +238,7 @@ CAST: tuple[Receiver, ...] = (
     ),
     Receiver(
         "theatre",
-        1.5,
+        2,
         ("theatre.example",),
         (Host("post.theatre.example", "203.0.113.103"),),
         "250 OK id=1{token}",

@@ -1,0 +1,178 @@
+"""Reads whole logs into a tally: plain or packed files, standard input, several at a time.
+
+Contract: `read_all` reads every source once, each in a process of its own when `jobs` allows, and
+merges what they counted; memory does not grow with the logs. `progress` is told how many bytes
+of the files have been read. The year of stamps without one is inferred from a file's last change.
+Failure: a source that cannot be read, or breaks off, is named in `Reading.problems`; what was read
+of it before, and all others, still count.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from datetime import tzinfo
+from multiprocessing.sharedctypes import Synchronized
+from typing import NamedTuple
+
+from logparse.errors import LogError
+from logparse.packed import Unpacked
+from policyd.counters import Counters
+from policyd.pipeline import Pipeline, ReceiverOf
+from policyd.receivers import Receivers
+from policyd.report.tally import Tally
+from rules import Classifier, RuleSet
+
+__all__ = ["STDIN", "Reading", "blocks", "read_all", "total_size"]
+
+STDIN = "-"
+
+_BLOCK = 1 << 18
+_POLL = 0.1  # seconds between two looks at the progress
+_LONGEST = 1 << 20  # a "line" longer than this is no line
+
+
+class Reading(NamedTuple):
+    """What was counted, and which sources could not be read to their end."""
+
+    tally: Tally
+    problems: tuple[str, ...]
+
+
+class Work(NamedTuple):
+    """What every process needs to know to read a source."""
+
+    ruleset: RuleSet
+    zone: tzinfo | None
+    now: float
+    done: Synchronized[int]  # bytes read of all files together
+
+
+def total_size(sources: Sequence[str]) -> int:
+    """Bytes on disk of all sources that have a size."""
+    return sum(os.path.getsize(source) for source in sources if os.path.isfile(source))
+
+
+def read_all(
+    sources: Sequence[str],
+    ruleset: RuleSet,
+    *,
+    now: float,
+    jobs: int = 1,
+    zone: tzinfo | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Reading:
+    """Everything the sources say."""
+    context = multiprocessing.get_context("fork")  # the rules are loaded once and shared
+    work = Work(ruleset, zone, now, context.Value("q", 0))
+    jobs = min(jobs, len(sources))
+    if jobs <= 1 or STDIN in sources:
+        return _together(_read(source, work, progress) for source in sources)
+    with ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(work,)) as pool:
+        pending = {pool.submit(_read_here, source): source for source in sources}
+        order, waiting = list(pending), set(pending)
+        while waiting:
+            waiting = wait(waiting, timeout=_POLL).not_done
+            if progress is not None:
+                progress(work.done.value)
+        return _together(future.result() for future in order)
+
+
+_work: Work  # of a worker process
+
+
+def _start(work: Work) -> None:
+    global _work
+    _work = work
+
+
+def _read_here(source: str) -> Reading:
+    return _read(source, _work)
+
+
+def _together(readings: Iterator[Reading]) -> Reading:
+    tally = Tally()
+    problems: list[str] = []
+    for reading in readings:
+        tally.merge(reading.tally)
+        problems += reading.problems
+    return Reading(tally, tuple(problems))
+
+
+def _read(source: str, work: Work, progress: Callable[[int], None] | None = None) -> Reading:
+    """One source from its beginning to its end."""
+    tally, counters = Tally(), Counters()
+    pipeline = Pipeline(
+        Classifier(work.ruleset).classify,
+        _receiver_of(Receivers(work.ruleset.receivers)),
+        counters,
+        on_attempt=tally.add,
+        sent=True,
+        zone=work.zone,
+    )
+    problems: list[str] = []
+    try:
+        raw = _open(source, work.done)
+        now = work.now if source == STDIN else os.fstat(raw.fileno()).st_mtime
+        for block in blocks(raw):
+            pipeline.process(block, now)
+            tally.bytes += len(block)
+            if progress is not None:
+                progress(work.done.value)
+    except (OSError, LogError) as error:
+        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        problems.append(f"{source}: {words}")
+    tally.lines, tally.unparsed = counters.lines, counters.unparsed
+    return Reading(tally, tuple(problems))
+
+
+def _receiver_of(receivers: Receivers) -> ReceiverOf:
+    """The receiver of a delivery: by its host, else by what is known of the recipient's domain."""
+
+    def find(host: str | None, address: str | None, domain: str) -> str:
+        if host:
+            return receivers.learn(domain, host, 0.0) if domain else receivers.of_host(host)
+        if address:
+            return receivers.of_host(address)
+        return receivers.of_domain(domain).receiver
+
+    return find
+
+
+def blocks(raw: io.RawIOBase) -> Iterator[bytes]:
+    """The plain bytes of a stream in blocks of whole lines; closes it."""
+    stream, rest = Unpacked(raw), b""
+    try:
+        while data := stream.read(_BLOCK):
+            end = data.rfind(b"\n") + 1
+            if not end and len(rest) < _LONGEST:
+                rest += data
+                continue
+            yield rest + data[:end]
+            rest = data[end:]
+        if rest:
+            yield rest + b"\n"
+    finally:
+        stream.close()
+
+
+class _Counted(io.FileIO):
+    """A file that tells how many bytes were read of it."""
+
+    def __init__(self, path: str | int, done: Synchronized[int]) -> None:
+        super().__init__(path, "rb")
+        self._done = done
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        count = super().readinto(buffer) or 0
+        with self._done.get_lock():
+            self._done.value += count
+        return count
+
+
+def _open(source: str, done: Synchronized[int]) -> io.RawIOBase:
+    return _Counted(sys.stdin.fileno() if source == STDIN else source, done)

@@ -1,0 +1,61 @@
+"""The part of a reply that stays the same when the same thing is said again.
+
+Contract: pure, linear in the length of the text. Addresses, numbers, IPs, identifiers and the query
+of a URL become placeholders; reply codes, enhanced codes and short code tags ("[TSS04]", "(S775)")
+stay, because they tell replies apart. Repeated codes of folded lines are dropped.
+Failure: none; any text has a skeleton.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["skeleton"]
+
+_WORDS = 48
+_TEXT = 2048
+_CODE = re.compile(r"[245]\d\d(?:-[245]\.\d{1,3}\.\d{1,3})?|[245]\.\d{1,3}\.\d{1,3}")
+_GLUED = re.compile(r"[245]\d\d-(\D.*)")  # "550-Reject": a folded line without enhanced code
+_TAG = re.compile(r"[A-Z]{1,5}[#-]?[A-Z]{0,3}-?\d{1,6}")
+_HEX = frozenset("0123456789ABCDEFabcdef")
+_EDGE = "()[]<>{}\"'.,;:!?"
+
+
+def skeleton(reply: str) -> str:
+    """`reply` with everything that changes from time to time taken out."""
+    kept: list[str] = []
+    codes = 0
+    for place, word in enumerate(reply[:_TEXT].split()):
+        if word.isalpha():
+            kept.append(word)
+            continue
+        if _CODE.fullmatch(word.rstrip(":")):
+            if place == codes:  # the codes a reply begins with; folded lines only repeat them
+                kept.append(word)
+                codes += 1
+            continue
+        glued = _GLUED.fullmatch(word)
+        if glued and not place:
+            kept.append(word)
+            continue
+        shape = _shape(glued[1] if glued else word)
+        if not kept or shape != kept[-1]:
+            kept.append(shape)
+    return " ".join(kept[:_WORDS])
+
+
+def _shape(word: str) -> str:
+    """One word that is not purely letters, with its variable part replaced."""
+    if "://" in word:
+        scheme, rest = word.split("://", 1)
+        return f"{scheme}://{rest.partition('?')[0].partition('/')[0].rstrip(_EDGE)}/…"
+    if "@" in word:
+        return "<…@…>"
+    core = word.strip(_EDGE)
+    if not any(char.isdigit() for char in core):
+        return word
+    if core.isdigit() and len(core) < 5:
+        return word.replace(core, "#", 1)
+    if _TAG.fullmatch(core) and not (len(core) > 5 and _HEX.issuperset(core)):
+        return word
+    return word.replace(core, "…", 1)

@@ -1,0 +1,240 @@
+"""Counts what a log says, for the report: bounded in memory, and mergeable over files.
+
+Contract: `add` takes deliveries with their receiver and verdict in any order; `merge` adds another
+tally, so that files can be read in parallel. Every table has a cap: what no longer fits is counted
+under "other" or left without detail, and `spilled` tells how often that happened.
+Failure: none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from logparse.events import Delivery
+from policyd.report.skeleton import skeleton
+from rules.verdict import Verdict
+
+__all__ = ["ATTEMPTS", "OTHER", "PARTS", "ReceiverTally", "Refusal", "Tally", "Text"]
+
+ATTEMPTS: Final = ("sent", "deferred", "bounced")  # outcomes of attempts that were really made
+PARTS: Final = ("total", "before_queue", "in_queue", "connect", "send")
+OTHER: Final = "other"
+
+_RECEIVERS = 4000
+_REFUSALS = 5000
+_TEXTS = 5000
+_DOMAINS = 50_000
+_CELLS = 200_000  # hours and delays of all receivers together
+_SAMPLE = 400
+
+RefusalKey = tuple[str, str, str, str, str]  # receiver, outcome, category, rule, stage
+_REFUSED = {"deferred": 1, "bounced": 2}
+
+
+@dataclass(slots=True)
+class Refusal:
+    """How often a receiver refused for one reason."""
+
+    recipients: int = 0
+    replies: int = 0  # a session that failed for several recipients counts once
+    first: float = 0.0
+    last: float = 0.0
+    sample: str = ""
+
+
+@dataclass(slots=True)
+class Text:
+    """A refusal's text without its changing parts: how often, since when, one sample."""
+
+    count: int
+    first: float
+    last: float
+    receiver: str
+    category: str
+    rule: str
+    sample: str
+
+
+@dataclass(slots=True)
+class ReceiverTally:
+    """What one receiver did with our mail."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    hours: dict[int, list[int]] = field(default_factory=dict)  # hour → ATTEMPTS
+    delays: tuple[dict[float, int], ...] = field(default_factory=lambda: tuple({} for _ in PARTS))
+    domains: dict[str, int] = field(default_factory=dict)
+    detailed: bool = True  # False: hours and delays were given up for lack of room
+
+
+@dataclass
+class Tally:
+    """All that the report is made from."""
+
+    lines: int = 0
+    bytes: int = 0
+    unparsed: int = 0
+    gap: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    receivers: dict[str, ReceiverTally] = field(default_factory=dict)
+    refusals: dict[RefusalKey, Refusal] = field(default_factory=dict)
+    texts: dict[tuple[str, str], Text] = field(default_factory=dict)
+    spilled: Counter[str] = field(default_factory=Counter)
+    _cells: int = 0
+    _domains: int = 0
+    _previous: tuple[object, ...] = ()
+
+    def add(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
+        """One recipient's result; `verdict` where the reply was judged."""
+        time, outcome = delivery.time, delivery.outcome
+        if not self.first or time < self.first:
+            self.first = time
+        self.last = max(self.last, time)
+        row = self._receiver(receiver)
+        row.outcomes[outcome] += 1
+        if outcome not in ATTEMPTS:
+            return
+        self._domain(row, delivery.recipient)
+        if row.detailed:
+            self._details(row, delivery)
+        if outcome in _REFUSED and verdict is not None:
+            self._refused(delivery, receiver, verdict)
+
+    def merge(self, other: Tally) -> None:
+        """Adds what another tally counted."""
+        self.lines += other.lines
+        self.bytes += other.bytes
+        self.unparsed += other.unparsed
+        self.gap += other.gap
+        self.first = min(filter(None, (self.first, other.first)), default=0.0)
+        self.last = max(self.last, other.last)
+        self.spilled += other.spilled
+        for name, theirs in other.receivers.items():
+            self._merge_receiver(name, theirs)
+        for key, refusal in other.refusals.items():
+            mine = self._refusal(key, refusal.first, refusal.sample)
+            mine.recipients += refusal.recipients
+            mine.replies += refusal.replies
+            if refusal.first < mine.first:
+                mine.first, mine.sample = refusal.first, refusal.sample
+            mine.last = max(mine.last, refusal.last)
+        for place, text in other.texts.items():
+            self._text(place, text)
+
+    def _receiver(self, name: str) -> ReceiverTally:
+        row = self.receivers.get(name)
+        if row is None:
+            if len(self.receivers) >= _RECEIVERS and name != OTHER:
+                self.spilled["receivers"] += 1
+                return self._receiver(OTHER)
+            row = self.receivers[name] = ReceiverTally()
+        return row
+
+    def _domain(self, row: ReceiverTally, recipient: str) -> None:
+        domain = recipient[recipient.rfind("@") + 1 :].lower()
+        domains = row.domains
+        if domain in domains:
+            domains[domain] += 1
+        elif self._domains < _DOMAINS:
+            self._domains += 1
+            domains[domain] = 1
+        else:
+            self.spilled["domains"] += 1
+
+    def _details(self, row: ReceiverTally, delivery: Delivery) -> None:
+        hour = int(delivery.time // 3600)
+        slot = row.hours.get(hour)
+        if slot is None:
+            slot = row.hours[hour] = [0, 0, 0]
+            self._cells += 1
+        slot[_REFUSED.get(delivery.outcome, 0)] += 1
+        if delivery.outcome == "sent" and delivery.delays is not None:
+            for known, value in zip(row.delays, (delivery.delay, *delivery.delays), strict=True):
+                seconds = value if value < 100 else float(f"{value:.2g}")
+                if seconds in known:
+                    known[seconds] += 1
+                else:
+                    known[seconds] = 1
+                    self._cells += 1
+        if self._cells > _CELLS:
+            self._give_up_details()
+
+    def _refused(self, delivery: Delivery, receiver: str, verdict: Verdict) -> None:
+        """Counts the reason, and the text where it is not the same session's once more."""
+        reply, time = delivery.reply, delivery.time
+        stage, rule = delivery.stage or "", verdict.rule or ""
+        key = (receiver, delivery.outcome, verdict.category, rule, stage)
+        refusal = self._refusal(key, time, reply)
+        refusal.recipients += 1
+        refusal.last = max(refusal.last, time)
+        session = (delivery.queue_id, delivery.host, delivery.delays, reply)
+        if stage != "rcpt" and session == self._previous:
+            return
+        self._previous = session
+        refusal.replies += 1
+        text = Text(1, time, time, receiver, verdict.category, rule, reply[:_SAMPLE])
+        self._text((receiver, skeleton(reply)), text)
+
+    def _refusal(self, key: RefusalKey, time: float, sample: str) -> Refusal:
+        refusal = self.refusals.get(key)
+        if refusal is None:
+            if len(self.refusals) >= _REFUSALS and key[0] != OTHER:
+                self.spilled["refusals"] += 1
+                return self._refusal((OTHER, key[1], key[2], "", ""), time, sample)
+            refusal = self.refusals[key] = Refusal(0, 0, time, time, sample[:_SAMPLE])
+        return refusal
+
+    def _text(self, place: tuple[str, str], text: Text) -> None:
+        mine = self.texts.get(place)
+        if mine is None:
+            if len(self.texts) < _TEXTS:
+                self.texts[place] = text
+            else:
+                self.spilled["texts"] += 1
+            return
+        mine.count += text.count
+        mine.last = max(mine.last, text.last)
+        if text.first < mine.first:
+            mine.first, mine.sample = text.first, text.sample
+
+    def _merge_receiver(self, name: str, theirs: ReceiverTally) -> None:
+        row = self._receiver(name)
+        row.outcomes.update(theirs.outcomes)
+        for domain, count in theirs.domains.items():
+            if domain in row.domains or self._domains < _DOMAINS:
+                self._domains += domain not in row.domains
+                row.domains[domain] = row.domains.get(domain, 0) + count
+            else:
+                self.spilled["domains"] += count
+        if not (row.detailed and theirs.detailed):
+            self._drop_details(row)
+            return
+        for hour, counts in theirs.hours.items():
+            self._cells += hour not in row.hours
+            slot = row.hours.setdefault(hour, [0, 0, 0])
+            slot[:] = map(sum, zip(slot, counts, strict=True))
+        for known, more in zip(row.delays, theirs.delays, strict=True):
+            for seconds, count in more.items():
+                self._cells += seconds not in known
+                known[seconds] = known.get(seconds, 0) + count
+        if self._cells > _CELLS:
+            self._give_up_details()
+
+    def _give_up_details(self) -> None:
+        """Drops hours and delays of the smaller half of the receivers that still have them."""
+        detailed = sorted(
+            (row for row in self.receivers.values() if row.detailed),
+            key=lambda row: row.outcomes.total(),
+        )
+        for row in detailed[: max(1, len(detailed) // 2)]:
+            self._drop_details(row)
+            self.spilled["details"] += 1
+
+    def _drop_details(self, row: ReceiverTally) -> None:
+        self._cells -= len(row.hours) + sum(map(len, row.delays))
+        row.detailed = False
+        row.hours.clear()
+        for known in row.delays:
+            known.clear()
