@@ -32,8 +32,8 @@ _log = logging.getLogger(__name__)
 
 SLOWEST = 30.0  # seconds between two attempts to read a log that gives errors
 
-# Named snapshots that belong to the same moment as the counters; None: as it was
-Documents = Mapping[str, Callable[[], bytes | None]]
+# Named snapshots that belong to the same moment as the counters
+Documents = Mapping[str, Callable[[], bytes]]
 
 
 class Counting(Protocol):
@@ -97,6 +97,7 @@ class Follower:
         self._poll = poll
         self._position = source.position
         self._dirty = False
+        self._kept: dict[str, bytes] = {}  # documents as last written
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -150,14 +151,17 @@ class Follower:
         """A consistent state, taken now."""
         complete = self._store.wants_all
         changes = self._counters.take()
-        taken = {name: take() for name, take in self._documents.items()}
-        documents = {name: value for name, value in taken.items() if value is not None}
+        documents = {name: take() for name, take in self._documents.items()}
+        if not complete:
+            documents = {n: v for n, v in documents.items() if self._kept.get(n) != v}
         rows = self._counters.dump() if complete else changes
         self._dirty = False
         return _Commit(self._store, self._position, changes, rows, documents, complete)
 
     def _written(self, commit: _Commit, done: bool) -> None:
-        if not done:  # the store said so; the next commit brings it all
+        if done:
+            self._kept.update(commit.documents)
+        else:  # the store said so; the next commit brings it all
             self._counters.put_back(commit.changes)
             self._dirty = True
 

@@ -81,10 +81,9 @@ class Store:
                 self._set_aside(error)
                 return Saved({}, [], {})
         try:
-            with closing(
-                sqlite3.connect(f"{self.path.as_uri()}?mode=ro&immutable=1", uri=True)
-            ) as db:
-                saved = _read(db)
+            uri = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+            with closing(sqlite3.connect(uri, uri=True)) as db:
+                return _read(db)
         except (sqlite3.Error, ValueError):
             self.wants_all = True  # what is in the file now will not be what we go on from
             return Saved({}, [], {})
@@ -97,7 +96,7 @@ class Store:
         *,
         complete: bool = False,
     ) -> None:
-        """Write a consistent state; `complete`: `counters` is all there is, older rows go."""
+        """Write a consistent state; `complete`: `counters` and `documents` are all there is."""
         try:
             with _transaction(self._db or self._connect()) as db:
                 if complete:
