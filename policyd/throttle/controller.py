@@ -299,7 +299,7 @@ class Controller:
 
     def _reaction(self, evidence: Evidence) -> Reaction | None:
         kind = socket_error(evidence)
-        return self.settings.reaction(kind or evidence.category)
+        return self.settings.reaction(kind or evidence.category, evidence.stance)
 
     def _observe_message(self, evidence: Evidence, state: LaneState | None, now: float) -> None:
         """What becomes of this message's part: done, or put off until its own time."""

@@ -261,10 +261,13 @@ class PacingSettings:
         if not 0 <= self.jitter <= 1:
             raise ValueError("jitter must lie within 0 and 1")
 
-    def reaction(self, category: str) -> Reaction | None:
-        """The reaction to a category: its own, else its family's; the operator's before ours."""
+    def reaction(self, category: str, stance: str = "none") -> Reaction | None:
+        """The reaction to a category: its own, else its family's; the operator's before ours.
+
+        What no table names goes by the verdict's stance.
+        """
         family = category.partition(".")[0] + ".*"
         for table in (self.reactions, DEFAULT_REACTIONS):
             if found := table.get(category) or table.get(family):
                 return found
-        return None
+        return {"slow": _RATE, "pause": _BLOCK}.get(stance)
