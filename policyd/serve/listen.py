@@ -1,0 +1,157 @@
+"""Open the listening sockets: TCP, unix, or handed over by systemd.
+
+Contract: `parse` reads an address; `open_socket` gives a socket that listens already. A unix socket
+appears under its name in one step, with its mode and group set, and replaces one that nobody serves
+any more; `remove` takes it away only if it is still ours. `inherited` returns the sockets that
+systemd passed, by name.
+Failure: `ListenError` says which address and what to do: in use, no such directory, no permission.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import socket
+import stat
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from policyd.errors import ListenError
+
+__all__ = ["Address", "inherited", "open_socket", "parse", "remove"]
+
+_FIRST_PASSED = 3  # SD_LISTEN_FDS_START
+_BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One place to listen: a path, or a host and a port."""
+
+    path: str = ""
+    host: str = ""
+    port: int = 0
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"inet:{host}:{self.port}"
+
+
+def parse(text: str) -> Address:
+    """`inet:HOST:PORT` or `unix:/path`, as Postfix writes them."""
+    kind, _, rest = text.partition(":")
+    if kind == "unix" and rest.startswith("/"):
+        return Address(path=rest)
+    host, _, port = rest.rpartition(":")
+    if kind == "inet" and host and port.isdecimal() and int(port) < 65536:
+        return Address(host=host.strip("[]"), port=int(port))
+    raise ListenError(f"{text!r} is no address; write inet:HOST:PORT or unix:/path")
+
+
+def open_socket(
+    address: Address, *, mode: int = 0o660, group: str = "", take_over: bool = False
+) -> socket.socket:
+    """A non-blocking socket that listens; `take_over` replaces even a unix socket in use."""
+    try:
+        return _open_unix(address, mode, group, take_over) if address.path else _open_inet(address)
+    except OSError as wrong:
+        reason = wrong.strerror or str(wrong)
+        raise ListenError(f"cannot listen on {address}: {reason}") from wrong
+
+
+def remove(path: str, inode: int) -> None:
+    """Take a unix socket away unless another process has put its own there."""
+    with contextlib.suppress(OSError):
+        if os.stat(path).st_ino == inode:
+            os.unlink(path)
+
+
+def inherited(environ: MutableMapping[str, str], pid: int) -> Mapping[str, list[socket.socket]]:
+    """The sockets systemd passed to this process, by FileDescriptorName; none: empty.
+
+    The variables are taken out of `environ`, so that no child believes they are for it.
+    """
+    count, owner = environ.pop("LISTEN_FDS", "0"), environ.pop("LISTEN_PID", "")
+    names = environ.pop("LISTEN_FDNAMES", "").split(":")
+    if owner != str(pid) or not count.isdecimal():
+        return {}
+    found: dict[str, list[socket.socket]] = {}
+    for offset in range(int(count)):
+        descriptor = _FIRST_PASSED + offset
+        os.set_inheritable(descriptor, False)
+        passed = socket.socket(fileno=descriptor)
+        passed.setblocking(False)
+        name = names[offset] if offset < len(names) else ""
+        found.setdefault(name, []).append(passed)
+    return found
+
+
+def _open_inet(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(_BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def _open_unix(address: Address, mode: int, group: str, take_over: bool) -> socket.socket:
+    path = Path(address.path)
+    gid = _gid(group, address) if group else -1
+    if not path.parent.is_dir():
+        path.parent.mkdir(mode=0o750, parents=True)
+        os.chown(path.parent, -1, gid)
+    if not take_over and _served(path):
+        raise ListenError(
+            f"cannot listen on {address}: another process serves it; stop that one first"
+        )
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        draft.unlink(missing_ok=True)
+        listener.bind(str(draft))
+        # until the name is its final one, nobody can find the socket
+        os.chmod(draft, mode)
+        os.chown(draft, -1, gid)
+        listener.listen(_BACKLOG)
+        os.rename(draft, path)
+    except BaseException:
+        listener.close()
+        draft.unlink(missing_ok=True)
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def _served(path: Path) -> bool:
+    """Whether somebody listens there; a left-over of a dead process does not count."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise ListenError(f"cannot listen on unix:{path}: a file that is no socket is there")
+    except FileNotFoundError:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:
+            return True  # its queue is full: it listens, though nobody answers
+        except ConnectionRefusedError:
+            return False
+    return True
+
+
+def _gid(group: str, address: Address) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ListenError(f"cannot listen on {address}: there is no group {group!r}") from None

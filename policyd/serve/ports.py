@@ -1,0 +1,48 @@
+"""What the sockets need from the rest of the daemon, as small shapes.
+
+Contract: `Services` is filled in by `policyd.daemon`; everything in it answers at once from memory.
+Failure: what a service raises is caught where its socket is served, and answered safely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from policyd.serve.policy import Handler as PolicyHandler
+from policyd.serve.session import Session
+from policyd.serve.socketmap import Handler as MapHandler
+from policyd.serve.view import Page
+
+__all__ = ["Control", "Services"]
+
+
+class Control(Protocol):
+    """What an operator may do to the throttle. Refusals are `ControlError`s with words."""
+
+    def lanes(self) -> list[dict[str, Any]]:
+        """Every lane with something to tell, the most troubled first."""
+
+    def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
+        """One receiver's lanes with their evidence and what happens next."""
+
+    def change(self, verb: str, receiver: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """pin, cancel, extend or set; returns the receiver as `explain` does."""
+
+    def switch(self, on: bool) -> dict[str, Any]:
+        """off: let everything go and step aside; on: pace again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Who answers what."""
+
+    clock: Callable[[], float]
+    maps: Mapping[str, MapHandler]
+    policy: PolicyHandler
+    metrics: Callable[[], bytes | None]  # None: the log is not caught up with yet
+    troubles: Callable[[], Mapping[str, str]]  # what is not well, and why; empty: healthy
+    page: Callable[[], Page]
+    control: Control | None = None
+    closed: Callable[[Session], None] | None = None  # a socketmap connection has ended

@@ -1,0 +1,187 @@
+"""Where mxheed can be asked, and what the hooks may answer.
+
+Contract: frozen values; the defaults need no privileges, everything listens on the loopback. An
+address is `inet:HOST:PORT` or `unix:/path`. Failure: none; `listen.parse` refuses bad addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from policyd.errors import ListenError
+from policyd.serve.listen import parse
+from policyd.units import Duration
+
+__all__ = ["ClosedSettings", "ServeSettings", "StatusSettings", "SubmissionSettings"]
+
+_ACTION = re.compile(r"defer|reject|hold|warn|dunno|filter [!-~]+:[ -~]*")
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSettings:
+    """The socketmap `status`: limits that a receiver speaks as 5yz stay in the queue."""
+
+    enabled: bool = field(
+        default=True, metadata={"doc": "Turn a permanent refusal that is really a limit into 4yz."}
+    )
+    longest: Duration = field(
+        default=172800.0,
+        metadata={
+            "doc": "For at most this long per receiver and rule; then the refusal bounces as it "
+            "came. Postfix's queue lifetime bounds each message besides.",
+            "min": 0,
+        },
+    )
+    quiet: Duration = field(
+        default=21600.0,
+        metadata={
+            "doc": "After so long without such a refusal the time above starts anew.",
+            "min": 1,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedSettings:
+    """A class of mail that a receiver is closed to. Every list that is given must match."""
+
+    receivers: tuple[str, ...] = field(
+        default=(), metadata={"doc": "Receivers by id, such as `google`; empty: all."}
+    )
+    domains: tuple[str, ...] = field(
+        default=(),
+        metadata={"doc": "Recipient domains, `.example.org` with those below; empty: all."},
+    )
+    senders: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "Envelope senders: an address, a domain, `.example.org` with those below, or "
+            "`<>`; empty: all."
+        },
+    )
+    users: tuple[str, ...] = field(
+        default=(), metadata={"doc": "SASL user names of the submitting client; empty: all."}
+    )
+    contexts: tuple[str, ...] = field(
+        default=(), metadata={"doc": "Values of Postfix's policy_context; empty: all."}
+    )
+    when: Literal["always", "slowed", "suspended"] = field(
+        default="always",
+        metadata={"doc": "Always, or only while the receiver is in this throttle state."},
+    )
+    action: str = field(
+        default="defer",
+        metadata={
+            "doc": "`defer`, `reject`, `hold`, `filter TRANSPORT:DESTINATION`, `warn` or `dunno`. "
+            "Hold and filter touch the whole message, so they wait until every recipient of the "
+            "message is known to be meant."
+        },
+    )
+    text: str = field(
+        default="", metadata={"doc": "Words for the reply, in printable ASCII; empty: ours."}
+    )
+
+    def __post_init__(self) -> None:
+        if not _ACTION.fullmatch(self.action):
+            raise ValueError(
+                f"no action {self.action!r}; one of defer, reject, hold, warn, dunno, "
+                "filter TRANSPORT:DESTINATION"
+            )
+        if not self.text.isascii() or (self.text and not self.text.isprintable()):
+            raise ValueError("text must be printable ASCII on one line")
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionSettings:
+    """The policy service: back-pressure where mail comes in."""
+
+    suspended: Literal["defer", "dunno"] = field(
+        default="defer",
+        metadata={
+            "doc": "What new mail to a suspended receiver gets: `defer` (450 with a `retry=` time) "
+            "or `dunno` (let it into the queue)."
+        },
+    )
+    senders: tuple[str, ...] = field(
+        default=(),
+        metadata={"doc": "Only for these envelope senders (as in `closed`); empty: for all."},
+    )
+    contexts: tuple[str, ...] = field(
+        default=(), metadata={"doc": "Only for these values of policy_context; empty: for all."}
+    )
+    longest: Duration = field(
+        default=3600.0,
+        metadata={"doc": "The longest `retry=` time ever told to a client.", "min": 1},
+    )
+    closed: Mapping[str, ClosedSettings] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={"doc": "Classes of mail a receiver is closed to, by a name of your choice."},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """The sockets."""
+
+    socketmap: tuple[str, ...] = field(
+        default=("inet:127.0.0.1:9826",),
+        metadata={"doc": "Where Postfix asks the maps `mx`, `status` and `transport`."},
+    )
+    policy: tuple[str, ...] = field(
+        default=("inet:127.0.0.1:9827",),
+        metadata={"doc": "Where Postfix asks the policy service (check_policy_service)."},
+    )
+    http: tuple[str, ...] = field(
+        default=("inet:127.0.0.1:9825",),
+        metadata={"doc": "Where the status page, /metrics, /healthz and /api/state are."},
+    )
+    control: str = field(
+        default="",
+        metadata={
+            "doc": "The unix socket of `mxheed throttle` and `off`. Empty: `control.sock` in "
+            "systemd's runtime directory, else in `/run/mxheed` (root), else in $XDG_RUNTIME_DIR "
+            "or `~/.local/state/mxheed`."
+        },
+    )
+    group: str = field(
+        default="",
+        metadata={
+            "doc": "The group that may use the unix sockets of the hooks, such as `postfix`."
+        },
+    )
+    mode: str = field(
+        default="0660", metadata={"doc": "The mode of the unix sockets of the hooks, in octal."}
+    )
+    control_group: str = field(
+        default="", metadata={"doc": "A group that may use the control socket too (mode 0660)."}
+    )
+    max_connections: int = field(
+        default=4096,
+        metadata={"doc": "Connections per hook; one more is closed at once.", "min": 1},
+    )
+    may_fail: bool = field(
+        default=False,
+        metadata={"doc": "Let maps answer TEMP, which stops mail. Only for experiments."},
+    )
+    transports: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "doc": "The map `transport`: receiver to the name of a transport in master.cf, such "
+            "as `google: mx-google`. The next-hop stays as it is."
+        },
+    )
+    status: StatusSettings = StatusSettings()
+    submission: SubmissionSettings = SubmissionSettings()
+
+    def __post_init__(self) -> None:
+        for text in (*self.socketmap, *self.policy, *self.http):
+            try:
+                parse(text)
+            except ListenError as wrong:
+                raise ValueError(str(wrong)) from None
+        if not re.fullmatch("0?[0-7]{3}", self.mode):
+            raise ValueError(f"mode must be three octal digits such as 0660, not {self.mode!r}")

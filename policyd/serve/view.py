@@ -1,0 +1,83 @@
+"""What the status page and /api/state show: one frozen tree, without markup.
+
+Contract: values only, times in POSIX seconds. Texts from remote servers are in here as they came;
+the template escapes them, JSON quotes them. Failure: none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+__all__ = ["LaneView", "LogView", "Page", "ReasonView", "ReceiverView"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonView:
+    """One kind of refusal that a state rests on."""
+
+    category: str
+    rule: str | None
+    reply: str
+    count: int
+    first: float
+    last: float
+    host: str = ""
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """What is done about one receiver from one address pool."""
+
+    state: str  # free, slowed, suspended, probing
+    pool: str = ""
+    since: float = 0.0
+    until: float | None = None
+    rate: float | None = None  # attempts a second
+    window: float | None = None
+    in_flight: int = 0
+    held: int = 0  # waiting in the queue
+    pinned: bool = False
+    shadow: bool = False
+    why: str = ""  # a sentence
+    next: str = ""  # a sentence
+    reasons: tuple[ReasonView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverView:
+    """One receiver: what became of the mail, what it says, what is done about it."""
+
+    id: str
+    name: str = ""
+    outcomes: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    categories: tuple[tuple[str, int], ...] = ()  # refusals, the most frequent first
+    unclassified: int = 0
+    lanes: tuple[LaneView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """How far the log is read."""
+
+    source: str = ""
+    caught_up: bool = False
+    last: float | None = None  # the stamp of the newest line
+    lines: int = 0
+    unparsed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything at one moment."""
+
+    now: float
+    started: float
+    version: str
+    host: str = ""
+    active: bool = True  # False after `mxheed off`
+    log: LogView = LogView()
+    troubles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    receivers: tuple[ReceiverView, ...] = ()  # most mail first
