@@ -9,22 +9,24 @@ Failure: none; any string is classified.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from rules.matching import Matcher
+from rules.matching import EITHER, LOCAL, REMOTE, Case, Matcher, View
 from rules.model import Rule, RuleSet
 from rules.reply import read
 from rules.verdict import Verdict
-from rules.verdicts import judge
+from rules.verdicts import Judge
 
 __all__ = ["CacheInfo", "Classifier"]
 
+LONG = 1024  # longer replies are not worth a place in the cache
+
 
 class CacheInfo(NamedTuple):
-    """How the caches did since the start."""
+    """How the caches did since the start: whole replies, and what rules can see of a reply."""
 
-    hits: int
+    hits: int  # the very same reply was known
+    views: int  # another reply that no rule can tell from this one was known
     misses: int
     entries: int
     limit: int
@@ -35,16 +37,18 @@ class Classifier:
 
     def __init__(self, ruleset: RuleSet, *, cache: int = 16384) -> None:
         self.ruleset = ruleset
-        self._matcher = Matcher(ruleset.rules)
-        self._of_host = ruleset.receivers.of_host
-        self._limit = cache
-        self._exact: dict[tuple[str | None, ...], Verdict] = {}
-        self._hits = 0
-        self._misses = 0
+        self._judge = Judge(ruleset)
+        self.matcher = Matcher(ruleset.entries, self._judge.words)
+        self._judge.learn(self.matcher)
+        self._limit = max(cache, 1)
+        self._replies: dict[tuple[str | None, ...], Verdict] = {}
+        self._winners: dict[View, Rule | None] = {}
+        self._hits = self._views = self._misses = 0
 
     def cache_info(self) -> CacheInfo:
-        """Hits, misses, entries and the bound of the reply cache."""
-        return CacheInfo(self._hits, self._misses, len(self._exact), self._limit)
+        """Hits, misses, entries and the bound of the caches."""
+        entries = max(len(self._replies), len(self._winners))
+        return CacheInfo(self._hits, self._views, self._misses, entries, self._limit)
 
     def classify(
         self,
@@ -56,37 +60,28 @@ class Classifier:
         origin: str | None = "remote",
         dsn: str | None = None,
     ) -> Verdict:
-        """The verdict on one reply; origin None: told by the reply (no code, perhaps local)."""
+        """The verdict on one reply.
+
+        `receiver` is looked up by `mx` if it is not given; `stage` may be told by the reply's own
+        wrapping; `origin` None: a reply without a code may be our own MTA's words; `dsn` is the
+        status the MTA logged beside local words.
+        """
         key = (reply, mx, receiver, stage, origin, dsn)
-        known = self._exact.get(key)
+        known = self._replies.get(key)
         if known is not None:
             self._hits += 1
             return known
-        self._misses += 1
-        verdict = self._judge(reply, mx, receiver, stage, origin, dsn)
-        if len(reply) <= 1024:
-            if len(self._exact) >= self._limit:
-                self._exact.clear()
-            self._exact[key] = verdict
+        case = self.case(reply, mx=mx, receiver=receiver, stage=stage, origin=origin)
+        view = self.matcher.view(case)
+        rule = self._winner(view, case)
+        verdict = self._judge.verdict(case, view, rule, dsn)
+        if len(reply) <= LONG:
+            if len(self._replies) >= self._limit:
+                self._replies.clear()
+            self._replies[key] = verdict
         return verdict
 
-    def _judge(
-        self,
-        reply: str,
-        mx: str | None,
-        receiver: str | None,
-        stage: str | None,
-        origin: str | None,
-        dsn: str | None,
-    ) -> Verdict:
-        parsed = read(reply)
-        receiver = receiver or (self._of_host(mx) if mx else None)
-        rule = next(
-            self._matcher.holding(parsed, receiver, mx, stage or parsed.stage, origin), None
-        )
-        return judge(parsed, rule, receiver, dsn)
-
-    def candidates(
+    def case(
         self,
         reply: str,
         *,
@@ -94,8 +89,27 @@ class Classifier:
         receiver: str | None = None,
         stage: str | None = None,
         origin: str | None = "remote",
-    ) -> Iterator[Rule]:
-        """Every rule that holds for a reply, the winner first."""
+    ) -> Case:
+        """A reply and its circumstances, completed by what the reply itself tells."""
         parsed = read(reply)
-        receiver = receiver or (self._of_host(mx) if mx else None)
-        return self._matcher.holding(parsed, receiver, mx, stage or parsed.stage, origin)
+        if receiver is None and mx is not None:
+            receiver = self.ruleset.receivers.of_host(mx)
+        if origin is None:
+            origins = REMOTE if parsed.code is not None else EITHER
+        else:
+            origins = LOCAL if origin == "local" else REMOTE
+        return Case(parsed, receiver, mx, stage or parsed.stage, origins)
+
+    def _winner(self, view: View, case: Case) -> Rule | None:
+        try:
+            rule = self._winners[view]
+        except KeyError:
+            self._misses += 1
+            entry = next(self.matcher.holding(case, view), None)
+            rule = entry.rule if entry else None
+            if len(self._winners) >= self._limit:
+                self._winners.clear()
+            self._winners[view] = rule
+            return rule
+        self._views += 1
+        return rule

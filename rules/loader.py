@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from rules.errors import Problem, RulesError
 from rules.language import Pack, Phrases, read_pack, read_phrases, read_rules
@@ -50,9 +51,10 @@ def assemble(
     rules = [rule for pack in found for rule in read_rules(pack, phrases, table)]
     disabled = _disabled(found, rules, problems)
     kept = _overridden(rules, problems)
-    ordered = sorted((rule for rule in kept if rule.id not in disabled), key=_order)
+    kept = [rule for rule in kept if rule.id not in disabled]
+    ordered = sorted(kept, key=lambda rule: rule.entries[0].order)
     problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
-    return RuleSet(tuple(ordered), table, disabled), problems
+    return RuleSet(tuple(ordered), table, disabled, MappingProxyType(phrases)), problems
 
 
 def _tree(path: Path, problems: list[Problem]) -> Node | None:
@@ -63,10 +65,6 @@ def _tree(path: Path, problems: list[Problem]) -> Node | None:
         problems.append(Problem(str(path), 1, 1, f"cannot be read: {reason}"))
         return None
     return parse(text, str(path), problems)
-
-
-def _order(rule: Rule) -> tuple[object, ...]:
-    return (rule.precedence, not rule.site, rule.pack, rule.position)
 
 
 def _disabled(

@@ -8,14 +8,25 @@ Failure: none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from rules.receivers import Receivers
 from rules.source import Place
 from rules.verdict import Scope, Stance
 
-__all__ = ["ANYWHERE", "ORIGINS", "STAGES", "Example", "Pattern", "Rule", "RuleSet", "When"]
+__all__ = [
+    "ANYWHERE",
+    "ORIGINS",
+    "STAGES",
+    "Entry",
+    "Example",
+    "Pattern",
+    "Rule",
+    "RuleSet",
+    "When",
+]
 
 STAGES = ("connect", "helo", "starttls", "auth", "mail", "rcpt", "data", "eod")
 ORIGINS = ("remote", "local")
@@ -99,10 +110,37 @@ class Rule:
     position: int = 0  # place among the declarations of its pack
 
     @property
-    def precedence(self) -> tuple[int, int, int]:
-        """What decides between two rules that both hold; lower wins."""
-        named = bool(self.when.receivers or self.when.mx)
-        return (0 if named else 1, self.rank, (16 if self.vague else 0) - self.when.specific)
+    def entries(self) -> tuple[Entry, ...]:
+        """The places of the rule in the matching order.
+
+        A rule that also speaks where nothing is known about the host has two: among the rules of
+        its receivers, and among the generic ones.
+        """
+        named = tuple(name for name in self.when.receivers if name != ANYWHERE)
+        if len(named) == len(self.when.receivers):
+            return (self._entry(self.when, bool(named or self.when.mx)),)
+        places = [self._entry(replace(self.when, receivers=(ANYWHERE,)), bool(self.when.mx))]
+        if named:
+            places.insert(0, self._entry(replace(self.when, receivers=named), True))
+        return tuple(places)
+
+    def _entry(self, when: When, named: bool) -> Entry:
+        specific = self.when.specific - (16 if self.vague else 0)
+        return Entry((0 if named else 1, self.rank, -specific), self, when)
+
+
+class Entry(NamedTuple):
+    """A rule at one place of the matching order."""
+
+    precedence: tuple[int, int, int]  # lower goes first
+    rule: Rule
+    when: When
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What the entries are sorted by; the precedence, and what breaks its ties."""
+        rule = self.rule
+        return (self.precedence, not rule.site, rule.pack, rule.position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +150,17 @@ class RuleSet:
     rules: tuple[Rule, ...]
     receivers: Receivers
     disabled: frozenset[str] = frozenset()
+    phrases: Mapping[str, tuple[Pattern, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """The patterns of a phrase list; none if there is no such list."""
+        return tuple(pattern.text for pattern in self.phrases.get(name, ()))
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Every place of every rule, the first one that holds wins."""
+        places = [entry for rule in self.rules for entry in rule.entries]
+        return tuple(sorted(places, key=lambda entry: entry.order))
 
     def get(self, rule_id: str) -> Rule | None:
         """The rule of that id, or None."""
