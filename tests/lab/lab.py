@@ -167,7 +167,7 @@ class Lab:
         self,
         recipients: Iterable[str | Sequence[str]],
         *,
-        sender: str = "sender@lab.test",
+        sender: str = "alice@lab.test",
         connections: int = 4,
         port: int = 25,
     ) -> Counter[str]:

@@ -1,0 +1,188 @@
+"""The proving ground: receivers that limit in the ways real ones do, and mail for them.
+
+Contract: values only. Each `Scenario` says how the receiver behaves, which mail is sent, and how long
+a sender that knew the limit would need at least (`ideal`, seconds). Failure: none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["SCENARIOS", "Scenario"]
+
+DOMAINS = 20
+RATE = "421 4.7.28 Our system has detected an unusual rate of mail from your address"
+TOO_MANY = "421 4.7.0 Too many concurrent SMTP connections from this address"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of receiver and the mail for it."""
+
+    name: str
+    says: str  # what the receiver does, for the table
+    plays: dict[str, Any]
+    mail: Sequence[tuple[str, ...]]  # the recipients of each message
+    ideal: float
+    seconds: float = 170.0  # cut off after this
+    domains: int = DOMAINS
+    latency: float = 0.0
+    tls: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def recipients(self) -> int:
+        """How many deliveries there are to make."""
+        return sum(len(to) for to in self.mail)
+
+
+def _mail(name: str, count: int, domains: int = DOMAINS) -> list[tuple[str, ...]]:
+    return [(f"user{number}@d{number % domains}.{name}.test",) for number in range(count)]
+
+
+def _people(name: str, people: int, each: int) -> list[tuple[str, ...]]:
+    return [(f"user{n}@d{n % DOMAINS}.{name}.test",) for _ in range(each) for n in range(people)]
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        "window",
+        "20 messages in each window of 2 s",
+        {"kind": "window", "limit": 20, "per": 2.0, "reply": RATE},
+        _mail("window", 300),
+        ideal=28.0,
+    ),
+    Scenario(
+        "fast-window",
+        "50 messages in each window of 2 s",
+        {"kind": "window", "limit": 50, "per": 2.0, "reply": RATE},
+        _mail("fast-window", 2000),
+        ideal=78.0,
+    ),
+    Scenario(
+        "penalty",
+        "20 messages in any 2 s; each refusal blocks for 3 s more, at most for 60 s",
+        {
+            "kind": "sliding",
+            "limit": 20,
+            "per": 2.0,
+            "penalty": 3.0,
+            "ceiling": 60.0,
+            "reply": RATE,
+        },
+        _mail("penalty", 300),
+        ideal=28.0,
+    ),
+    Scenario(
+        "concurrency",
+        "5 connections at a time, 0.1 s for each message",
+        {"kind": "concurrency", "limit": 5, "reply": TOO_MANY},
+        _mail("concurrency", 600),
+        ideal=12.0,
+        latency=0.1,
+    ),
+    Scenario(
+        "one-recipient",
+        "each recipient 2 messages in 10 s",
+        {
+            "kind": "recipient-rate",
+            "limit": 2,
+            "per": 10.0,
+            "reply": "450 4.2.1 The user you are trying to contact is receiving mail too quickly; "
+            "retry=00:00:10",
+        },
+        _people("one-recipient", 50, 6),
+        ideal=20.0,
+    ),
+    Scenario(
+        "grey-hint",
+        "greylisting for 20 s, says so",
+        {"kind": "greylist", "delay": 20.0, "hint": True},
+        _mail("grey-hint", 300),
+        ideal=20.0,
+    ),
+    Scenario(
+        "grey-silent",
+        "greylisting for 20 s, says nothing",
+        {"kind": "greylist", "delay": 20.0},
+        _mail("grey-silent", 300),
+        ideal=20.0,
+    ),
+    Scenario(
+        "recipients-452",
+        "10 recipients a message, the others 452",
+        {"kind": "recipients", "limit": 10, "reply": "452 4.5.3 Too many recipients"},
+        [tuple(f"user{n}@d{m}.recipients-452.test" for n in range(50)) for m in range(10)],
+        ideal=5.0,
+        domains=10,
+    ),
+    Scenario(
+        "recipients-552",
+        "10 recipients a message, the others 552",
+        {"kind": "recipients", "limit": 10, "reply": "552 5.5.3 Too many recipients"},
+        [tuple(f"user{n}@d{m}.recipients-552.test" for n in range(50)) for m in range(10)],
+        ideal=5.0,
+        domains=10,
+    ),
+    Scenario(
+        "blocking",
+        "20 messages in each window of 2 s; one more blocks the address for 60 s",
+        {"kind": "blocking", "limit": 20, "per": 2.0, "block": 60.0, "reply": RATE},
+        _mail("blocking", 300),
+        ideal=88.0,
+    ),
+    Scenario(
+        "liar",
+        "20 messages in each window of 2 s, says the user is unknown",
+        {
+            "kind": "window",
+            "limit": 20,
+            "per": 2.0,
+            "reply": "550 5.1.1 User unknown: you are sending too many messages, rate limit "
+            "exceeded, try again later",
+        },
+        _mail("liar", 300),
+        ideal=28.0,
+    ),
+    Scenario(
+        "unlimited",
+        "takes everything",
+        {"kind": "accept"},
+        _mail("unlimited", 1500),
+        ideal=0.0,
+    ),
+    Scenario(
+        "unlimited-tls",
+        "takes everything, over TLS",
+        {"kind": "accept"},
+        _mail("unlimited-tls", 1000),
+        ideal=0.0,
+        tls=True,
+    ),
+    Scenario(
+        "wide",
+        "20 messages in each window of 2 s; one message for 1,000 recipients at 200 domains",
+        {"kind": "window", "limit": 20, "per": 2.0, "reply": RATE},
+        [tuple(f"user{n}@d{n % 200}.wide.test" for n in range(1000))],
+        ideal=18.0,
+        domains=200,
+    ),
+    Scenario(
+        "narrow",
+        "20 messages in each window of 2 s; one message for 1,000 recipients at one domain",
+        {"kind": "window", "limit": 20, "per": 2.0, "reply": RATE},
+        [tuple(f"user{n}@d0.narrow.test" for n in range(1000))],
+        ideal=0.0,
+        domains=1,
+    ),
+    Scenario(
+        "repeated",
+        "20 messages in each window of 2 s; 200 messages for one recipient",
+        {"kind": "window", "limit": 20, "per": 2.0, "reply": RATE},
+        [("User@D0.Repeated.Test",)] * 200,
+        ideal=18.0,
+        domains=1,
+    ),
+)

@@ -1,0 +1,84 @@
+"""One scenario of the proving ground, played once, with or without mxheed.
+
+Contract: `play` builds a lab of its own, submits the mail, watches until everything is delivered,
+bounced, or the time is up, and returns what happened as the receiver and Postfix's log saw it.
+Failure: `LabError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+
+from bench.ground import Scenario
+from tests.lab import Lab, LabError
+
+__all__ = ["Outcome", "play"]
+
+FRAGMENTS = ("gate.main.cf", "status.main.cf", "policy.main.cf")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the mail."""
+
+    delivered: int
+    seconds: float  # from the first submission to the last delivery
+    refusals: int
+    connections: int
+    transactions: int
+    bounced: int
+    held: int  # log lines that only say our own gate held something
+    submitting: float
+    median: float  # delay of a delivery from its submission, median
+
+    @property
+    def connections_per_message(self) -> float:
+        """Connections for each message that was taken."""
+        return self.connections / self.transactions if self.transactions else 0.0
+
+
+def play(scenario: Scenario, mxheed: bool) -> Outcome:
+    """Play it."""
+    with Lab("debian") as lab:
+        lab.postfix.configure(*(FRAGMENTS if mxheed else ()))
+        if mxheed:
+            lab.mxheed.start(scenario.settings)
+        lab.postfix.start()
+        receiver = lab.receiver(
+            scenario.name,
+            domains=scenario.domains,
+            latency=scenario.latency,
+            tls=scenario.tls,
+            **scenario.plays,
+        )
+        begin = time.time()
+        accepted = lab.submit(scenario.mail)
+        submitting = time.time() - begin
+        if accepted != {"250": len(scenario.mail)}:
+            raise LabError(f"{scenario.name}: Postfix answered {accepted}")
+
+        def finished() -> bool:
+            bounced = len(lab.postfix.deliveries("bounced"))
+            return len(receiver.taken()) + bounced >= scenario.recipients
+
+        with contextlib.suppress(LabError):
+            lab.until(finished, "all delivered", scenario.seconds - submitting)
+        times = sorted(
+            event["t"] - begin
+            for event in receiver.events("data")
+            if event["reply"] == "250"
+            for _ in event["recipients"]
+        )
+        return Outcome(
+            delivered=len(times),
+            seconds=times[-1] if times else 0.0,
+            refusals=len(receiver.refused()),
+            connections=receiver.connections(),
+            transactions=len(receiver.events("data")),
+            bounced=len(lab.postfix.deliveries("bounced")),
+            held=sum("DNS reply filter drops" in line for line in lab.postfix.log()),
+            submitting=submitting,
+            median=times[len(times) // 2] if times else 0.0,
+        )
