@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from policyd.throttle.controller import Admission, Controller, Release
+from policyd.throttle.controller import Admission, Controller
+from policyd.throttle.dispatch import Queued, Release
 from policyd.throttle.evidence import Evidence, Lane, from_delivery, from_status, is_own_hold
 from policyd.throttle.lane import LaneState, State
 from policyd.throttle.settings import Limits, MailClass, PacingSettings, Reaction
@@ -16,6 +17,7 @@ __all__ = [
     "Limits",
     "MailClass",
     "PacingSettings",
+    "Queued",
     "Reaction",
     "Release",
     "State",

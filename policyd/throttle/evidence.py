@@ -12,7 +12,16 @@ from typing import Literal, NamedTuple
 from logparse.events import Delivery, Origin, Outcome, Stage
 from rules.verdict import Scope, Stance, Verdict
 
-__all__ = ["Evidence", "Lane", "Source", "from_delivery", "from_status", "is_own_hold"]
+__all__ = [
+    "HOLD_WORDS",
+    "Evidence",
+    "Lane",
+    "Source",
+    "domain_of",
+    "from_delivery",
+    "from_status",
+    "is_own_hold",
+]
 
 Source = Literal["log", "status"]
 
@@ -20,7 +29,7 @@ _REPLY_KEPT = 300
 
 # Postfix's words for "the MX gate dropped every record"; echoed in front of by "temporarily
 # suspended" once it thinks the destination dead.
-_HOLD_WORDS = "DNS reply filter drops all results"
+HOLD_WORDS = "DNS reply filter drops all results"
 
 
 class Lane(NamedTuple):
@@ -60,7 +69,7 @@ def is_own_hold(delivery: Delivery) -> bool:
     """Whether a deferral is nothing but our own gate's doing (or Postfix's echo of it)."""
     if delivery.outcome == "held":
         return True
-    return delivery.outcome in ("suspended", "deferred") and _HOLD_WORDS in delivery.reply
+    return delivery.outcome in ("suspended", "deferred") and HOLD_WORDS in delivery.reply
 
 
 def from_delivery(

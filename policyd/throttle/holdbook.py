@@ -213,10 +213,15 @@ class HoldBook:
         message.released = now
         message.tries += 1
 
-    def put_back(self, message: Message, now: float, due: float) -> None:
+    def oldest(self) -> Iterator[Message]:
+        """Messages in the order in which they became known; do not drop any meanwhile."""
+        return iter(self._messages.values())
+
+    def put_back(self, message: Message, parts: list[Part], now: float, due: float) -> None:
         """What was let go and never seen waits again."""
-        for key, part in list(message.pending.items()):
-            del message.pending[key]
+        for part in parts:
+            key = (part.lane, part.domain)
+            message.pending.pop(key, None)
             if key in message.parts:
                 continue
             part.due = due

@@ -10,21 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
+
+from policyd.units import Duration
 
 __all__ = [
     "DEFAULT_REACTIONS",
     "DEFAULT_RETRY",
     "Act",
-    "Duration",
     "Limits",
     "MailClass",
     "PacingSettings",
     "Reaction",
     "WindowSettings",
 ]
-
-Duration = Annotated[float, "duration"]
 
 # slow: stop shortly, then go on at the learnt rate · connections: fewer attempts at a time ·
 # pause: stop, probe seldom · retry: only that message's own next attempt · none: nothing

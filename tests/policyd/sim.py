@@ -13,6 +13,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
@@ -240,7 +241,7 @@ class World:
                 self._busy[domain] += 1
                 session = self._idle.pop()
                 self._dispatch_at = self.now + self.DISPATCH
-                self.at(self.now + self._vary(0.004), lambda: self._ask(mail, session))
+                self.at(self.now + self._vary(0.004), partial(self._ask, mail, session))
                 self._pump()
                 return
 

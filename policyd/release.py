@@ -1,0 +1,207 @@
+"""The hand that lets held messages go: `postqueue -i`, one queue id a call.
+
+Contract: asks the controller what is due, runs the command without a shell and with bounded
+concurrency, tells the controller what could not be let go, and makes its book agree with the
+queue (`postqueue -j`) at start and now and then. Needs no root: a user in group postdrop that
+`authorized_flush_users` allows.
+Failure: a command that fails or hangs is counted and logged once a minute at most; the message
+waits for the next turn, and without us Postfix's own back-off delivers it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+
+from policyd.throttle.controller import Controller
+from policyd.throttle.dispatch import Queued, Release
+from policyd.throttle.evidence import HOLD_WORDS, domain_of
+from policyd.units import Duration
+
+__all__ = ["ReleaseSettings", "Releaser", "Run", "parse_queue", "run_command"]
+
+log = logging.getLogger(__name__)
+
+_QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,30}\Z")
+
+Run = Callable[[tuple[str, ...], float], Awaitable[tuple[int, bytes]]]
+
+
+@dataclass(frozen=True)
+class ReleaseSettings:
+    """How held messages are let go (`release:` in the configuration)."""
+
+    enabled: bool = field(default=True, metadata={"doc": "let held messages go when it is time"})
+    postqueue: str = field(default="postqueue", metadata={"doc": "the command"})
+    config_directory: str = field(
+        default="", metadata={"doc": "Postfix's config directory, for an instance of its own"}
+    )
+    concurrency: int = field(default=4, metadata={"doc": "commands that may run at a time"})
+    rate: float = field(default=100.0, metadata={"doc": "releases a second at most"})
+    off_rate: float = field(
+        default=10.0, metadata={"doc": "releases a second when mxheed steps aside"}
+    )
+    timeout: Duration = field(default=10.0, metadata={"doc": "a command that hangs is ended"})
+    reconcile: Duration = field(
+        default=300.0, metadata={"doc": "time between readings of the whole queue; 0: never"}
+    )
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1 or self.rate <= 0 or self.off_rate <= 0:
+            raise ValueError("concurrency, rate and off_rate must be positive")
+
+
+async def run_command(command: tuple[str, ...], timeout: float) -> tuple[int, bytes]:
+    """Run a command without a shell; its exit code and standard output."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), timeout)
+    except BaseException:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        raise
+    return process.returncode or 0, output
+
+
+def parse_queue(listing: bytes) -> Iterator[Queued]:
+    """The messages of `postqueue -j`, a JSON object a line; lines that are none are skipped."""
+    for line in listing.splitlines():
+        try:
+            entry = json.loads(line)
+            held: dict[str, int] = {}
+            for recipient in entry.get("recipients", ()):
+                if HOLD_WORDS in recipient.get("delay_reason", ""):
+                    domain = domain_of(recipient["address"])
+                    held[domain] = held.get(domain, 0) + 1
+            if entry.get("queue_name") == "hold":  # an operator's hold is not ours to lift
+                held = {}
+            yield Queued(
+                str(entry["queue_id"]),
+                float(entry.get("arrival_time", 0)),
+                domain_of(str(entry.get("sender", ""))),
+                tuple(held.items()),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+
+
+class Releaser:
+    """Runs until cancelled; `counts` are for the metrics."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        settings: ReleaseSettings,
+        clock: Callable[[], float],
+        *,
+        receiver_of: Callable[[str], str],
+        run: Run = run_command,
+    ) -> None:
+        self._controller = controller
+        self._settings = settings
+        self._clock = clock
+        self._receiver_of = receiver_of
+        self._run = run
+        self._command: tuple[str, ...] = (settings.postqueue,)
+        if settings.config_directory:
+            self._command += ("-c", settings.config_directory)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._credit = 0.0
+        self._credited = 0.0
+        self._complained = 0.0
+        self.counts = {"released": 0, "failed": 0, "reconciled": 0, "added": 0, "dropped": 0}
+
+    async def run(self) -> None:
+        """Let go of what is due, read the queue now and then, for ever."""
+        if not self._settings.enabled:
+            return
+        reader = asyncio.create_task(self._read_queue())
+        try:
+            while True:
+                self.step()
+                await asyncio.sleep(min(0.05, self._controller.next_event(self._clock())))
+        finally:
+            reader.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(reader, *self._tasks, return_exceptions=True)
+
+    def step(self) -> int:
+        """Start the releases that are due and allowed now; how many."""
+        now = self._clock()
+        settings = self._settings
+        rate = settings.off_rate if self._controller.retired else settings.rate
+        self._credit = min(rate, self._credit + (now - self._credited) * rate, settings.concurrency)
+        self._credited = now
+        free = min(settings.concurrency - len(self._tasks), int(self._credit))
+        if free < 1:
+            return 0
+        releases = self._controller.due(now, free)
+        for release in releases:
+            self._credit -= 1
+            task = asyncio.create_task(self._let_go(release))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(releases)
+
+    async def _let_go(self, release: Release) -> None:
+        """One message; the controller hears if it could not be let go."""
+        try:
+            if not _QUEUE_ID.match(release.queue_id):
+                raise ValueError("not a queue id")
+            code, _ = await self._run((*self._command, "-i", release.queue_id), self._timeout)
+            failure = f"exit code {code}" if code else ""
+        except (TimeoutError, OSError, ValueError) as error:
+            failure = str(error) or type(error).__name__
+        if failure:
+            self.counts["failed"] += 1
+            self._controller.unreleased(release.queue_id, self._clock())
+            self._complain("cannot let %s go: %s", release.queue_id, failure)
+        else:
+            self.counts["released"] += 1
+            log.debug("%s let go for %s (%s)", release.queue_id, release.lane, release.why)
+
+    @property
+    def _timeout(self) -> float:
+        return self._settings.timeout
+
+    async def _read_queue(self) -> None:
+        while True:
+            await self.reconcile()
+            if self._settings.reconcile <= 0:
+                return
+            await asyncio.sleep(self._settings.reconcile)
+
+    async def reconcile(self) -> None:
+        """Read the whole queue and make the book agree with it."""
+        began = self._clock()
+        try:
+            code, listing = await self._run((*self._command, "-j"), 6 * self._timeout)
+        except (TimeoutError, OSError) as error:
+            code, listing = -1, str(error).encode()
+        if code:
+            self._complain("cannot read the queue: %s", code)
+            return
+        queue = await asyncio.to_thread(lambda: list(parse_queue(listing)))
+        controller, now = self._controller, self._clock()
+        added, dropped = controller.reconcile(queue, self._receiver_of, began, now)
+        self.counts["reconciled"] += 1
+        self.counts["added"] += added
+        self.counts["dropped"] += dropped
+
+    def _complain(self, message: str, *arguments: object) -> None:
+        """Say it, but not more than once a minute."""
+        now = self._clock()
+        if now - self._complained >= 60:
+            self._complained = now
+            log.warning(message, *arguments)
