@@ -36,6 +36,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_ORDER = {"suspended": 0, "probing": 1, "slowed": 2, "free": 3}  # the worst first
 _FILES = {"page.css": "text/css", "page.js": "text/javascript", "mark.svg": "image/svg+xml"}
 
 
@@ -71,7 +72,28 @@ def app(services: Services) -> Starlette:
 
 def render(page: Page) -> str:
     """The status page as HTML."""
-    return _environment().get_template("page.html").render(page=page, now=page.now)
+    troubled = [
+        (row, lane)
+        for row in page.receivers
+        for lane in row.lanes
+        if lane.state != "free" or lane.held
+    ]
+    troubled.sort(key=lambda found: (_ORDER.get(found[1].state, 9), -found[1].held))
+    template = _environment().get_template("page.html")
+    return template.render(page=page, now=page.now, troubled=troubled, totals=_totals(page))
+
+
+def _totals(page: Page) -> dict[str, int]:
+    sums = {
+        outcome: sum(row.outcomes.get(outcome, 0) for row in page.receivers)
+        for outcome in ("sent", "deferred", "bounced")
+    }
+    return {
+        **sums,
+        "made": sum(sums.values()),
+        "held": sum(lane.held for row in page.receivers for lane in row.lanes),
+        "unclassified": sum(row.unclassified for row in page.receivers),
+    }
 
 
 @cache

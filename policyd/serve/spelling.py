@@ -9,9 +9,25 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from policyd.serve.view import ReceiverView
 from policyd.units import spell
+from rules.taxonomy import CATEGORIES
 
-__all__ = ["FILTERS", "ago", "clock_time", "number", "rate", "share", "span"]
+__all__ = [
+    "FILTERS",
+    "ago",
+    "attempts",
+    "clock_time",
+    "legible",
+    "meaning",
+    "number",
+    "rate",
+    "share",
+    "span",
+]
+
+# marks that turn the writing direction: Python calls some of them printable
+_TURNS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def span(seconds: float) -> str:
@@ -55,9 +71,31 @@ def share(part: float, whole: float) -> str:
     return f"{percent:.0f} %" if percent >= 10 or not percent else f"{percent:.1f} %"
 
 
+def legible(text: str) -> str:
+    """A remote server's words, with what could confuse a reader made visible."""
+    return "".join(
+        char if char.isprintable() and char not in _TURNS else f"\\u{ord(char):04x}"
+        for char in text
+    )
+
+
+def meaning(category: str) -> str:
+    """A category in words."""
+    known = CATEGORIES.get(category)
+    return known.meaning if known else "not in the taxonomy"
+
+
+def attempts(row: ReceiverView) -> int:
+    """Attempts that were really made: not the echoes, not our own holds."""
+    return sum(row.outcomes.get(outcome, 0) for outcome in ("sent", "deferred", "bounced"))
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "ago": ago,
+    "attempts": attempts,
     "clock_time": clock_time,
+    "legible": legible,
+    "meaning": meaning,
     "number": number,
     "rate": rate,
     "share": share,
