@@ -1,7 +1,7 @@
 """The proving ground: receivers that limit in the ways real ones do, and mail for them.
 
-Contract: values only. Each `Scenario` says how the receiver behaves, which mail is sent, and how long
-a sender that knew the limit would need at least (`ideal`, seconds). Failure: none.
+Contract: values only. Each `Scenario` says how the receiver behaves, which mail is sent, and how
+long a sender that knew the limit would need at least (`ideal`, seconds). Failure: none.
 """
 
 from __future__ import annotations

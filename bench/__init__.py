@@ -1,0 +1,1 @@
+"""Measurements, each a module of its own: `python -m bench.NAME`. Results: bench/README.md."""

@@ -1,0 +1,131 @@
+"""The lines that Postfix's configuration needs for the hooks at hand.
+
+Contract: pure. `fragments` turns settings into pieces of main.cf and master.cf; nothing is edited.
+With contrib/postfix/mxheed.yaml they are the files of contrib/postfix, word for word (a test says
+so), and those are what the live tests run with. Failure: none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from policyd.serve.settings import ServeSettings
+from policyd.throttle.settings import Limits, PacingSettings
+
+__all__ = ["QUEUE_DIRECTORY", "Fragment", "fragments", "seen_from_postfix"]
+
+QUEUE_DIRECTORY = "/var/spool/postfix"
+
+_GATE = """\
+# The MX gate: before each delivery attempt smtp(8) shows mxheed the MX record it is about to use.
+# "Not now" defers the message softly and no connection is made; anything else changes nothing.
+# A unix path is relative to the queue directory: the same for chrooted and other services.
+#
+# When nobody answers: a missing socket defers outbound mail until Postfix's own next try; a socket
+# with a hung process behind it makes each attempt wait 100 s. Nothing bounces, local mail goes on,
+# and `mxheed bypass` on the same sockets lets outbound mail go at once.
+smtp_dns_reply_filter = socketmap:{socketmap}:mx
+"""
+
+_STATUS = """\
+# The status filter: smtp(8) shows mxheed each final verdict ("5.5.3 host … said: 552 …"). A limit
+# that a receiver speaks as 5yz is answered as 4yz: the message stays queued instead of bouncing.
+# When the socket is missing, the verdict stands as the receiver spoke it.
+smtp_delivery_status_filter = socketmap:{socketmap}:status
+"""
+
+_POLICY = """\
+# The policy service: back-pressure at submission for receivers that are suspended. It answers DUNNO
+# or DEFER_IF_PERMIT, never OK, and fails open: when nobody answers within 2 s, mail is accepted.
+# If you have smtpd_recipient_restrictions already, add the check at its end.
+smtpd_recipient_restrictions =
+    check_policy_service {{ {policy}, timeout=2s, try_limit=1, default_action=DUNNO }}
+"""
+
+_TRANSPORTS = """\
+# Receivers with a transport of their own (process limit, rate delay, source address). Only the
+# queue manager asks for transports: smtpd keeps the plain resolver, so mail is accepted while
+# mxheed is away. A transport named here takes precedence over relayhost and sender-dependent
+# transports: leave this away where you use those. Replaces your qmgr line.
+qmgr      unix  n       -       n       300     1       qmgr
+    -o rewrite_service_name=rewrite-queue
+rewrite-queue unix -    -       y       -       -       trivial-rewrite
+    -o transport_maps=socketmap:{socketmap}:transport
+"""
+
+_TRANSPORT = """\
+# {receiver}
+{name:<9} unix  -       -       y       -       {processes:<7} smtp
+    -o syslog_name=postfix/{name}
+"""
+
+_POOL = """\
+# A source address with a pace of its own: the name of the map ("mx/{pool}") tells mxheed which pool
+# asks, the syslog name tells it in the log. Route mail here with
+# sender_dependent_default_transport_maps or the like.
+{pool:<9} unix  -       -       y       -       -       smtp
+    -o syslog_name=postfix/{pool}
+    -o smtp_bind_address={address}
+    -o smtp_dns_reply_filter=socketmap:{socketmap}:mx/{pool}
+"""
+
+
+class Fragment(NamedTuple):
+    """A piece of Postfix's configuration."""
+
+    name: str
+    file: str  # "main.cf" or "master.cf"
+    text: str
+
+
+def seen_from_postfix(address: str, queue_directory: str = QUEUE_DIRECTORY) -> str:
+    """One of our addresses, as Postfix must write it so that chrooted services find it."""
+    inside = f"unix:{queue_directory.rstrip('/')}/"
+    return f"unix:{address.removeprefix(inside)}" if address.startswith(inside) else address
+
+
+def fragments(
+    serve: ServeSettings,
+    pacing: PacingSettings,
+    pools: Mapping[str, str],
+    queue_directory: str = QUEUE_DIRECTORY,
+) -> Iterator[Fragment]:
+    """Everything this configuration needs, in the order it is best read."""
+    socketmap = seen_from_postfix(serve.socketmap[0], queue_directory) if serve.socketmap else ""
+    policy = seen_from_postfix(serve.policy[0], queue_directory) if serve.policy else ""
+    if socketmap:
+        yield Fragment("gate", "main.cf", _GATE.format(socketmap=socketmap))
+    if socketmap and serve.status.enabled:
+        yield Fragment("status", "main.cf", _STATUS.format(socketmap=socketmap))
+    if policy:
+        yield Fragment("policy", "main.cf", _POLICY.format(policy=policy))
+    if socketmap and serve.transports:
+        text = _TRANSPORTS.format(socketmap=socketmap)
+        for receiver, name in serve.transports.items():
+            text += _transport(receiver, name, pacing.receivers.get(receiver, Limits()))
+        yield Fragment("transport", "master.cf", text)
+        if limits := _recipient_limits(serve, pacing):
+            yield Fragment("recipients", "main.cf", limits)
+    for number, pool in enumerate(sorted(set(pools.values()) - {""}), 2):
+        address = f"192.0.2.{number}"
+        text = _POOL.format(pool=pool, address=address, socketmap=socketmap)
+        yield Fragment("pools", "master.cf", text)
+
+
+def _transport(receiver: str, name: str, limits: Limits) -> str:
+    processes = limits.connections or "-"
+    text = _TRANSPORT.format(receiver=receiver, name=name, processes=processes)
+    if limits.messages_per_connection:
+        text += f"    -o smtp_connection_reuse_count_limit={limits.messages_per_connection}\n"
+    return text
+
+
+def _recipient_limits(serve: ServeSettings, pacing: PacingSettings) -> str:
+    lines = [
+        f"{name}_destination_recipient_limit = {limits.recipients}\n"
+        for receiver, name in serve.transports.items()
+        if (limits := pacing.receivers.get(receiver)) and limits.recipients
+    ]
+    head = "# Recipients per message, for the receivers whose maximum is known.\n"
+    return head + "".join(lines) if lines else ""

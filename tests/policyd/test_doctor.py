@@ -1,0 +1,137 @@
+"""`mxheed doctor`: each thing that is wrong is found, alone, and told with a remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from policyd.doctor import Daemon, Facts, Hook, Probe, Service, examine, seconds
+
+MX = Hook("mx", "smtp_dns_reply_filter", "unix:mxheed/socketmap")
+POLICY = Hook("policy", "smtpd_recipient_restrictions", "unix:mxheed/policy")
+OPEN = "{ unix:mxheed/policy, timeout=2s, try_limit=1, default_action=DUNNO }"
+HEALTHY = Facts(
+    version=(3, 7, 11),
+    running=True,
+    parameters={
+        "smtp_dns_reply_filter": "socketmap:unix:mxheed/socketmap:mx",
+        "smtpd_recipient_restrictions": f"reject_unlisted_recipient check_policy_service {OPEN}",
+        "authorized_flush_users": "static:anyone",
+        "maximal_queue_lifetime": "5d",
+        "default_destination_recipient_limit": "50",
+        "smtp_destination_recipient_limit": "$default_destination_recipient_limit",
+    },
+    services=(
+        Service("smtp", "unix", True, "smtp", {}),
+        Service("smtp", "inet", True, "smtpd", {}),
+    ),
+    hooks=(MX, POLICY),
+    probes=(Probe("mx", "x. 0 IN MX 10 .", True, "postfix", "NOTFOUND ", "", 0.001),),
+    daemon=Daemon(True, "mxheed", frozenset({"mxheed", "postdrop"}), "/var/log/mail.log"),
+)
+
+
+def troubles(facts: Facts) -> list[tuple[str, str]]:
+    """What is not fine, and what to do."""
+    return [(one.what, one.todo) for one in examine(facts) if one.level != "fine"]
+
+
+def with_parameters(**changed: str) -> Facts:
+    """The healthy machine with other settings in main.cf."""
+    return replace(HEALTHY, parameters={**HEALTHY.parameters, **changed})
+
+
+def test_a_healthy_machine_has_no_finding() -> None:
+    """Nothing is told that need not be mended."""
+    assert troubles(HEALTHY) == []
+
+
+def probe(**changed: Any) -> Mapping[str, Any]:
+    """The same facts with another outcome of the question."""
+    return {"probes": (HEALTHY.probes[0]._replace(**changed),)}
+
+
+CASES: dict[str, tuple[Mapping[str, Any], str, str]] = {
+    "too old": ({"version": (2, 11, 3)}, "2.11.3 has no DNS reply filter", "3.0"),
+    "not running": ({"running": False}, "Postfix is not running", "postfix start"),
+    "no socket": (probe(error="No such file or directory"), "No such file", "queue directory"),
+    "no right": (probe(error="Permission denied"), "Permission", "serve.group: postfix"),
+    "nobody": (probe(error="Connection refused"), "refused", "mxheed bypass"),
+    "hung": (probe(error="timed out"), "timed out", "hangs"),
+    "temp": (probe(reply="TEMP out of order"), "answers 'TEMP out of order'", "NOTFOUND"),
+    "slow": (probe(seconds=0.2), "took 200 ms", "CPU"),
+    "daemon": ({"daemon": replace(HEALTHY.daemon, healthy=False)}, "/healthz", "start it"),
+    "log": ({"daemon": replace(HEALTHY.daemon, log_readable=False)}, "cannot read", "usermod"),
+    "postdrop": (
+        {"daemon": replace(HEALTHY.daemon, groups=frozenset({"mxheed"}))},
+        "not in the group postdrop",
+        "usermod -a -G postdrop mxheed",
+    ),
+    "override": (
+        {"services": (Service("out", "unix", True, "smtp", {"smtp_dns_reply_filter": ""}),)},
+        "the service out overrides smtp_dns_reply_filter (empty)",
+        "not paced",
+    ),
+    "chroot": (
+        {
+            "hooks": (MX._replace(address="unix:/run/mxheed/s"),),
+            "parameters": {
+                **HEALTHY.parameters,
+                "smtp_dns_reply_filter": "socketmap:unix:/run/mxheed/s:mx",
+            },
+        },
+        "chrooted and cannot see unix:/run/mxheed/s",
+        "under the queue directory",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_fault_is_one_finding(name: str) -> None:
+    """A fault is found, with a remedy, and nothing else is."""
+    changes, what, todo = CASES[name]
+    found = troubles(replace(HEALTHY, **changes))
+    assert len(found) == 1
+    assert what in found[0][0]
+    assert todo in found[0][1]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "what"),
+    [
+        ("smtp_dns_reply_filter", "", "smtp_dns_reply_filter does not name socketmap:unix:"),
+        (
+            "smtpd_recipient_restrictions",
+            "check_policy_service unix:mxheed/policy",
+            "without mxheed, smtpd refuses mail (451)",
+        ),
+        (
+            "smtpd_recipient_restrictions",
+            "check_policy_service { unix:mxheed/policy, default_action=DUNNO }",
+            "a hung mxheed delays each recipient",
+        ),
+        ("authorized_flush_users", "root", "mxheed may not release mail"),
+        ("maximal_queue_lifetime", "1d", "maximal_queue_lifetime is 86400 s"),
+        ("smtp_destination_recipient_limit", "10", "smtp delivers to 10 recipients at once"),
+        (
+            "transport_maps",
+            "hash:/etc/t, socketmap:unix:mxheed/socketmap:transport",
+            "transport_maps in main.cf asks mxheed",
+        ),
+        ("relayhost", "[relay.example]", "relayhost is [relay.example]"),
+    ],
+)
+def test_wrong_settings_are_found(parameter: str, value: str, what: str) -> None:
+    """Each setting of main.cf that hurts is told."""
+    assert any(what in found for found, _ in troubles(with_parameters(**{parameter: value})))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("5d", 432000), ("300s", 300), ("10", 10), ("1h", 3600), ("$x", 0)]
+)
+def test_postfix_times_are_read(text: str, value: float) -> None:
+    """Units as Postfix writes them."""
+    assert seconds(text) == value

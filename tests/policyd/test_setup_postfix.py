@@ -1,0 +1,63 @@
+"""`mxheed setup postfix`: what is printed is what is documented and tested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from policyd import config as configuration
+from policyd.serve.settings import ServeSettings
+from policyd.setup import fragments, seen_from_postfix
+from policyd.throttle.settings import Limits, PacingSettings
+
+CONTRIB = Path(__file__).resolve().parents[2] / "contrib" / "postfix"
+
+
+def test_the_files_in_contrib_are_what_setup_prints() -> None:
+    """contrib/postfix holds, word for word, what setup prints for contrib/postfix/mxheed.yaml."""
+    shipped = configuration.load(CONTRIB / "mxheed.yaml").serve
+    serve = ServeSettings(
+        socketmap=shipped.socketmap, policy=shipped.policy, transports={"google": "mx-google"}
+    )
+    pacing = PacingSettings(receivers={"google": Limits(connections=5)})
+    pieces = list(fragments(serve, pacing, {"postfix/pool2/smtp": "pool2"}))
+    assert {f"{piece.name}.{piece.file}" for piece in pieces} == {
+        path.name for path in CONTRIB.glob("*.cf")
+    }
+    for piece in pieces:
+        assert (CONTRIB / f"{piece.name}.{piece.file}").read_text() == piece.text
+
+
+@pytest.mark.parametrize(
+    ("address", "seen"),
+    [
+        ("inet:127.0.0.1:9826", "inet:127.0.0.1:9826"),
+        ("unix:/var/spool/postfix/mxheed/socketmap", "unix:mxheed/socketmap"),
+        ("unix:/var/spool/postfix-out/x", "unix:/var/spool/postfix-out/x"),
+        ("unix:/run/mxheed/socketmap", "unix:/run/mxheed/socketmap"),
+    ],
+)
+def test_sockets_under_the_queue_directory_are_named_relative_to_it(
+    address: str, seen: str
+) -> None:
+    """A chrooted service finds the same path as one that is not."""
+    assert seen_from_postfix(address) == seen
+
+
+def test_hooks_that_are_off_are_not_set_up() -> None:
+    """Without a policy socket, Postfix is not told to ask one."""
+    serve = ServeSettings(policy=())
+    assert [piece.name for piece in fragments(serve, PacingSettings(), {})] == ["gate", "status"]
+
+
+def test_known_recipient_limits_become_limits_of_the_named_transport() -> None:
+    """A receiver that takes 10 recipients a message gets no more over its own transport."""
+    serve = ServeSettings(transports={"orange": "mx-orange"})
+    limits = Limits(recipients=10, messages_per_connection=20)
+    texts = {
+        piece.name: piece.text
+        for piece in fragments(serve, PacingSettings(receivers={"orange": limits}), {})
+    }
+    assert "mx-orange_destination_recipient_limit = 10\n" in texts["recipients"]
+    assert "    -o smtp_connection_reuse_count_limit=20\n" in texts["transport"]
