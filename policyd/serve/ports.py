@@ -19,19 +19,26 @@ __all__ = ["Control", "Services"]
 
 
 class Control(Protocol):
-    """What an operator may do to the throttle. Refusals are `ControlError`s with words."""
+    """What an operator may do to the throttle. Refusals are `ControlError`s with words.
+
+    A receiver: {"receiver": id, "name", "active", "now", "lanes": [the fields of `LaneView`]}.
+    """
 
     def lanes(self) -> list[dict[str, Any]]:
-        """Every lane with something to tell, the most troubled first."""
+        """Every receiver with something to tell, the most troubled first."""
 
     def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
-        """One receiver's lanes with their evidence and what happens next."""
+        """One receiver, with evidence and what happens next."""
 
     def change(self, verb: str, receiver: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """pin, cancel, extend or set; returns the receiver as `explain` does."""
+        """Obey, and return the receiver as `explain` does. All take "pool" (missing: all pools).
+
+        pin: "state", "seconds", "rate" (a second; slowed only) · cancel · extend: "seconds" ·
+        set: "rate".
+        """
 
     def switch(self, on: bool) -> dict[str, Any]:
-        """off: let everything go and step aside; on: pace again."""
+        """off: let everything go and step aside; on: pace again. Returns {"active", "held"}."""
 
 
 @dataclass(frozen=True, slots=True)
