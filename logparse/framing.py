@@ -3,24 +3,49 @@
 Contract: `FRAME` is the pattern (bytes, three groups: stamp, program, pid) of the syslog shapes in
 which the text stands unchanged: RFC 3164 and postlogd (``Feb  3 04:05:06 mx1 postfix/smtp[1]: ``),
 RFC 3339 (``2026-02-03T04:05:06.123456+01:00 mx1 …``), both with an optional ``<22>`` before them.
-`Plain` rewrites all other shapes to it. `program_of` splits a program's name.
-Failure: none.
+`unwrap` rewrites a line of the other one-line shapes to it: RFC 5424, Docker's json-file, the
+Kubernetes CRI, journald's JSON, ``docker compose``'s prefix. `program_of` splits a program's name.
+Failure: none; a line of no known shape stays as it is. One line in, one line out: a line break
+inside a wrapped text becomes a space, so that no text can pose as a line of its own.
 """
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
 from logparse.events import text_of
 
-__all__ = ["FRAME", "Plain", "program_of"]
+__all__ = ["FRAME", "Part", "dress", "framed", "journal_line", "program_of", "unwrap"]
 
-FRAME = (
-    rb"(?:<\d{1,3}>)?([A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d"
-    rb"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d))"
-    rb" [^ \n]++ ([^ \[\]\n]++)\[(\d++)\]: "
+_OLD = rb"[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d"
+_NEW = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
+FRAME = rb"(?:<\d{1,3}>)?(" + _OLD + rb"|" + _NEW + rb") [^ \n]++ ([^ \[\]\n]++)\[(\d++)\]: "
+
+_RFC5424 = re.compile(
+    rb"<\d{1,3}>1 (" + _NEW + rb"|-) ([^ ]++) ([^ ]++) ([^ ]++) [^ ]++ "
+    rb'(?:-|(?:\[(?:[^\]"\\]|\\.|"(?:[^"\\]|\\.)*+")*+\])++)(?: (?:\xef\xbb\xbf)?|\Z)'
 )
+_CRI = re.compile(rb"(" + _NEW + rb") (stdout|stderr) ([FP])(?::[^ ]*+)? ")
+_COMPOSE = re.compile(rb"[\w.-]{1,64} +\| ")
+_OLD_STAMP = re.compile(_OLD + rb"(?= )")
+_BARE_TAG = re.compile(rb"[^ \[\]\n]++\[\d++\]: ")
+_UNSAFE = re.compile(r"[\s\[\]]")
 
 _KEPT = 4096
 _programs: dict[bytes, tuple[str, str]] = {}
+
+
+class Part(NamedTuple):
+    """A line's text without its wrapping; `key` is told where this is a piece of a longer line."""
+
+    text: bytes
+    key: bytes | None = None  # pieces of one line share it
+    more: bool = False  # another piece follows
+    stamp: bytes = b""  # when the container's output was taken down
 
 
 def program_of(program: bytes) -> tuple[str, str]:
@@ -34,9 +59,101 @@ def program_of(program: bytes) -> tuple[str, str]:
     return known
 
 
-class Plain:
-    """Rewrites wrapped lines to the shapes of `FRAME`."""
+def unwrap(line: bytes) -> Part:
+    """The text in `line`, in a shape of `FRAME` where it has one."""
+    first = line[:1]
+    if first == b"{":
+        return _object(line)
+    if first == b"<" and (match := _RFC5424.match(line)) is not None:
+        stamp, host, program, pid = match.groups()
+        text = line[match.end() :]
+        if stamp == b"-":
+            return Part(text)
+        return Part(framed(stamp, host, program, pid if pid.isdigit() else b"0", text))
+    if (match := _CRI.match(line)) is not None:
+        return Part(line[match.end() :], b"cri " + match[2], match[3] == b"P", match[1])
+    if (match := _COMPOSE.match(line)) is not None:
+        return Part(line[match.end() :])
+    return Part(line)
 
-    def lines(self, block: bytes) -> bytes:
-        """`block` with every line in a shape that `FRAME` matches, if it can be."""
-        return block
+
+def dress(text: bytes, stamp: bytes) -> bytes:
+    """A container's line with the time it was taken down in place of a stamp without year."""
+    if not stamp:
+        return text
+    if (old := _OLD_STAMP.match(text)) is not None:
+        return stamp + text[old.end() :]
+    if _BARE_TAG.match(text) is not None:
+        return stamp + b" - " + text
+    return text
+
+
+def framed(stamp: bytes, host: bytes, program: bytes, pid: bytes, text: bytes) -> bytes:
+    """One line in the shape of `FRAME`."""
+    return b"%b %b %b[%b]: %b" % (stamp, host or b"-", program, pid, text.replace(b"\n", b" "))
+
+
+def _object(line: bytes) -> Part:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return Part(line)
+    if not isinstance(found, dict):
+        return Part(line)
+    if isinstance(log := found.get("log"), str):
+        stamp = found.get("time")
+        text = log.encode("utf-8", "surrogatepass")
+        return Part(
+            text.rstrip(b"\r\n").replace(b"\n", b" "),
+            b"docker " + str(found.get("stream", "")).encode("utf-8", "replace"),
+            not log.endswith("\n"),
+            stamp.encode("utf-8", "replace") if isinstance(stamp, str) else b"",
+        )
+    if "MESSAGE" in found:
+        return Part(
+            journal_line(
+                {name.encode("utf-8", "replace"): _field(value) for name, value in found.items()}
+            )
+        )
+    return Part(line)
+
+
+def _field(value: Any) -> bytes:
+    """A value of journald's JSON: text, a list of byte numbers, a list of values, or null."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, list) and value:
+        if all(isinstance(item, int) and 0 <= item < 256 for item in value):
+            return bytes(value)
+        return _field(value[0])
+    return b""
+
+
+def journal_line(entry: Mapping[bytes, bytes]) -> bytes:
+    """A journal entry as a line in the shape of `FRAME`; empty where it names no program."""
+    program = entry.get(b"SYSLOG_IDENTIFIER") or entry.get(b"_COMM") or b""
+    stamp = entry.get(b"_SOURCE_REALTIME_TIMESTAMP") or entry.get(b"__REALTIME_TIMESTAMP") or b""
+    message = entry.get(b"MESSAGE", b"")
+    if not program or not stamp.isdigit():
+        return message.replace(b"\n", b" ")
+    pid = entry.get(b"SYSLOG_PID") or entry.get(b"_PID") or b"0"
+    return framed(
+        _rfc3339(int(stamp)),
+        _word(entry.get(b"_HOSTNAME", b"")),
+        _word(program),
+        pid if pid.isdigit() else b"0",
+        message,
+    )
+
+
+def _word(name: bytes) -> bytes:
+    return _UNSAFE.sub("_", text_of(name)).encode("utf-8", "surrogatepass")
+
+
+def _rfc3339(microseconds: int) -> bytes:
+    seconds, rest = divmod(microseconds, 1_000_000)
+    try:
+        when = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        when = datetime.fromtimestamp(0, UTC)
+    return b"%s.%06dZ" % (when.strftime("%Y-%m-%dT%H:%M:%S").encode(), rest)

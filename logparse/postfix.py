@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from logparse.events import Delivery, Event, Removed, Unparsed, text_of
-from logparse.framing import FRAME, program_of
+from logparse.framing import FRAME, dress, program_of, unwrap
 from logparse.reason import read, relay_of
 from logparse.record import QUEUE_ID, RECORD, groups_of
 from logparse.stamps import Stamps
@@ -56,6 +56,9 @@ class PostfixParser:
     def careful(self, line: bytes, now: float) -> Event | None:
         """The event of a line that is not an ordinary record; None: it is none of ours."""
         frame = _FRAME.match(line)
+        if frame is None and (bare := unwrap(line)).text is not line:
+            line = dress(bare.text, bare.stamp)
+            frame = _FRAME.match(line)
         head = frame.groups(b"") if frame else (b"", b"", b"")
         start = frame.end() if frame else 0
         found = _QUEUE_ID.match(line, start)

@@ -214,6 +214,8 @@ class Pipeline:
             return self._queued.get(delivery.queue_id, UNKNOWN)
         if delivery.agent in LOCAL_AGENTS or (delivery.address or "").startswith(_PATHS):
             return LOCAL
+        if delivery.mta == "exim" and delivery.host is None and delivery.outcome == "sent":
+            return LOCAL
         domain = delivery.recipient.rpartition("@")[2].rstrip(".").lower()
         return self._receiver_of(delivery.host, delivery.address, domain)
 
@@ -248,11 +250,11 @@ class Pipeline:
         return {
             "sessions": self._sessions.snapshot(),
             "queued": [[queue_id, receiver] for queue_id, receiver in self._queued.items()],
-            "carry": self._parser.carry.decode("latin-1"),
+            "parser": self._parser.snapshot(),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Takes a snapshot back."""
         self._sessions.restore(saved.get("sessions", ()))
         self._queued = dict(saved.get("queued", ()))
-        self._parser.carry = saved.get("carry", "").encode("latin-1")
+        self._parser.restore(saved.get("parser", {}))

@@ -1,0 +1,226 @@
+"""Reads Exim's main log: deliveries, deferrals, failures, single hosts' refusals, messages' ends.
+
+Contract: `EximParser.feed(block, now)` takes whole lines of the main log as Exim writes it, or as
+it comes through syslog (then pieces of one long line are joined again), and returns the events in
+their order. A line on one host of several that refused becomes a `Delivery` without recipient,
+outcome "tried". Where a deferral names no host, because no connection came about, it is the host of
+the line before for the same message. Exim logs no total delay by default: the message id tells it.
+Failure: none; a delivery line of no known form is an `Unparsed`. Time is linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import Any
+
+from logparse.events import Delivery, Event, Origin, Outcome, Removed, Stage, Unparsed, text_of
+from logparse.exim_message import is_given_up, is_held, is_no_attempt, read_message
+from logparse.exim_record import HOST, Record, parse
+from logparse.framing import FRAME
+from logparse.reply import code_of, unfold
+from logparse.stamps import Stamps
+
+__all__ = ["EximParser"]
+
+_ID = rb"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{11}-[0-9A-Za-z]{4}|[0-9A-Za-z]{6}-[0-9A-Za-z]{2})"
+_STAMP = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?(?: [+-]\d{4})?"
+_LINE = re.compile(
+    rb"(?:(" + _STAMP + rb") )?(?:\[(\d++)\] )?(" + _ID + rb") "
+    rb"(=>|->|>>|\*>|\*\*|==|Completed(?= QT=|\Z)|H=)"
+)
+_FRAME = re.compile(FRAME)
+_PIECE = re.compile(rb"\[(\d{1,3})([/\\])(\d{1,3})\] ")
+_HOST_LINE = re.compile(
+    HOST + r"(?:: (?=SMTP |LMTP |PRDR |Remote host |Malformed SMTP |smtp send |bad first read)"
+    r"| (?=SMTP error from remote mail server after RCPT |Connection |No route to host"
+    r"|Network is unreachable|Operation timed out|Host is down|Cannot assign requested))(.*)\Z",
+    re.DOTALL,
+)
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
+_LONGEST_LIFE = 60 * 86_400.0
+_KEPT = 256  # messages whose last host is remembered, and long lines that wait for their end
+
+_Host = tuple[str, str | None, int | None]
+
+
+class EximParser:
+    """See the module."""
+
+    def __init__(self, zone: tzinfo | None = None, removed: bool = True) -> None:
+        self.stamps = Stamps(zone)
+        self._removed = removed
+        self._hosts: dict[str, _Host] = {}
+        self._pieces: dict[bytes, list[bytes]] = {}
+
+    def feed(self, block: bytes, now: float) -> list[Event]:
+        """The events in `block`, in the order of its lines."""
+        events = (self.line(line, now) for line in block.split(b"\n"))
+        return [event for event in events if event is not None]
+
+    def line(self, line: bytes, now: float) -> Event | None:
+        """The event of one line; None: it tells none."""
+        stamp = pid = b""
+        frame = _FRAME.match(line)
+        if frame is not None:
+            if not frame[2].rpartition(b"/")[2].startswith(b"exim"):
+                return None
+            stamp, _, pid = frame.groups()
+            whole = self._joined(line[frame.end() :], pid)
+            if whole is None:
+                return None
+            line = whole
+        head = _LINE.match(line)
+        if head is None or (head[1] is None and frame is None):
+            return None
+        when = self.stamps.posix(head[1] or stamp, now)
+        return self._event(head, line, when, int(head[2] or pid or 0))
+
+    def _event(self, head: re.Match[bytes], line: bytes, when: float, pid: int) -> Event | None:
+        queue_id, mark = head[3].decode(), head[4].decode()
+        if mark == "Completed":
+            self._hosts.pop(queue_id, None)
+            return Removed(when, "exim", queue_id) if self._removed else None
+        if mark == "H=":
+            return self._host_line(text_of(line[head.start(4) :]), queue_id, when, pid)
+        text = text_of(line[head.end() + 1 :])
+        record = parse(text, mark) if line[head.end() : head.end() + 1] == b" " else None
+        if record is None:
+            return Unparsed(line, "an Exim delivery line of another form")
+        outcome, origin, stage, reply = _judge(record, mark)
+        host = self._host_of(record, queue_id, mark)
+        return Delivery(
+            time=when,
+            mta="exim",
+            service="exim",
+            agent=record.transport,
+            queue_id=queue_id,
+            recipient=record.address,
+            orig_recipient=record.top,
+            host=host[0] if host else None,
+            address=host[1] if host else None,
+            port=host[2] if host else None,
+            conn_use=2 if record.reused else 1,
+            delay=_delay(record, queue_id, when),
+            delays=None,
+            dsn="",
+            status=mark,
+            outcome=outcome,
+            origin=origin,
+            stage=stage,
+            reply=reply,
+            pid=pid,
+            cut=text.endswith("**** log string overflowed log buffer ****"),
+        )
+
+    def _host_line(self, text: str, queue_id: str, when: float, pid: int) -> Delivery | None:
+        match = _HOST_LINE.match(text)
+        if match is None:
+            return None  # an incoming connection's, or a warning
+        name, ip, port, _, words = match.groups()
+        message = read_message(words)
+        host = (name.lower().rstrip("."), ip, int(port) if (port or "").isdigit() else None)
+        if queue_id not in self._hosts and len(self._hosts) >= _KEPT:
+            del self._hosts[next(iter(self._hosts))]
+        self._hosts[queue_id] = host
+        return Delivery(
+            time=when,
+            mta="exim",
+            service="exim",
+            agent="",
+            queue_id=queue_id,
+            recipient="",
+            orig_recipient=None,
+            host=host[0],
+            address=ip,
+            port=host[2],
+            conn_use=1,
+            delay=0.0,
+            delays=None,
+            dsn="",
+            status="H=",
+            outcome="tried",
+            origin=message.origin,
+            stage=message.stage,
+            reply=message.reply,
+            pid=pid,
+        )
+
+    def _host_of(self, record: Record, queue_id: str, mark: str) -> _Host | None:
+        if record.ip is not None and record.host is not None:
+            return record.host, record.ip, record.port
+        if mark == "==" and record.number is not None and record.number > 0:
+            return self._hosts.get(queue_id)
+        return None
+
+    def _joined(self, text: bytes, pid: bytes) -> bytes | None:
+        """A line that syslog got in pieces, once its last piece is there."""
+        piece = _PIECE.match(text)
+        if piece is None:
+            return text
+        number, total = int(piece[1]), int(piece[3])
+        if number == 1:
+            if len(self._pieces) >= _KEPT:
+                del self._pieces[next(iter(self._pieces))]
+            self._pieces[pid] = []
+        known = self._pieces.get(pid)
+        if known is None or len(known) != number - 1:
+            self._pieces.pop(pid, None)
+            return None
+        known.append(text[piece.end() :])
+        if number < total:
+            return None
+        del self._pieces[pid]
+        return b"".join(known)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What must outlive a restart, as plain JSON values."""
+        return {
+            "hosts": [[queue_id, *host] for queue_id, host in self._hosts.items()],
+            "pieces": [
+                [pid.decode(), [piece.decode("latin-1") for piece in pieces]]
+                for pid, pieces in self._pieces.items()
+            ],
+        }
+
+    def restore(self, saved: dict[str, Sequence[Any]]) -> None:
+        """Takes a snapshot back."""
+        self._hosts = {row[0]: (row[1], row[2], row[3]) for row in saved.get("hosts", ())}
+        self._pieces = {
+            pid.encode(): [piece.encode("latin-1") for piece in pieces]
+            for pid, pieces in saved.get("pieces", ())
+        }
+
+
+def _judge(record: Record, mark: str) -> tuple[Outcome, Origin, Stage | None, str]:
+    """How it ended, in whose words, at which stage."""
+    if mark in ("=>", "->", ">>", "*>"):
+        outcome: Outcome = "probe" if mark == "*>" else "sent"
+        reply = record.confirmation or record.message
+        if record.ip is not None and code_of(reply) is not None:
+            return outcome, "remote", "eod", unfold(reply, "\\n")
+        return outcome, "local", None, reply
+    words = record.message or record.error
+    if record.message and record.error and record.host is None:
+        words = f"{record.error}: {record.message}"
+    message = read_message(words, record.number)
+    if mark == "**":
+        outcome = "expired" if is_given_up(words) else "bounced"
+    elif is_held(words, record.number):
+        outcome = "held"
+    else:
+        outcome = "suspended" if is_no_attempt(words) else "deferred"
+    return outcome, message.origin, message.stage, message.reply
+
+
+def _delay(record: Record, queue_id: str, when: float) -> float:
+    """Seconds since the message came in: as logged, else from the time its id was made."""
+    if record.queue_time is not None:
+        return record.queue_time
+    made = 0
+    for digit in queue_id[:6]:
+        made = made * 62 + _VALUES[digit]
+    since = when - made
+    return since if 0 <= since <= _LONGEST_LIFE else 0.0

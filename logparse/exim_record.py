@@ -1,0 +1,213 @@
+"""The shape of Exim's delivery lines, from the mark (``=>``, ``==``, ``**`` …) to the message.
+
+``MARK ADDRESS [(PARENTS)] [<TOP>] FIELDS [defer (N)[: ERROR]] [H=…] [: MESSAGE]``: the addresses,
+``C="…"`` and MESSAGE hold text from outside. So a line is read from the left, piece by piece: an
+address is one word in which quoted parts may hold anything, a field is a known letter with a word,
+a quoted or a bracketed value, and MESSAGE is everything behind the first separator that follows the
+fields. Exim prints an address it has already unquoted bare, but then TOP repeats it in quotes: a
+bare address with blanks is only believed if TOP says the same.
+
+Contract: `parse(text, mark)` gives a `Record`, or None for a line of another form.
+Failure: none. Time is linear in the length of the line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+__all__ = ["HOST", "Record", "parse", "unquoted"]
+
+_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+_WORD = re.compile(rf'(?:{_QUOTED}|[^\s"])++|\S++')
+_TOP = re.compile(rf" <((?:{_QUOTED}|[^<>\"\n])*+)>")
+_PARENTS = re.compile(rf" \((?:{_QUOTED}|[^()\"])*+\)")
+_LOCAL_END = re.compile(r"(?= <[^<>]*> [A-Z]{1,2}=| <[^<>]*>:? | [FQPRT]=\S)|\Z")
+HOST = r"H=([^\s\[\]]++)(?: DS)? \[([^\]\s]*+)\](?::(\w++))?(\*)?"
+_HOST = re.compile(" " + HOST)
+_FIELD = re.compile(
+    rf" (?:(H|T|C|QT|DT)|[A-Z][A-Za-z0-9]{{0,5}})"
+    rf"=({_QUOTED}|<(?:{_QUOTED}|[^<>\"])*+>|[^\s\"<]\S*+)"
+)
+_FLAG = re.compile(
+    r" (?:L\*?|PRDR|K|TFO\*{0,2}|DS|\(shadow transport returned error: [^)]*+\))(?= |\Z)"
+)
+_DEFER = re.compile(r"(?: routing)? defer \(([^()\s]*+)\)")
+_ERROR_END = re.compile(r" H=\S+ \[| DT=|: |\Z")
+
+_TRIES = 4  # quoted addresses looked at for a bare one before them
+
+
+class Record(NamedTuple):
+    """The parts of a delivery line."""
+
+    address: str
+    top: str | None  # the envelope recipient, where it is another one
+    transport: str
+    host: str | None
+    ip: str | None
+    port: int | None
+    reused: bool  # the connection had been used before
+    confirmation: str | None  # C="…", unescaped
+    queue_time: float | None
+    number: int | None  # N of "defer (N)"
+    deferred: bool  # there was a "defer (…)"
+    error: str  # the operating system's words
+    message: str
+
+
+class _Fields:
+    """What is gathered on the way."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+        self.host: re.Match[str] | None = None
+
+
+def parse(text: str, mark: str) -> Record | None:
+    """The parts of `text`, which begins behind the mark."""
+    address, top, at = _address(text)
+    fields = _Fields()
+    at = _fields(text, at, fields)
+    number: int | None = None
+    error = ""
+    defer = _DEFER.match(text, at) if mark == "==" else None
+    if defer is not None:
+        number = _number(defer[1])
+        at = defer.end()
+        if number is None or number > 0:  # an error of the operating system has words
+            error, at = _error(text, at)
+        at = _fields(text, at, fields)
+    elif mark == "==":
+        return None
+    message = text[at:]
+    if message.startswith(" : "):
+        message = message[3:]
+    elif message.startswith(": "):
+        message = message[2:]
+    elif message.strip() and not (mark == "=>" and address == "blackhole"):
+        return None
+    return _record(address, top, fields, number, defer is not None, error, message)
+
+
+def unquoted(value: str) -> str:
+    """A field's value without its quotes and one level of backslashes."""
+    if value.startswith('"') and value.endswith('"') and len(value) > 1:
+        return re.sub(r"\\(.)", r"\1", value[1:-1], flags=re.DOTALL)
+    return value
+
+
+def _address(text: str) -> tuple[str, str | None, int]:
+    """The address, the envelope's one where it is told, and where they end."""
+    bare = _bare_with_blanks(text) if ' <"' in text else None
+    if bare is not None:
+        return bare
+    if text[:1] in "|/>" or text.startswith("save "):
+        match = _LOCAL_END.search(text)
+        end = match.start() if match is not None else len(text)
+    else:
+        word = _WORD.match(text)
+        end = word.end() if word is not None else 0
+    address = text[:end]
+    if address.endswith(":") and not address.startswith(":"):
+        return address[:-1], None, end - 1  # the colon is the separator before the message
+    parents = _PARENTS.match(text, end)
+    if parents is not None and _TOP.match(text, parents.end()) is not None:
+        end = parents.end()
+    top = _TOP.match(text, end)
+    if top is not None:
+        return address, top[1], top.end()
+    return address, None, end
+
+
+def _bare_with_blanks(text: str) -> tuple[str, str, int] | None:
+    at = text.find(' <"')
+    for _ in range(_TRIES):
+        if at < 0:
+            return None
+        top = _TOP.match(text, at)
+        if top is not None:
+            local, _, domain = top[1].rpartition("@")
+            if f"{unquoted(local)}@{domain}".lower() == text[:at].lower():
+                return text[:at], top[1], top.end()
+        at = text.find(' <"', at + 1)
+    return None
+
+
+def _fields(text: str, at: int, fields: _Fields) -> int:
+    """Gathers the fields from `at` on; returns where they end."""
+    while True:
+        host = _HOST.match(text, at)
+        if host is not None:
+            fields.host = fields.host or host
+            at = host.end()
+            continue
+        field = _FIELD.match(text, at)
+        if field is not None:
+            value = field[2]
+            # a colon that ends the last field of a failure is the separator before its message
+            if value.endswith(":") and text[field.end() : field.end() + 1] == " ":
+                if field[1]:
+                    fields.values.setdefault(field[1], value[:-1])
+                return field.end() - 1
+            if field[1]:
+                fields.values.setdefault(field[1], value)
+            at = field.end()
+            continue
+        flag = _FLAG.match(text, at)
+        if flag is None:
+            return at
+        at = flag.end()
+
+
+def _error(text: str, at: int) -> tuple[str, int]:
+    """The operating system's words behind "defer (N): ", and where they end."""
+    if not text.startswith(": ", at):
+        return "", at
+    end = _ERROR_END.search(text, at + 2)
+    stop = end.start() if end is not None else len(text)
+    return text[at + 2 : stop], stop
+
+
+def _number(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:
+        return None
+
+
+def _record(
+    address: str,
+    top: str | None,
+    fields: _Fields,
+    number: int | None,
+    deferred: bool,
+    error: str,
+    message: str,
+) -> Record:
+    values, host = fields.values, fields.host
+    confirmation = values.get("C")
+    name = host[1] if host is not None else values.get("H")
+    return Record(
+        address=address,
+        top=top,
+        transport=values.get("T", ""),
+        host=name.lower().rstrip(".") if name else None,
+        ip=host[2] if host is not None else None,
+        port=int(host[3]) if host is not None and (host[3] or "").isdigit() else None,
+        reused=host is not None and host[4] is not None,
+        confirmation=None if confirmation is None else unquoted(confirmation),
+        queue_time=_duration(values["QT"]) if "QT" in values else None,
+        number=number,
+        deferred=deferred,
+        error=error,
+        message=message,
+    )
+
+
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_PIECE = re.compile(r"(\d+(?:\.\d+)?)([wdhms])")
+
+
+def _duration(text: str) -> float:
+    return sum(float(value) * _UNITS[unit] for value, unit in _PIECE.findall(text))
