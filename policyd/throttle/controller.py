@@ -10,14 +10,16 @@ Failure: none; what is lost (a log line, a release, a question) costs a time-out
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from policyd.throttle.dispatch import Dispatcher, Queued, Release
 from policyd.throttle.evidence import Evidence, Lane
+from policyd.throttle.explain import Explanation, explain
 from policyd.throttle.holdbook import HoldBook, Message
 from policyd.throttle.lane import LaneState, State
 from policyd.throttle.memory import Bounded
+from policyd.throttle.persist import restore, snapshot
 from policyd.throttle.priorities import Classes
 from policyd.throttle.retrytable import RetryTable, socket_error
 from policyd.throttle.settings import PacingSettings, Reaction
@@ -59,6 +61,16 @@ class Controller:
         self._senders: Bounded[str, str] = Bounded(100_000)  # queue id → sender domain
         self._blamed: Bounded[tuple[Lane, str], float] = Bounded(10_000)  # sender there → until
         self._checked = 0.0
+
+    def use(self, settings: PacingSettings) -> None:
+        """Go on under new settings; all that was learnt and all that waits stays."""
+        self.settings = settings
+        self.classes = Classes(settings.classes)
+        self.retry.use(settings)
+        self.book.share = self.classes.share
+        self._dispatcher.settings = settings
+        for state in self._lanes.values():
+            state.use_settings(settings)
 
     # the gate ----------------------------------------------------------------------------------
 
@@ -327,10 +339,79 @@ class Controller:
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
 
-    # for those who look -----------------------------------------------------------------------
+    # for those who look and order -------------------------------------------------------------
 
     def lanes(self, now: float) -> list[LaneState]:
         """All lanes, brought up to date."""
         for state in self._lanes.values():
             state.advance(now)
         return list(self._lanes.values())
+
+    def explain(self, receiver: str, now: float, pool: str | None = None) -> list[Explanation]:
+        """Every lane of a receiver (of one pool, if given), explained."""
+        return [explain(s, self.book.waiting(s.lane), now) for s in self._of(receiver, pool)]
+
+    def troubled(self, now: float) -> list[Explanation]:
+        """Every lane that is not free, explained; the latest change first."""
+        lanes = [state for state in self.lanes(now) if state.state != "free"]
+        lanes.sort(key=lambda state: -state.since)
+        return [explain(state, self.book.waiting(state.lane), now) for state in lanes]
+
+    def _of(self, receiver: str, pool: str | None) -> Sequence[LaneState]:
+        return [
+            state
+            for lane, state in self._lanes.items()
+            if lane.receiver == receiver and pool in (None, lane.pool)
+        ]
+
+    def pin(
+        self,
+        receiver: str,
+        state: State,
+        seconds: float,
+        now: float,
+        *,
+        rate: float | None = None,
+        pool: str | None = None,
+    ) -> int:
+        """Keep a receiver free, slowed or suspended for a time; the number of lanes it concerns."""
+        lanes = self._of(receiver, pool) or [self.lane(Lane(pool or "", receiver), now)]
+        for lane in lanes:
+            lane.pin(state, now + seconds, rate, now)
+        return len(lanes)
+
+    def cancel(self, receiver: str, now: float, *, pool: str | None = None) -> int:
+        """Forget a receiver's trouble: free again, at a modest start."""
+        lanes = self._of(receiver, pool)
+        for lane in lanes:
+            lane.cancel(now)
+        return len(lanes)
+
+    def extend(self, receiver: str, seconds: float, now: float, *, pool: str | None = None) -> int:
+        """Prolong a suspension or a pin; the number of lanes that were prolonged."""
+        return sum(lane.extend(seconds, now) for lane in self._of(receiver, pool))
+
+    def set_rate(self, receiver: str, rate: float, now: float, *, pool: str | None = None) -> int:
+        """Go on at this rate and learn from there."""
+        lanes = self._of(receiver, pool) or [self.lane(Lane(pool or "", receiver), now)]
+        for lane in lanes:
+            lane.set_rate(rate, now)
+        return len(lanes)
+
+    # over a restart ---------------------------------------------------------------------------
+
+    def homes(self) -> Iterator[tuple[str, Lane]]:
+        """Which lane each held domain belongs to."""
+        return self._homes.items()
+
+    def set_home(self, domain: str, lane: Lane) -> None:
+        """Tell which lane a domain belongs to."""
+        self._homes[domain] = lane
+
+    def snapshot(self, now: float | None = None) -> dict[str, Any]:
+        """What was learnt, as plain JSON values."""
+        return snapshot(self, self._checked if now is None else now)
+
+    def restore(self, saved: Mapping[str, Any], now: float) -> None:
+        """Take a snapshot back; buckets start empty."""
+        restore(self, saved, now)

@@ -51,7 +51,7 @@ class Dispatcher:
         state_of: Callable[[Lane, float], LaneState],
         count: Callable[[str], None],
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._book = book
         self._state_of = state_of
         self._count = count
@@ -125,11 +125,11 @@ class Dispatcher:
         return min(wanted, max(1, int(state.bucket.burst)))
 
     def _transactions(self, part: Part) -> int:
-        return -(-part.recipients // self._settings.recipients) or 1
+        return -(-part.recipients // self.settings.recipients) or 1
 
     def _overdue(self, now: float) -> Release | None:
         """One message that has waited too long, or is about to expire."""
-        settings = self._settings
+        settings = self.settings
         latest = settings.queue_lifetime - settings.last_chance
         for message in self._book.oldest():
             if not message.parts:
@@ -150,13 +150,13 @@ class Dispatcher:
     def expire(self, now: float) -> None:
         """Take back grants nobody used; what was let go and never seen waits again."""
         self.grants.expire(now)
-        while self._released and now - self._released[0][0] > self._settings.grant:
+        while self._released and now - self._released[0][0] > self.settings.grant:
             released, queue_id = self._released.popleft()
             message = self._book.get(queue_id)
             if message is None or not message.pending or message.released != released:
                 continue
             unseen = [part for part in message.pending.values() if not part.asked]
-            if now - released > self._settings.window.timeout:
+            if now - released > self.settings.window.timeout:
                 unseen = list(message.pending.values())  # its log line is lost
             if unseen:
                 self._count("release.lost")

@@ -79,7 +79,7 @@ class HoldBook:
 
     def __init__(self, limit: int, share: Callable[[str], float]) -> None:
         self._limit = limit
-        self._share = share
+        self.share = share
         self._messages: dict[str, Message] = {}
         self._turns: dict[Lane, dict[str, dict[str, _Turn]]] = {}
         self._class_pass: dict[tuple[Lane, str], float] = {}
@@ -197,7 +197,7 @@ class HoldBook:
     def charge(self, lane: Lane, message: Message, tokens: int) -> None:
         """Count a turn that was taken: the class and the sender step back by what it cost."""
         key = (lane, message.klass)
-        share = self._share(message.klass)
+        share = self.share(message.klass)
         self._class_pass[key] = self._class_pass.get(key, 0.0) + tokens / share
         turn = self._turns.get(lane, {}).get(message.klass, {}).get(message.sender)
         if turn is not None:

@@ -14,7 +14,7 @@ Failure: none; every wait is bounded, so a lane always comes back.
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from typing import Any, Literal
 
 from policyd.throttle.estimate import Accepted
 from policyd.throttle.evidence import Evidence, Lane
@@ -47,6 +47,14 @@ class Reason:
         self.first = evidence.time
         self.count = 0
         self.add(evidence)
+
+    @classmethod
+    def of(cls, **values: Any) -> Reason:
+        """One from saved values."""
+        reason = cls.__new__(cls)
+        for name in cls.__slots__:
+            setattr(reason, name, values[name])
+        return reason
 
     def add(self, evidence: Evidence) -> None:
         """Count one more refusal."""
@@ -94,8 +102,6 @@ class LaneState:
 
     def __init__(self, lane: Lane, settings: PacingSettings, now: float) -> None:
         self.lane = lane
-        self.settings = settings
-        self.limits = settings.receivers.get(lane.receiver, Limits())
         self.state: State = "free"
         self.since = now
         self.seen = now
@@ -104,8 +110,6 @@ class LaneState:
         self.window = Window(settings.window)
         self.history = Accepted()
         self.bucket: Gcra | None = None
-        self.floor = self.limits.floor or settings.floor
-        self.top = min(self.limits.ceiling or settings.ceiling, settings.ceiling)
         self.ceiling: float | None = None  # learnt
         self.explore_at = 0.0
         self.explore_gap = settings.explore
@@ -123,10 +127,18 @@ class LaneState:
         self.accepted = 0
         self.refused_total = 0
         self.held_total = 0
-        if self.limits.attempts:
-            self.window.limit = self.limits.attempts
+        self.use_settings(settings)
         if self.limits.rate:
             self._slow(self.limits.rate, now)
+
+    def use_settings(self, settings: PacingSettings) -> None:
+        """Live under these settings from now on."""
+        self.settings = settings
+        self.limits = settings.receivers.get(self.lane.receiver, Limits())
+        self.floor = self.limits.floor or settings.floor
+        self.top = min(self.limits.ceiling or settings.ceiling, settings.ceiling)
+        if self.limits.attempts:
+            self.window.limit = float(self.limits.attempts)
 
     # asked by the gate and by the release -----------------------------------------------------
 
@@ -347,15 +359,16 @@ class LaneState:
     def _slow(self, rate: float, now: float) -> None:
         self._enter("slowed", now)
         rate = min(max(rate, self.floor), self.top)
-        self.bucket = Gcra(rate, self._burst(rate), now, empty=True)
+        self.bucket = Gcra(rate, self.burst_of(rate), now, empty=True)
         self.adjusted, self.debt = now, 0.0
 
     def _set_rate(self, rate: float, now: float) -> None:
         assert self.bucket is not None
         rate = min(max(rate, self.floor), self.top)
-        self.bucket.set(rate, self._burst(rate), now)
+        self.bucket.set(rate, self.burst_of(rate), now)
 
-    def _burst(self, rate: float) -> float:
+    def burst_of(self, rate: float) -> float:
+        """Attempts that may start at once at this rate."""
         return self.limits.burst or min(max(1.0, rate * 0.25), 20.0)
 
     def _quiet(self, now: float) -> bool:
@@ -404,12 +417,15 @@ class LaneState:
         self.epoch += 1
         self._free(now)
 
-    def extend(self, seconds: float, now: float) -> None:
-        """Prolong a suspension (or a pin)."""
-        if self.state == "suspended":
-            self.until = max(self.until, now) + seconds
+    def extend(self, seconds: float, now: float) -> bool:
+        """Prolong a suspension or a pin; False: there is neither."""
+        pinned = self.pinned > now
+        if self.advance(now) == "suspended":
+            self.until += seconds
+            pinned = True
         if self.pinned > now:
             self.pinned += seconds
+        return pinned
 
     def set_rate(self, rate: float, now: float) -> None:
         """Go on at this rate from now on; it is learnt further from there."""

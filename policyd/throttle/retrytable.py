@@ -40,8 +40,12 @@ class RetryTable:
     """The operator's intervals before the shipped ones, a receiver's before everybody's."""
 
     def __init__(self, settings: PacingSettings, rng: random.Random) -> None:
-        self._settings = settings
         self._rng = rng
+        self.use(settings)
+
+    def use(self, settings: PacingSettings) -> None:
+        """Take new settings over."""
+        self._settings = settings
         self._tables: tuple[Mapping[str, Mapping[str, tuple[float, ...]]], ...] = (
             settings.retry,
             DEFAULT_RETRY,

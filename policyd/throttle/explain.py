@@ -1,0 +1,144 @@
+"""Why a lane is as it is, in one paragraph and as plain values.
+
+Contract: pure; reads a lane, changes nothing but bringing it up to date. The reply it shows is
+remote text, cut but not cleaned: whoever prints it must not take it for markup.
+Failure: none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from policyd.throttle.lane import LaneState
+from policyd.units import spell
+
+__all__ = ["Explanation", "Ground", "explain"]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One kind of refusal this state rests on."""
+
+    rule: str | None
+    category: str
+    scope: str
+    count: int
+    first: float
+    last: float
+    host: str
+    reply: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One lane, explained."""
+
+    receiver: str
+    pool: str
+    state: str
+    since: float
+    until: float | None  # of a suspension
+    pinned_until: float | None
+    rate: float | None  # attempts a second, while slowed
+    burst: float | None
+    ceiling: float | None  # learnt: where it was refused
+    explore_at: float | None  # when the ceiling is tried again
+    window: int  # attempts allowed in flight
+    in_flight: int
+    waiting: int  # parts of messages that wait for this lane
+    accepted: int
+    refused: int
+    held: int
+    grounds: tuple[Ground, ...]
+    next: str
+    text: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def explain(state: LaneState, waiting: int, now: float) -> Explanation:
+    """Explain one lane."""
+    state.advance(now)
+    bucket = state.bucket
+    grounds = tuple(
+        Ground(r.rule, r.category, r.scope, r.count, r.first, r.last, r.host, r.reply)
+        for r in sorted(state.reasons, key=lambda r: -r.last)
+    )
+    coming = _next(state, now)
+    return Explanation(
+        receiver=state.lane.receiver,
+        pool=state.lane.pool,
+        state=state.state,
+        since=state.since,
+        until=state.until if state.state == "suspended" else None,
+        pinned_until=state.pinned if state.pinned > now else None,
+        rate=bucket.rate if bucket and state.state != "free" else None,
+        burst=bucket.burst if bucket and state.state != "free" else None,
+        ceiling=state.ceiling,
+        explore_at=state.explore_at if state.ceiling is not None else None,
+        window=state.window.size(),
+        in_flight=state.window.open,
+        waiting=waiting,
+        accepted=state.accepted,
+        refused=state.refused_total,
+        held=state.held_total,
+        grounds=grounds,
+        next=coming,
+        text=_text(state, grounds, waiting, coming, now),
+    )
+
+
+def _name(state: LaneState) -> str:
+    return f"{state.lane.receiver} (pool {state.lane.pool})" if state.lane.pool else (
+        state.lane.receiver
+    )  # fmt: skip
+
+
+def _speed(rate: float) -> str:
+    """A rate in the unit that reads best."""
+    if rate >= 0.5:
+        return f"{rate:.3g} messages a second"
+    return f"{rate * 60:.3g} a minute" if rate >= 0.5 / 60 else f"{rate * 3600:.3g} an hour"
+
+
+def _text(
+    state: LaneState, grounds: tuple[Ground, ...], waiting: int, coming: str, now: float
+) -> str:
+    words = [f"{_name(state)} has been {state.state} for {spell(max(0.0, now - state.since))}."]
+    if grounds:
+        last = grounds[0]
+        times = "once" if last.count == 1 else f"{last.count} times"
+        words.append(
+            f"{last.host or 'It'} refused {times} as {last.category}"
+            f" (rule {last.rule or 'none'}, last {spell(max(0.0, now - last.last))} ago),"
+            f' saying "{last.reply}".'
+        )
+        if len(grounds) > 1:
+            others = ", ".join(f"{g.category} {g.count}×" for g in grounds[1:])
+            words.append(f"Besides: {others}.")
+    total = state.accepted + state.refused_total
+    words.append(f"{state.accepted} of {total} attempts were accepted, {waiting} parts wait.")
+    if state.window.cap is not None:
+        words.append(f"It counts connections: at most {state.window.cap} attempts at a time.")
+    words.append(coming)
+    return " ".join(words)
+
+
+def _next(state: LaneState, now: float) -> str:
+    """What happens next."""
+    if state.pinned > now:
+        return f"Pinned by an operator for another {spell(state.pinned - now)}."
+    if state.state == "suspended":
+        return f"In {spell(max(0.0, state.until - now))} one message probes it."
+    if state.state == "probing":
+        return "One message probes it: accepted, mail flows at the learnt rate; refused, it waits."
+    if state.state == "slowed":
+        speed = _speed(state.bucket.rate) if state.bucket else "any speed"
+        if state.ceiling is None:
+            return f"Mail flows at {speed}; the rate rises until it is refused."
+        wait = spell(max(0.0, state.explore_at - now))
+        return f"Mail flows at {speed}; above {_speed(state.ceiling)} is tried again in {wait}."
+    return f"Mail flows; at most {state.window.size()} attempts at a time."
