@@ -16,6 +16,10 @@ from typing import Literal
 import rules
 from policyd.bind import bind
 from policyd.errors import ConfigError, MxheedError
+from policyd.mxlookup import LookupSettings
+from policyd.release import ReleaseSettings
+from policyd.serve.settings import ServeSettings
+from policyd.throttle.settings import PacingSettings
 from policyd.units import Duration
 from rules.source import Problem, parse
 
@@ -94,6 +98,10 @@ class Config:
     state: StateSettings = StateSettings()
     rules: RulesSettings = RulesSettings()
     metrics: MetricsSettings = MetricsSettings()
+    serve: ServeSettings = field(default_factory=ServeSettings)
+    pacing: PacingSettings = field(default_factory=PacingSettings)
+    release: ReleaseSettings = field(default_factory=ReleaseSettings)
+    lookup: LookupSettings = field(default_factory=LookupSettings)
 
 
 def load(path: Path | None) -> Config:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["COMMANDS", "build", "main"]
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["COMMANDS", "application", "main"]
 
 # the order in which `mxheed --help` shows them
 COMMANDS = (
@@ -29,7 +33,7 @@ COMMANDS = (
 )
 
 
-def build() -> Callable[..., object]:
+def application() -> typer.Typer:
     """Put the application together."""
     import typer
 
@@ -42,10 +46,6 @@ def build() -> Callable[..., object]:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-
-    @app.callback(invoke_without_command=False)
-    def root() -> None:
-        pass
 
     for name in COMMANDS:
         import_module(f"policyd.cli.{name}").register(app)
@@ -60,20 +60,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         from policyd.serve import bypass
 
         return bypass.main(args[1:])
-    import click
+    import typer
 
     from logparse.errors import LogError
     from policyd.errors import MxheedError
     from rules.errors import RulesError
 
+    # ClickException: newer versions of typer carry a click of their own
+    wrong_usage: Any = typer.BadParameter.__mro__[2]
     try:
-        result = build()(args=args, standalone_mode=False, prog_name="mxheed")
-    except click.exceptions.Exit as stop:
+        result = application()(args=args, standalone_mode=False, prog_name="mxheed")
+    except typer.Exit as stop:
         return stop.exit_code
-    except click.ClickException as wrong:
+    except wrong_usage as wrong:
         wrong.show()
-        return wrong.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 2
+    except (typer.Abort, KeyboardInterrupt):
         return 130
     except (MxheedError, RulesError, LogError) as mendable:
         print(f"mxheed: {mendable}", file=sys.stderr)

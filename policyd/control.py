@@ -1,0 +1,100 @@
+"""What an operator may do to pacing while the daemon runs.
+
+Contract: implements `policyd.serve.ports.Control` over the controller: JSON-able values in and
+out, times in POSIX seconds.
+Failure: `ControlError` with words for what does not exist or makes no sense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from policyd.core import Core
+from policyd.errors import ControlError
+from policyd.status import lane_view
+from policyd.throttle.lane import LaneState
+
+__all__ = ["Operator"]
+
+_PINS = ("free", "slowed", "suspended")
+
+
+class Operator:
+    """The operator's hand on the controller."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def lanes(self) -> list[dict[str, Any]]:
+        """Every lane with something to tell, the most troubled first."""
+        now = self._core.clock()
+        found = [
+            {"receiver": state.lane.receiver, **asdict(lane_view(self._core, state, now))}
+            for state in self._core.controller.lanes(now)
+        ]
+        told = [
+            lane for lane in found if lane["state"] != "free" or lane["held"] or lane["reasons"]
+        ]
+        order = {"suspended": 0, "probing": 1, "slowed": 2, "free": 3}
+        return sorted(told, key=lambda lane: (order[lane["state"]], -lane["held"]))
+
+    def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
+        """One receiver's lanes with their evidence and what happens next."""
+        now = self._core.clock()
+        return {
+            "receiver": receiver,
+            "lanes": [
+                asdict(lane_view(self._core, state, now)) for state in self._find(receiver, pool)
+            ],
+        }
+
+    def change(self, verb: str, receiver: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """pin, cancel, extend or set; returns the receiver as `explain` does."""
+        pool = arguments.get("pool")
+        now = self._core.clock()
+        for state in self._find(receiver, pool):
+            self._change(verb, state, arguments, now)
+        return self.explain(receiver, pool)
+
+    def _change(
+        self, verb: str, state: LaneState, arguments: Mapping[str, Any], now: float
+    ) -> None:
+        if verb == "cancel":
+            state.cancel(now)
+        elif verb == "extend":
+            state.extend(_number(arguments, "seconds"), now)
+        elif verb == "set":
+            state.set_rate(_number(arguments, "rate"), now)
+        else:
+            wish = arguments.get("state")
+            if wish not in _PINS:
+                raise ControlError(f"pin needs a state: one of {', '.join(_PINS)}")
+            rate = _number(arguments, "rate") if arguments.get("rate") is not None else None
+            state.pin(wish, now + _number(arguments, "seconds"), rate, now)
+
+    def switch(self, on: bool) -> dict[str, Any]:
+        """off: let everything go and step aside; on: pace again."""
+        self._core.controller.retired = not on
+        return {"active": on, "held": len(self._core.controller.book)}
+
+    def _find(self, receiver: str, pool: str | None) -> list[LaneState]:
+        states = self._core.controller.lanes(self._core.clock())
+        found = [
+            state
+            for state in states
+            if state.lane.receiver == receiver and pool in (None, state.lane.pool)
+        ]
+        if not found:
+            near = sorted({state.lane.receiver for state in states})[:12]
+            known = f"; known: {', '.join(near)}" if near else ""
+            raise ControlError(f"nothing was sent to {receiver!r} yet{known}")
+        return found
+
+
+def _number(arguments: Mapping[str, Any], name: str) -> float:
+    value = arguments.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ControlError(f"{name} must be a number above 0")
+    return float(value)

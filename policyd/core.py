@@ -1,0 +1,223 @@
+"""Everything that thinks, put together: rules, receivers, counters, pacing, and the maps' answers.
+
+Contract: `Core` is built from a configuration and has no socket, file or process. Log blocks go in
+by `process`; Postfix's questions are answered by `maps` and `submission`; both teach the same
+controller. Time comes from the clock it was given. `reload` takes over a new configuration while
+everything learnt stays.
+Failure: `RulesError` from construction and `reload`, before anything has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import rules
+from logparse.events import Delivery, Removed
+from policyd.config import Config, site_files
+from policyd.counters import Counters
+from policyd.follow import Documents
+from policyd.gate import Gate
+from policyd.mxlookup import MxLookup
+from policyd.pipeline import Pipeline
+from policyd.receivers import UNKNOWN, Receivers
+from policyd.serve.policy import DUNNO, Request
+from policyd.serve.session import Session
+from policyd.serve.statusmap import Heard, StatusMap
+from policyd.serve.submission import Standing, Submission
+from policyd.serve.transportmap import TransportMap
+from policyd.throttle import Controller, from_delivery
+from policyd.throttle.evidence import from_status
+from rules.verdict import Verdict
+
+__all__ = ["Core"]
+
+_log = logging.getLogger(__name__)
+
+
+class Core:
+    """See the module."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Callable[[], float],
+        base: Path | None = None,
+    ) -> None:
+        self.clock = clock
+        self.started = clock()
+        self.counters = Counters(config.metrics.receivers)
+        self._build(config, rules.load(site=site_files(config, base)))
+        self.controller = Controller(config.pacing)
+        self.pipeline = Pipeline(
+            self.classifier.classify,
+            self._receiver_of,
+            self.counters,
+            on_attempt=self._attempted,
+            sent=True,
+            on_removed=self._removed,
+        )
+        self._connect(config)
+        self.documents = self._snapshots()
+
+    def _build(self, config: Config, ruleset: rules.RuleSet) -> None:
+        """What the rules decide."""
+        self.config = config
+        self.ruleset = ruleset
+        self.classifier = rules.Classifier(ruleset)
+        self.receivers = Receivers(ruleset.receivers)
+        self.lookup = MxLookup(self.receivers, self.clock, config.lookup)
+        self._pools = dict(config.log.pools)
+
+    def _connect(self, config: Config) -> None:
+        """What is asked by Postfix; it stands on the controller and the receivers."""
+        self.gate = Gate(self.controller, self.receivers, self.clock)
+        self.statusmap = StatusMap(
+            self.classifier.classify,
+            self.receivers.of_host,
+            self.clock,
+            config.serve.status,
+            heard=self._heard,
+        )
+        self.transports = TransportMap(config.serve.transports, self.receiver_of, self.wanted)
+        self.submission = Submission(config.serve.submission, self, self.clock)
+
+    def reload(self, config: Config, base: Path | None) -> None:
+        """Take a new configuration over; only addresses and the log need a restart."""
+        ruleset = rules.load(site=site_files(config, base))
+        self.hurry()
+        saved = {name: take() for name, take in self.documents.items()}
+        self._build(config, ruleset)
+        self.controller = Controller(config.pacing)
+        self.pipeline.use(self.classifier.classify, self._receiver_of)
+        self._connect(config)
+        self.restore(saved)
+
+    # asked by Postfix ------------------------------------------------------------------------
+
+    @property
+    def maps(self) -> Mapping[str, Callable[[bytes, Session, str], bytes]]:
+        """The socketmaps by name. They go through `self`, so that a reload reaches them."""
+        return {
+            "mx": lambda key, session, pool: self.gate.ask(key, session, pool),
+            "status": lambda key, session, pool: self.statusmap(key, session, pool),
+            "transport": lambda key, session, pool: self.transports(key, session, pool),
+        }
+
+    def policy(self, request: Request, session: Session) -> bytes:
+        """The policy service; it has no opinion after `mxheed off`."""
+        return DUNNO if self.controller.retired else self.submission(request, session)
+
+    def receiver_of(self, domain: str) -> str | None:
+        """The receiver behind a recipient's domain; None: not known yet, but soon."""
+        receiver = self.lookup.known(domain).receiver
+        return None if receiver == UNKNOWN else receiver
+
+    def wanted(self, domain: str) -> None:
+        """Somebody asked for a domain that is not known: `receiver_of` has begun to look it up."""
+
+    def standing(self, receiver: str, now: float) -> Standing:
+        """How a receiver stands; of several pools, the best: mail may go by any of them."""
+        states = [lane for lane in self.controller.lanes(now) if lane.lane.receiver == receiver]
+        if not states:
+            return Standing("free")
+        best = min(states, key=lambda lane: (_RANK[lane.state], lane.until))
+        return Standing(best.state, best.until)
+
+    # told by the log and by the status filter -----------------------------------------------
+
+    def process(self, block: bytes, now: float) -> None:
+        """Whole lines of the log."""
+        self.pipeline.process(block, now)
+
+    def _receiver_of(self, host: str | None, address: str | None, domain: str) -> str:
+        if host:
+            learn = self.receivers.learn
+            return learn(domain, host, self.clock()) if domain else self.receivers.of_host(host)
+        if address:
+            return self.receivers.of_host(address)
+        return self.receivers.of_domain(domain).receiver
+
+    def _attempted(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
+        pool = self._pools.get(delivery.service)
+        evidence = from_delivery(delivery, verdict, receiver, pool=pool)
+        self.controller.observe(evidence, self.clock())
+
+    def _removed(self, removed: Removed) -> None:
+        self.controller.removed(removed.queue_id)
+
+    def _heard(self, heard: Heard) -> None:
+        evidence = from_status(
+            heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
+        )
+        self.gate.heard(evidence, heard.session)
+
+    # what survives a restart ------------------------------------------------------------------
+
+    def _snapshots(self) -> Documents:
+        """What is committed together with the counters. It goes through `self`, as `maps` does."""
+        return {
+            "pipeline": lambda: _pack(self.pipeline.snapshot()),
+            "throttle": _Seldom(lambda: _pack(self.controller.snapshot(self.clock())), self.clock),
+            "receivers": _Seldom(lambda: _pack(self.receivers.snapshot()), self.clock),
+            "status": lambda: _pack(self.statusmap.snapshot()),
+        }
+
+    def hurry(self) -> None:
+        """The next snapshots shall be of that very moment: the daemon is about to end."""
+        for take in self.documents.values():
+            if isinstance(take, _Seldom):
+                take.again()
+
+    def restore(self, documents: Mapping[str, bytes]) -> None:
+        """Take snapshots back; one that cannot be read is said and left out."""
+        now = self.clock()
+        takers: dict[str, Callable[[Any], None]] = {
+            "pipeline": self.pipeline.restore,
+            "throttle": lambda saved: self.controller.restore(saved, now),
+            "receivers": self.receivers.restore,
+            "status": self.statusmap.restore,
+        }
+        for name, take in takers.items():
+            if name not in documents:
+                continue
+            try:
+                take(json.loads(documents[name]))
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError) as wrong:
+                _log.warning("the saved state of %s is not understood (%s): left out", name, wrong)
+
+
+class _Seldom:
+    """A snapshot that may grow large: taken so seldom that it costs a hundredth of the time.
+
+    What a kill loses of it comes back: held messages from the queue, domains from the next mail.
+    """
+
+    def __init__(self, take: Callable[[], bytes], clock: Callable[[], float]) -> None:
+        self._take = take
+        self._clock = clock
+        self._taken: bytes | None = None
+        self._next = 0.0
+
+    def __call__(self) -> bytes:
+        began = self._clock()
+        if self._taken is None or began >= self._next:
+            self._taken = self._take()
+            done = self._clock()
+            self._next = done + 100 * (done - began)
+        return self._taken
+
+    def again(self) -> None:
+        """Take it anew next time."""
+        self._next = 0.0
+
+
+_RANK = {"free": 0, "slowed": 1, "probing": 2, "suspended": 3}
+
+
+def _pack(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

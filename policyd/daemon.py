@@ -1,0 +1,186 @@
+"""The daemon: the one place where the parts meet a clock, sockets, processes and signals.
+
+Contract: `run` opens the state, restores it, serves the sockets, follows the log, releases held
+mail, and returns after SIGTERM or SIGINT with everything committed. SIGHUP reads the configuration
+anew; one with mistakes is refused as a whole and the old one stays. The sockets answer before the
+log is caught up with: Postfix never waits for us.
+Failure: `MxheedError` for what prevents a start (an address in use, a state file in use); what goes
+wrong later is logged, shown on /healthz, and never stops mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from policyd import config as configuration
+from policyd.config import Config
+from policyd.control import Operator
+from policyd.core import Core
+from policyd.errors import MxheedError
+from policyd.follow import Follower
+from policyd.logs import Chosen, choose
+from policyd.metrics import Metrics
+from policyd.release import Releaser
+from policyd.serve.listen import inherited
+from policyd.serve.ports import Services
+from policyd.serve.servers import Servers, serve
+from policyd.serve.view import Page
+from policyd.serve.watchdog import Notifier
+from policyd.state import state_file
+from policyd.status import page
+from policyd.store import Store
+from policyd.telemetry import Reloads, metrics
+from rules import RulesError
+
+__all__ = ["Daemon", "run"]
+
+_log = logging.getLogger(__name__)
+
+Say = Callable[[Chosen, Path, Mapping[str, list[str]]], None]
+
+
+async def run(config: Config, path: Path | None, say: Say) -> None:
+    """Run until a signal ends it; `say` is told what runs where, once everything listens."""
+    chosen = choose(config.log.path, clock=time.time)
+    with contextlib.ExitStack() as stack:
+        if chosen.kind == "sample":  # a play: nothing of it shall be remembered
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mxheed-"))
+            state = Path(folder) / "mxheed.db"
+        else:
+            state = state_file(config.state.file, os.environ, os.geteuid())
+        daemon = Daemon(config, path, state, chosen)
+        stack.callback(daemon.store.close)
+        await daemon.run(say)
+
+
+class Daemon:
+    """One running mxheed."""
+
+    def __init__(self, config: Config, path: Path | None, state: Path, chosen: Chosen) -> None:
+        self.clock = time.time
+        self.path = path
+        self.state = state
+        self.chosen = chosen
+        self.reloads = Reloads(at=self.clock())
+        self.core = Core(config, clock=self.clock, base=path)
+        self.store = Store.open(state)
+        saved = self.store.load()
+        self.core.counters.load(saved.counters)
+        self.core.restore(saved.documents)
+        self.follower = Follower(
+            chosen.open(saved.position),
+            self.store,
+            self.core.counters,
+            self.core.process,
+            clock=self.clock,
+            documents=self.core.documents,
+            interval=config.log.commit_interval,
+        )
+        self.releaser = self._new_releaser()
+        self._releasing: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._metrics: Metrics | None = None
+
+    def _new_releaser(self) -> Releaser:
+        receivers = self.core.receivers
+        return Releaser(
+            self.core.controller,
+            self.core.config.release,
+            self.clock,
+            receiver_of=lambda domain: receivers.of_domain(domain).receiver,
+        )
+
+    async def run(self, say: Say) -> None:
+        """Serve and follow until a signal."""
+        notifier = Notifier.from_environment(os.environ, os.getpid())
+        servers = await self._serve()
+        self._signals(notifier)
+        following = asyncio.create_task(self.follower.run())
+        following.add_done_callback(lambda _: self._stopping.set())
+        watching = asyncio.create_task(notifier.watch())
+        self._release()
+        say(self.chosen, self.state, servers.addresses)
+        notifier.ready(f"following {self.chosen.name}")
+        await self._stopping.wait()
+        notifier.stopping()
+        self.core.hurry()
+        self.follower.stop()
+        for task in (self._releasing, watching):
+            if task is not None:
+                task.cancel()
+        await servers.close()
+        await following
+
+    async def _serve(self) -> Servers:
+        services = Services(
+            clock=self.clock,
+            maps=self.core.maps,
+            policy=self.core.policy,
+            metrics=self._page_of_metrics,
+            troubles=self._troubles,
+            page=self._page,
+            control=Operator(self.core),
+        )
+        passed = inherited(os.environ, os.getpid())
+        servers = await serve(self.core.config.serve, services, passed)
+        self._metrics = metrics(
+            self.core,
+            servers.counts,
+            lambda: self.releaser.counts,
+            self.reloads,
+        )
+        return servers
+
+    def _release(self) -> None:
+        """Begin (again) to let held messages go; the sample day has none."""
+        if self._releasing is not None:
+            self._releasing.cancel()
+        if self.chosen.kind != "sample":
+            self._releasing = asyncio.create_task(self.releaser.run())
+
+    # what the pages show ----------------------------------------------------------------------
+
+    def _page_of_metrics(self) -> bytes | None:
+        if self._metrics is None or not self.follower.caught_up:
+            return None
+        return self._metrics.render()
+
+    def _page(self) -> Page:
+        return page(self.core, self.chosen.name, self.follower.caught_up, self._troubles())
+
+    def _troubles(self) -> Mapping[str, str]:
+        found = {"log": self.follower.trouble, "state": self.store.trouble}
+        if not self.reloads.successful:
+            found["configuration"] = "the newest file has mistakes; an older one is in use"
+        return {name: why for name, why in found.items() if why}
+
+    # signals ----------------------------------------------------------------------------------
+
+    def _signals(self, notifier: Notifier) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, notifier)
+
+    def _reload(self, notifier: Notifier) -> None:
+        """Read the configuration anew; a bad one never replaces a good one."""
+        try:
+            config = configuration.load(self.path)
+            self.core.reload(config, self.path)
+        except (MxheedError, RulesError) as wrong:
+            self.reloads.successful = False
+            _log.error("the configuration is refused, the old one stays:\n%s", wrong)
+        else:
+            self.reloads.successful, self.reloads.at = True, self.clock()
+            self.releaser = self._new_releaser()
+            self._release()
+            _log.info("configuration and rules were read again")
+        notifier.ready(f"following {self.chosen.name}")

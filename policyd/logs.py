@@ -1,0 +1,64 @@
+"""Which log to follow: what was asked for, else what this machine has, else the sample day.
+
+Contract: `choose` decides once, from files and journal as they are now; `Chosen.open` makes the
+source from a saved position. The sample day is a source like any other, but keeps no position: it
+plays as long as somebody watches.
+Failure: `LogError` where a log was asked for by name that can never be followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from logparse.source import LIMIT, Block, Position, Source
+from policyd import sample
+
+__all__ = ["Chosen", "SampleDay", "choose"]
+
+
+class SampleDay:
+    """The bundled day of mail, played at its own pace."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lines: Iterator[tuple[float, bytes]] = sample.lines(clock())
+        self._next = next(self._lines)
+
+    @property
+    def position(self) -> Position:
+        """None to speak of."""
+        return {}
+
+    def read(self, limit: int = LIMIT) -> Block | None:
+        """The lines that are due."""
+        now, found, size = self._clock(), [], 0
+        while self._next[0] <= now and size < limit:
+            found.append(self._next[1])
+            size += len(self._next[1])
+            self._next = next(self._lines)
+        return Block(b"".join(found), {}, end=self._next[0] > now) if found else None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A log and the words for it."""
+
+    kind: str  # "file", "journal", "stdin", "sample"
+    name: str  # for people: "/var/log/mail.log", "the systemd journal"
+    why: str
+    open: Callable[[Position], Source]
+
+
+def choose(path: str, *, clock: Callable[[], float]) -> Chosen:
+    """The log to follow; `path` is the configuration's `log.path`."""
+    from logparse.tail import Tail
+
+    if path == "sample":
+        return Chosen("sample", "the sample day", "as asked", lambda _: SampleDay(clock))
+    if path not in ("auto", "journal", "-"):
+        return Chosen("file", path, "as asked", lambda position: Tail(path, position))
+    return Chosen("sample", "the sample day", "no mail here", lambda _: SampleDay(clock))

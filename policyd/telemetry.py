@@ -1,0 +1,106 @@
+"""Where each metric's numbers come from.
+
+Contract: `metrics` joins every family of the table with the part that knows its numbers; the parts
+know nothing of Prometheus. Numbers are read when a scrape asks. Failure: none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from policyd.metrics import STATES, Metrics
+from policyd.serve.session import HookCounts
+from policyd.status import VERSION
+from policyd.throttle.lane import LaneState
+
+if TYPE_CHECKING:
+    from policyd.core import Core
+
+__all__ = ["Reloads", "metrics"]
+
+Numbers = dict[tuple[str, ...], float]
+
+
+@dataclass(slots=True)
+class Reloads:
+    """How the last reading of the configuration went."""
+
+    successful: bool = True
+    at: float = 0.0  # of the last successful one
+
+
+def metrics(
+    core: Core,
+    hooks: Mapping[str, HookCounts],
+    releases: Callable[[], Mapping[str, int]],
+    reloads: Reloads,
+) -> Metrics:
+    """The whole /metrics page."""
+    page = Metrics()
+    counters = core.counters
+    page.add("mxheed_build_info", lambda: {(VERSION,): 1})
+    page.add("mxheed_deliveries_total", counters.deliveries)
+    page.add("mxheed_replies_total", counters.replies)
+    page.add("mxheed_replies_unclassified_total", counters.unclassified)
+    page.add("mxheed_delivery_delay_seconds", counters.delays)
+    page.add("mxheed_log_lines_total", lambda: {(): counters.lines})
+    page.add("mxheed_log_unparsed_total", lambda: {(): counters.unparsed})
+    page.add("mxheed_log_gap_bytes_total", lambda: {(): counters.gap_bytes})
+    page.add("mxheed_log_last_line_timestamp_seconds", lambda: {(): counters.last_time})
+    page.add("mxheed_rules_loaded", lambda: {(): len(core.ruleset.rules)})
+    page.add("mxheed_classifier_lookups_total", lambda: _cache(core))
+    page.add("mxheed_config_last_reload_successful", lambda: {(): int(reloads.successful)})
+    page.add("mxheed_config_last_reload_success_timestamp_seconds", lambda: {(): reloads.at})
+    _throttle(page, core)
+    page.add("mxheed_socketmap_answers_total", lambda: _numbers(hooks["socketmap"].answers))
+    page.add(
+        "mxheed_policy_answers_total",
+        lambda: {(word,): count for (_, word), count in hooks["policy"].answers.items()},
+    )
+    page.add(
+        "mxheed_server_errors_total",
+        lambda: {(name,): sum(counts.faults.values()) for name, counts in hooks.items()},
+    )
+    page.add("mxheed_releases_total", lambda: _named(releases()))
+    page.add("mxheed_mx_lookups_total", lambda: _named(core.lookup.counts))
+    return page
+
+
+def _throttle(page: Metrics, core: Core) -> None:
+    def lanes() -> Iterator[tuple[tuple[str, str], LaneState]]:
+        # only receivers that have a row of their own: labels stay bounded
+        known = core.counters.tallies
+        for state in core.controller.lanes(core.clock()):
+            if state.lane.receiver in known:
+                yield (state.lane.receiver, state.lane.pool), state
+
+    page.add(
+        "mxheed_throttle_state",
+        lambda: {(*lane, name): int(s.state == name) for lane, s in lanes() for name in STATES},
+    )
+    page.add(
+        "mxheed_throttle_rate",
+        lambda: {lane: s.bucket.rate for lane, s in lanes() if s.bucket is not None},
+    )
+    page.add("mxheed_throttle_window", lambda: {lane: s.window.size() for lane, s in lanes()})
+    page.add("mxheed_throttle_in_flight", lambda: {lane: s.window.open for lane, s in lanes()})
+    page.add(
+        "mxheed_throttle_until_timestamp_seconds",
+        lambda: {lane: s.until for lane, s in lanes() if s.state == "suspended"},
+    )
+    page.add("mxheed_held_messages", lambda: {(): len(core.controller.book)})
+
+
+def _cache(core: Core) -> Numbers:
+    info = core.classifier.cache_info()
+    return {("hit",): info.hits, ("miss",): info.misses}
+
+
+def _numbers(counts: Mapping[tuple[str, str], int]) -> Numbers:
+    return {(name, answer): count for (name, answer), count in counts.items()}
+
+
+def _named(counts: Mapping[str, int]) -> Numbers:
+    return {(name,): count for name, count in counts.items()}
