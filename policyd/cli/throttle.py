@@ -138,7 +138,7 @@ def _change(
 def _tell(answer: Any, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
-    elif isinstance(answer, list):
+    elif "receiver" not in answer:
         listing(answer)
     else:
         explanation(answer)

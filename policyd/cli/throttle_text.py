@@ -6,7 +6,7 @@ as markup or terminal control. Failure: none; what is missing is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -20,24 +20,23 @@ __all__ = ["explanation", "listing"]
 _STYLES = {"free": "green", "slowed": "yellow", "suspended": "bold red", "probing": "cyan"}
 
 
-def listing(receivers: Iterable[Mapping[str, Any]]) -> None:
+def listing(answer: Mapping[str, Any]) -> None:
     """A table with a line for each lane."""
     table = Table(box=None, pad_edge=False)
     for head in ("receiver", "pool", "state", "since", "until", "rate", "waiting", "why"):
         table.add_column(head, justify="right" if head in ("rate", "waiting") else "left")
-    for receiver in receivers:
-        now = float(receiver.get("now", 0.0))
-        for lane in receiver.get("lanes", ()):
-            table.add_row(
-                str(receiver["receiver"]),
-                lane.get("pool", ""),
-                _state(lane),
-                ago(lane["since"], now) if lane.get("since") else "",
-                ago(lane["until"], now) if (lane.get("until") or 0) > now else "",
-                rate(lane["rate"]) if lane.get("rate") else "",
-                str(lane.get("held") or ""),
-                Text(_cut(lane.get("why", ""), 60)),
-            )
+    now = float(answer["now"])
+    for lane in answer["lanes"]:
+        table.add_row(
+            Text(str(lane["receiver"])),
+            Text(lane.get("pool", "")),
+            _state(lane),
+            ago(lane["since"], now) if lane.get("since") else "",
+            ago(lane["until"], now) if (lane.get("until") or 0) > now else "",
+            rate(lane["rate"]) if lane.get("rate") else "",
+            str(lane.get("held") or ""),
+            Text(_cut(_cause(lane), 60)),
+        )
     if table.row_count:
         Console().print(table)
     else:
@@ -51,8 +50,6 @@ def explanation(receiver: Mapping[str, Any]) -> None:
     title = str(receiver.get("name") or receiver["receiver"])
     if title != receiver["receiver"]:
         title += f" ({receiver['receiver']})"
-    if not receiver.get("active", True):
-        console.print("mxheed has stepped aside: nothing is paced (mxheed on)")
     if not receiver.get("lanes"):
         console.print(f"{title}: free; nothing has been refused lately")
     for lane in receiver.get("lanes", ()):
@@ -90,6 +87,12 @@ def _state(lane: Mapping[str, Any]) -> Text:
     state = str(lane.get("state", ""))
     marks = "".join(f" ({mark})" for mark in ("pinned", "shadow") if lane.get(mark))
     return Text(state + marks, style=_STYLES.get(state, ""))
+
+
+def _cause(lane: Mapping[str, Any]) -> str:
+    """Its sentence, else the reply heard last."""
+    last = max(lane.get("reasons", ()), key=lambda reason: reason["last"], default=None)
+    return str(lane.get("why") or (last["reply"] if last else ""))
 
 
 def _cut(text: str, width: int) -> str:

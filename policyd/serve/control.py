@@ -1,9 +1,9 @@
 """The control API: what `mxheed throttle` and `mxheed off` say to the running daemon.
 
-    GET  /throttle                      every lane
-    GET  /throttle/RECEIVER[?pool=P]    one receiver, explained
+    GET  /throttle                      {"now", "lanes": […]}: every lane with something to tell
+    GET  /throttle/RECEIVER[?pool=P]    {"now", "receiver", "lanes": […]}: explained
     POST /throttle/RECEIVER/VERB        pin, cancel, extend, set; arguments as a JSON object
-    POST /off, /on                      step aside, pace again
+    POST /off, /on                      {"active", "held"}: step aside, pace again
 
 Contract: JSON both ways, on a unix socket of its own: who may open the socket may do all of this.
 Failure: `{"error": words}` with 400 for what the throttle refuses, 404 for what does not exist.
@@ -29,15 +29,21 @@ VERBS = ("pin", "cancel", "extend", "set")
 _LONGEST_BODY = 10_000
 
 
-def app(control: Control) -> Starlette:
+def app(control: Control, clock: Callable[[], float]) -> Starlette:
     """The application of the control socket."""
 
+    def answer(tell: Callable[[], Mapping[str, Any]]) -> Response:
+        try:
+            return JSONResponse({"now": clock(), **tell()})
+        except ControlError as refused:
+            return JSONResponse({"error": str(refused)}, 400)
+
     async def lanes(request: Request) -> Response:
-        return _answer(control.lanes)
+        return answer(lambda: {"lanes": control.lanes()})
 
     async def explain(request: Request) -> Response:
         receiver, pool = request.path_params["receiver"], request.query_params.get("pool")
-        return _answer(lambda: control.explain(receiver, pool))
+        return answer(lambda: control.explain(receiver, pool))
 
     async def change(request: Request) -> Response:
         receiver, verb = request.path_params["receiver"], request.path_params["verb"]
@@ -46,13 +52,13 @@ def app(control: Control) -> Starlette:
         arguments = _arguments(await request.body())
         if arguments is None:
             return JSONResponse({"error": "the arguments must be a JSON object"}, 400)
-        return _answer(lambda: control.change(verb, receiver, arguments))
+        return answer(lambda: control.change(verb, receiver, arguments))
 
     async def off(request: Request) -> Response:
-        return _answer(lambda: control.switch(False))
+        return answer(lambda: control.switch(False))
 
     async def on(request: Request) -> Response:
-        return _answer(lambda: control.switch(True))
+        return answer(lambda: control.switch(True))
 
     return Starlette(
         routes=[
@@ -63,13 +69,6 @@ def app(control: Control) -> Starlette:
             Route("/on", on, methods=["POST"]),
         ]
     )
-
-
-def _answer(ask: Callable[[], Any]) -> Response:
-    try:
-        return JSONResponse(ask())
-    except ControlError as refused:
-        return JSONResponse({"error": str(refused)}, 400)
 
 
 def _arguments(body: bytes) -> Mapping[str, Any] | None:

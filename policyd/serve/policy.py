@@ -40,12 +40,11 @@ class Request:
 
     def get(self, name: bytes) -> bytes:
         """The value of one attribute, the first if it is repeated; b"" when it is missing."""
-        raw = self.raw
-        start = raw.find(b"\n" + name + b"=")
-        if start >= 0:
-            start += len(name) + 2
-        elif raw.startswith(name + b"="):
-            start = len(name) + 1
+        raw, sign = self.raw, name + b"="
+        if raw.startswith(sign):
+            start = len(sign)
+        elif (start := raw.find(b"\n" + sign)) >= 0:
+            start += len(sign) + 1
         else:
             return b""
         return raw[start : raw.find(b"\n", start)]

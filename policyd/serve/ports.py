@@ -21,14 +21,14 @@ __all__ = ["Control", "Services"]
 class Control(Protocol):
     """What an operator may do to the throttle. Refusals are `ControlError`s with words.
 
-    A receiver: {"receiver": id, "name", "active", "now", "lanes": [the fields of `LaneView`]}.
+    A lane is told as the fields of `LaneView`.
     """
 
     def lanes(self) -> list[dict[str, Any]]:
-        """Every receiver with something to tell, the most troubled first."""
+        """Every lane with something to tell (and its "receiver"), the most troubled first."""
 
     def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
-        """One receiver, with evidence and what happens next."""
+        """{"receiver", "lanes"}: with evidence and what happens next."""
 
     def change(self, verb: str, receiver: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Obey, and return the receiver as `explain` does. All take "pool" (missing: all pools).

@@ -108,7 +108,7 @@ async def _pages(servers: Servers, settings: ServeSettings, ask: Services, passe
     mode = 0o660 if settings.control_group else 0o600
     texts = (f"unix:{path}",)
     own = _sockets(servers, "control", texts, passed, mode, settings.control_group)
-    await _publish(servers, control_api.app(ask.control), list(own))
+    await _publish(servers, control_api.app(ask.control, ask.clock), list(own))
 
 
 def _sockets(

@@ -1,0 +1,204 @@
+"""The socketmap server without a socket: framing, routing, the answers when all goes wrong."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policyd.serve.netstring import Reader, encode
+from policyd.serve.session import Session
+from policyd.serve.socketmap import SocketmapEndpoint
+from tests.policyd.serve_parts import READ_SIZES, Wire, cut, talk
+
+NOTFOUND = b"9:NOTFOUND ,"
+
+
+def mx(key: bytes, session: Session, pool: str) -> bytes:
+    """A map with a few keys; others are missing, some break."""
+    if key == b"raise":
+        raise RuntimeError("inside")
+    odd = {
+        b"temp": b"TEMP try later",
+        b"perm": b"PERM no",
+        b"none": b"",
+        b"huge": b"OK " + b"x" * 100_001,
+        b"hold": b"OK IGNORE",
+        b"pool": b"OK " + pool.encode(),
+    }
+    return odd.get(key, b"NOTFOUND ")
+
+
+def endpoint(**changed: object) -> SocketmapEndpoint:
+    return SocketmapEndpoint({"mx": mx}, clock=lambda: 0.0, **changed)  # type: ignore[arg-type]
+
+
+CASES = [
+    pytest.param(b"mx hold", b"9:OK IGNORE,", id="found"),
+    pytest.param(b"mx other", NOTFOUND, id="not-found"),
+    pytest.param(b"mx *", NOTFOUND, id="wildcard"),
+    pytest.param(b"mx/two pool", b"6:OK two,", id="pool"),
+    pytest.param(b"mx/ pool", b"3:OK ,", id="empty-pool"),
+    pytest.param(b"mx", NOTFOUND, id="no-key"),
+    pytest.param(b"mx a b  c", NOTFOUND, id="key-with-blanks"),
+    pytest.param(b"other hold", NOTFOUND, id="no-such-map"),
+    pytest.param(b"", NOTFOUND, id="empty"),
+    pytest.param(b"mx raise", NOTFOUND, id="handler-raises"),
+    pytest.param(b"mx temp", NOTFOUND, id="temp-is-not-passed-on"),
+    pytest.param(b"mx perm", NOTFOUND, id="perm-is-not-passed-on"),
+    pytest.param(b"mx none", NOTFOUND, id="handler-says-nothing"),
+    pytest.param(b"mx huge", NOTFOUND, id="answer-too-large-for-postfix"),
+    pytest.param(b"mx \xff\x00\r\n", NOTFOUND, id="bytes"),
+    pytest.param(b"mx " + b"k" * 9_997, NOTFOUND, id="longest"),
+]
+
+
+@pytest.mark.parametrize("size", READ_SIZES)
+@pytest.mark.parametrize(("request_", "answer"), CASES)
+def test_every_request_is_answered_whatever_the_read_size(
+    request_: bytes, answer: bytes, size: int
+) -> None:
+    """A request gets the same answer in one piece and byte by byte, alone and pipelined."""
+    alone = talk(endpoint(), cut(encode(request_), size))
+    piped = talk(endpoint(), cut(encode(request_) * 3, size))
+    assert (alone.sent, piped.sent) == (answer, answer * 3)
+    assert not alone.closed
+
+
+@pytest.mark.parametrize("size", READ_SIZES)
+@pytest.mark.parametrize(
+    "garbage",
+    [b"x", b"-1:a,", b"01:a,", b"5:hello;", b":", b"GET / HTTP/1.1\r\n\r\n", b"10001:", b"123456",
+     b"99999999999:", b" 1:a,", b"1 :a,", b"\x00" * 9, "٣:abc,".encode()],
+)  # fmt: skip
+def test_what_is_no_netstring_ends_the_connection(garbage: bytes, size: int) -> None:
+    """Hostile bytes close the connection, after the questions before them were answered."""
+    served = endpoint()
+    wire = talk(served, cut(encode(b"mx hold") + garbage + encode(b"mx hold"), size))
+    assert wire.closed
+    assert wire.sent == b"9:OK IGNORE,"
+    assert served.counts.faults["framing"] == 1
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=40))
+def test_any_bytes_cut_anywhere_get_the_same_answers(stream: bytes, sizes: list[int]) -> None:
+    """How a stream is cut into reads never changes what is answered."""
+    whole = talk(endpoint(), [stream] if stream else [])
+    pieces, at = [], 0
+    for size in sizes:
+        pieces.append(stream[at : at + size])
+        at += size
+    pieces.append(stream[at:])
+    parts = talk(endpoint(), [piece for piece in pieces if piece])
+    assert (whole.sent, whole.closed) == (parts.sent, parts.closed)
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(1, 60))
+def test_the_reader_gives_back_what_was_encoded(payloads: list[bytes], size: int) -> None:
+    """Encoding and reading are inverse, and nothing stays behind."""
+    reader = Reader(50)
+    found = [
+        one for piece in cut(b"".join(map(encode, payloads)), size) for one in reader.feed(piece)
+    ]
+    assert found == payloads
+    assert reader.pending == 0
+
+
+@given(st.binary(max_size=5000))
+def test_the_reader_never_holds_more_than_one_request(stream: bytes) -> None:
+    """Memory per connection is bounded by the longest allowed request."""
+    reader = Reader(100)
+    for piece in cut(stream, 7):
+        reader.feed(piece)
+        assert reader.pending <= 100 + 4 + 1
+
+
+def test_a_wildcard_never_reaches_a_map() -> None:
+    """Postfix asks for `*` on its own; no handler hears of it."""
+    heard: list[bytes] = []
+
+    def listen(key: bytes, session: Session, pool: str) -> bytes:
+        heard.append(key)
+        return b"OK x"
+
+    served = SocketmapEndpoint({"transport": listen}, clock=lambda: 0.0)
+    wire = talk(served, [encode(b"transport *"), encode(b"transport a@b")])
+    assert (wire.sent, heard) == (NOTFOUND + b"4:OK x,", [b"a@b"])
+
+
+def test_temp_is_passed_on_only_where_it_is_configured() -> None:
+    """`may_fail` lets a map stop mail, nothing else does."""
+    assert talk(endpoint(may_fail=True), [encode(b"mx temp")]).sent == encode(b"TEMP try later")
+
+
+def test_answers_and_faults_are_counted_by_map_and_kind() -> None:
+    """What was answered, and each kind of trouble, has a counter."""
+    served = endpoint()
+    for key in (b"mx hold", b"mx *", b"mx x", b"mx raise", b"mx temp", b"nomap x"):
+        talk(served, [encode(key)])
+    assert dict(served.counts.answers) == {("mx", "OK"): 1, ("mx", "NOTFOUND"): 2}
+    assert dict(served.counts.faults) == {"handler": 1, "answer": 1, "map": 1}
+    assert (served.counts.opened, served.counts.connections) == (6, 0)
+
+
+def test_map_names_of_a_stranger_fill_no_table() -> None:
+    """Endless pools and map names leave the table of routes bounded."""
+    served = endpoint()
+    talk(served, [encode(b"mx/%d k" % number) for number in range(1000)])
+    talk(served, [encode(b"no%d k" % number) for number in range(1000)])
+    assert len(served._routes) <= 256
+
+
+def test_trouble_is_logged_without_flooding_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Of each kind of fault one line is written, then one a pause with the number left out."""
+    time = 0.0
+    served = SocketmapEndpoint({"mx": mx}, clock=lambda: time)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(1000):
+            talk(served, [b"garbage"])
+        time = 11.0
+        talk(served, [b"garbage"])
+    assert len(caplog.records) == 2
+    assert "999 more" in caplog.records[1].getMessage()
+
+
+def test_a_client_that_does_not_read_is_not_read_from() -> None:
+    """Back-pressure: while answers pile up, questions wait in the kernel."""
+    served = endpoint()
+    protocol = served.protocol()
+    wire = Wire()
+    protocol.connection_made(wire)
+    protocol.pause_writing()
+    assert not wire.reading
+    protocol.resume_writing()
+    assert wire.reading
+
+
+def test_one_connection_too_many_is_closed_and_the_others_stay() -> None:
+    """The cap refuses new connections; nobody who is being served loses theirs."""
+    served = endpoint(max_connections=2)
+    wires = [Wire() for _ in range(3)]
+    for wire in wires:
+        served.protocol().connection_made(wire)
+    assert [wire.aborted for wire in wires] == [False, False, True]
+    assert served.counts.faults["connections"] == 1
+
+
+def test_each_connection_has_a_memory_of_its_own_and_its_end_is_told() -> None:
+    """A session belongs to one connection; when that ends, whoever asked for it hears so."""
+    ended: list[object] = []
+
+    def remember(key: bytes, session: Session, pool: str) -> bytes:
+        session.memory = (session.memory or b"") + key
+        return b"OK " + session.memory
+
+    served = SocketmapEndpoint(
+        {"mx": remember}, clock=lambda: 0.0, closed=lambda session: ended.append(session.memory)
+    )
+    first = talk(served, [encode(b"mx a"), encode(b"mx b")])
+    second = talk(served, [encode(b"mx c")])
+    assert first.sent == encode(b"OK a") + encode(b"OK ab")
+    assert second.sent == encode(b"OK c")
+    assert ended == [b"ab", b"c"]
