@@ -1,0 +1,189 @@
+"""`mxheed report` on files: packed, rotated, from standard input, in parallel, broken."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import zstandard
+from typer.testing import CliRunner
+
+import rules
+from policyd import sample
+from policyd.cli import report as command
+
+LOG = gzip.decompress(sample.PATH.read_bytes())
+
+
+def run(*args: str | Path) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error of the command."""
+    app = typer.Typer()
+    command.register(app)
+    result = CliRunner().invoke(app, [*map(str, args)], standalone_mode=False)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.return_value or 0, result.stdout, result.stderr
+
+
+def told(*args: str | Path) -> dict[str, Any]:
+    """The command's JSON object, without the names of its sources."""
+    code, out, _ = run(*args, "--json")
+    assert code == 0
+    found: dict[str, Any] = json.loads(out)
+    del found["sources"]
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _rules_read_once() -> Iterator[None]:
+    """The command reads the rules at each start; here once is enough."""
+    loaded = rules.load()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rules, "load", lambda site=(): loaded)
+        yield
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The sample day as a rotated set: an older packed half and a younger plain one."""
+    folder = tmp_path_factory.mktemp("log")
+    middle = LOG.rindex(b"\n", 0, len(LOG) // 2) + 1
+    older, younger = folder / "mail.log.1.gz", folder / "mail.log"
+    older.write_bytes(gzip.compress(LOG[:middle]))
+    younger.write_bytes(LOG[middle:])
+    return [older, younger]
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    """What the command tells of the sample day."""
+    return told(sample.PATH)
+
+
+def test_the_totals_are_those_of_the_log(whole: dict[str, Any]) -> None:
+    """Lines and outcomes are what a plain search in the log finds."""
+    assert whole["lines"] == LOG.count(b"\n")
+    assert whole["unparsed"] == 0
+    echoes = LOG.count(b"delivery temporarily suspended")
+    assert whole["outcomes"] == {
+        "sent": LOG.count(b"status=sent"),
+        "deferred": LOG.count(b"status=deferred") - echoes,
+        "bounced": LOG.count(b"status=bounced"),
+        "suspended": echoes,
+    }
+
+
+def test_the_incidents_of_the_day_are_found(whole: dict[str, Any]) -> None:
+    """The report names what the generator played: who, which way, and when."""
+    found = {row["receiver"]: row for row in whole["receivers"]}
+    assert found["google"]["reasons"][0]["outcome"] == "deferred"
+    assert found["gmx"]["rejected_share"] > 0.05
+    assert found["gmx"]["reasons"][0]["category"] != "recipient.unknown"
+    assert found["microsoft365"]["reasons"][0]["category"] == "recipient.unknown"
+    hours = [slot["deferred"] for slot in found["yahoo"]["heat"]]
+    assert sum(hours[18:21]) > sum(hours[8:18])
+
+
+@pytest.mark.parametrize("pack", ["gz", "xz", "bz2", "zst", "plain"])
+def test_packed_logs_are_read(tmp_path: Path, whole: dict[str, Any], pack: str) -> None:
+    """However a log is packed, its report is the same."""
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "gz": gzip.compress,
+        "xz": lzma.compress,
+        "bz2": bz2.compress,
+        "zst": zstandard.ZstdCompressor().compress,
+        "plain": bytes,
+    }
+    path = tmp_path / f"mail.log.{pack}"
+    path.write_bytes(packers[pack](LOG))
+    assert told(path) == whole
+
+
+@pytest.mark.parametrize("jobs", ["1", "2", "8"])
+def test_files_are_read_side_by_side(halves: list[Path], whole: dict[str, Any], jobs: str) -> None:
+    """Several processes tell what one would have told."""
+    found = told(*halves, "--jobs", jobs)
+    assert found["outcomes"] == whole["outcomes"]
+    assert found["receivers"] == whole["receivers"]
+    assert found["slowest"] == whole["slowest"]
+
+
+def test_a_rotated_set_is_found(halves: list[Path], whole: dict[str, Any]) -> None:
+    """With --rotated the older generations of a log are read too."""
+    assert told(halves[1])["lines"] < whole["lines"]
+    assert told(halves[1], "--rotated")["outcomes"] == whole["outcomes"]
+
+
+def test_standard_input_is_read(whole: dict[str, Any]) -> None:
+    """A dash is standard input, packed or not."""
+    script = (
+        "import sys, typer; from policyd.cli.report import register; app = typer.Typer();"
+        "register(app); sys.exit(app(['-', '--json'], standalone_mode=False))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        input=gzip.compress(LOG),
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
+    assert json.loads(found.stdout)["outcomes"] == whole["outcomes"]
+
+
+def test_a_broken_archive_does_not_hide_the_rest(tmp_path: Path, halves: list[Path]) -> None:
+    """What cannot be read is named, the rest is told, and the exit code says that it is not all."""
+    broken = tmp_path / "cut.gz"
+    broken.write_bytes(gzip.compress(LOG)[:100_000])
+    code, out, err = run(broken, tmp_path / "missing.log", halves[1], "--json", "--jobs", "3")
+    assert code == 1
+    assert json.loads(out)["lines"] > LOG.count(b"\n") // 2
+    assert "cut.gz: " in err
+    assert "missing.log: No such file or directory" in err
+
+
+def test_a_last_line_without_its_end_counts(tmp_path: Path) -> None:
+    """A log that does not end in a newline loses nothing."""
+    lines = [line for line in LOG.splitlines(keepends=True) if b"status=sent" in line][:3]
+    path = tmp_path / "mail.log"
+    path.write_bytes(b"".join(lines).rstrip(b"\n"))
+    assert told(path)["outcomes"] == {"sent": 3}
+
+
+def test_the_year_of_old_stamps_comes_from_the_file(tmp_path: Path) -> None:
+    """A log without years is dated by the last change of its file, not by today."""
+    line = next(line for line in LOG.splitlines(keepends=True) if b"status=sent" in line)
+    path = tmp_path / "mail.log"
+    path.write_bytes(b"Feb  3 04:05:06" + line[32:])
+    os.utime(path, (1_650_000_000, 1_650_000_000))  # April 2022
+    assert told(path)["first"].startswith("2022-02-0")
+
+
+def test_tables_and_page_are_written(tmp_path: Path) -> None:
+    """Without --json there are tables; with --html a page and nothing else."""
+    code, out, _ = run(sample.PATH, "--utc", "--domains")
+    assert code == 0
+    assert re.search(r"google +\d+ +[\d,]+ ", out)
+    assert "32 domains" in out
+    target = tmp_path / "page.html"
+    code, out, _ = run(sample.PATH, "--html", target)
+    assert (code, out) == (0, "")
+    assert target.read_text().startswith("<!doctype html>")
+
+
+def test_top_and_all_show_more() -> None:
+    """--top and --all lengthen the tables."""
+    short, longer, longest = (
+        len(run(sample.PATH, *more)[1].splitlines()) for more in ([], ["--top", "12"], ["--all"])
+    )
+    assert short < longer < longest
