@@ -7,6 +7,7 @@ Failure: `ControlError` with words for what does not exist or makes no sense.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -15,8 +16,11 @@ from policyd.core import Core
 from policyd.errors import ControlError
 from policyd.status import lane_view
 from policyd.throttle.lane import LaneState
+from rules.source import oneof
 
 __all__ = ["Operator"]
+
+_log = logging.getLogger(__name__)
 
 _PINS = ("free", "slowed", "suspended")
 
@@ -43,40 +47,57 @@ class Operator:
     def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
         """One receiver's lanes with their evidence and what happens next."""
         now = self._core.clock()
-        return {
-            "receiver": receiver,
-            "lanes": [
-                asdict(lane_view(self._core, state, now)) for state in self._find(receiver, pool)
-            ],
-        }
+        lanes = [asdict(lane_view(self._core, state, now)) for state in self._find(receiver, pool)]
+        return {"receiver": receiver, "lanes": lanes}
 
     def change(self, verb: str, receiver: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """pin, cancel, extend or set; returns the receiver as `explain` does."""
         pool = arguments.get("pool")
-        now = self._core.clock()
-        for state in self._find(receiver, pool):
-            self._change(verb, state, arguments, now)
+        if pool is not None and not isinstance(pool, str):
+            raise ControlError("pool must be a text")
+        self._change(verb, receiver, pool, arguments)
+        _log.info("operator: %s %s %s", verb, receiver, dict(arguments))
         return self.explain(receiver, pool)
 
     def _change(
-        self, verb: str, state: LaneState, arguments: Mapping[str, Any], now: float
+        self, verb: str, receiver: str, pool: str | None, arguments: Mapping[str, Any]
     ) -> None:
+        controller, now = self._core.controller, self._core.clock()
+        if verb in ("cancel", "extend"):
+            self._find(receiver, pool)
+        else:
+            self._known(receiver)
         if verb == "cancel":
-            state.cancel(now)
+            controller.cancel(receiver, now, pool=pool)
         elif verb == "extend":
-            state.extend(_number(arguments, "seconds"), now)
+            if not controller.extend(receiver, _number(arguments, "seconds"), now, pool=pool):
+                raise ControlError(f"{receiver} is neither suspended nor pinned")
         elif verb == "set":
-            state.set_rate(_number(arguments, "rate"), now)
+            controller.set_rate(receiver, _number(arguments, "rate"), now, pool=pool)
         else:
             wish = arguments.get("state")
             if wish not in _PINS:
                 raise ControlError(f"pin needs a state: one of {', '.join(_PINS)}")
             rate = _number(arguments, "rate") if arguments.get("rate") is not None else None
-            state.pin(wish, now + _number(arguments, "seconds"), rate, now)
+            length = _number(arguments, "seconds")
+            controller.pin(receiver, wish, length, now, rate=rate, pool=pool)
+
+    def _known(self, receiver: str) -> None:
+        """A typing mistake must not pin a receiver that does not exist."""
+        by_id = self._core.ruleset.receivers.by_id
+        if receiver not in by_id and not receiver.startswith(("mx:", "ip:")):
+            raise ControlError(
+                f"there is no receiver {receiver!r}; {oneof(receiver, list(by_id)[:12])}, …, "
+                "or mx:DOMAIN, ip:ADDRESS"
+            )
 
     def switch(self, on: bool) -> dict[str, Any]:
         """off: let everything go and step aside; on: pace again."""
-        self._core.controller.retired = not on
+        if on:
+            self._core.controller.retired = False
+        else:
+            self._core.controller.retire()
+        _log.info("operator: %s", "pace again" if on else "step aside")
         return {"active": on, "held": len(self._core.controller.book)}
 
     def _find(self, receiver: str, pool: str | None) -> list[LaneState]:

@@ -70,9 +70,8 @@ def _section(cls: Any, indent: str) -> Iterator[str]:
 
 
 def _comment(entry: Field[Any], kind: Any, indent: str) -> Iterator[str]:
-    words = str(entry.metadata["doc"])
-    if not is_dataclass(kind):
-        words += f" [{describe(kind)}]"
+    section = is_dataclass(kind)
+    words = _summary(kind) if section else f"{entry.metadata['doc']} [{describe(kind)}]"
     yield from textwrap.wrap(
         words, 96, initial_indent=indent + "# ", subsequent_indent=indent + "# "
     )
@@ -124,7 +123,7 @@ def _yaml(value: Any, kind: Any) -> str:
                 parts.append(f"{name}: {_yaml(held, part)}")
         return "{" + ", ".join(parts) + "}"
     if isinstance(value, float):
-        return f"{value:g}"
+        return repr(value)
     return _word(value) if isinstance(value, str) else str(value)
 
 

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from policyd.serve.view import LaneView, LogView, Page, ReasonView, ReceiverView
+from policyd.throttle.explain import explain
 from policyd.throttle.lane import LaneState
 
 if TYPE_CHECKING:
@@ -85,19 +86,22 @@ def _lanes(core: Core, now: float) -> dict[str, tuple[LaneView, ...]]:
 
 def lane_view(core: Core, state: LaneState, now: float) -> LaneView:
     """One lane with its evidence."""
+    told = explain(state, core.controller.book.waiting(state.lane), now)
     return LaneView(
-        state=state.advance(now),
-        pool=state.lane.pool,
-        since=state.since,
-        until=state.until if state.state == "suspended" else None,
-        rate=state.bucket.rate if state.bucket is not None else None,
-        window=state.window.size(),
-        in_flight=state.window.open,
-        held=core.controller.book.waiting(state.lane),
-        pinned=state.pinned > now,
+        state=told.state,
+        pool=told.pool,
+        since=told.since,
+        until=told.until,
+        rate=told.rate,
+        window=told.window,
+        in_flight=told.in_flight,
+        held=told.waiting,
+        pinned=told.pinned_until is not None,
         shadow=core.controller.settings.shadow,
+        why=told.text,
+        next=told.next,
         reasons=tuple(
-            ReasonView(r.category, r.rule, r.reply, r.count, r.first, r.last, r.host, r.scope)
-            for r in state.reasons
+            ReasonView(g.category, g.rule, g.reply, g.count, g.first, g.last, g.host, g.scope)
+            for g in told.grounds
         ),
     )

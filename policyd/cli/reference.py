@@ -47,9 +47,7 @@ def _commands(command: Any, name: str) -> Iterator[str]:
 def _command(command: Any, name: str) -> Iterator[str]:
     if not command.help:
         raise ValueError(f"{name} has no help")
-    context = command.make_context(name, [], resilient_parsing=True)
-    arguments = [p for p in command.params if p.param_type_name == "argument"]
-    words = [p.make_metavar(context) for p in arguments]
+    words = [_word(p) for p in command.params if p.param_type_name == "argument"]
     yield f"\n## `{' '.join([name, *words])}`\n\n{_flow(command.help)}\n\n"
     for option in command.params:
         if option.param_type_name != "option":
@@ -57,8 +55,13 @@ def _command(command: Any, name: str) -> Iterator[str]:
         if not option.help:
             raise ValueError(f"{name} {option.opts[0]} has no help")
         names = ", ".join(f"`{word}`" for word in (*option.opts, *option.secondary_opts))
-        takes = "" if option.is_flag else f" *{option.make_metavar(context)}*"
+        takes = "" if option.is_flag else f" *{option.metavar or option.name.upper()}*"
         yield f"- {names}{takes}: {_flow(option.help)}\n"
+
+
+def _word(argument: Any) -> str:
+    word = argument.name.upper() + ("…" if argument.nargs != 1 else "")
+    return word if argument.required else f"[{word}]"
 
 
 def _flow(text: str) -> str:
