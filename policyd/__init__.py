@@ -1,0 +1,1 @@
+"""The daemon and its commands: everything that has a socket, a clock, a file or a process."""
