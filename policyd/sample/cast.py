@@ -119,7 +119,7 @@ CAST: tuple[Receiver, ...] = (
         1.1,
         incidents=(
             Incident(6.4, 8.2, 0.55, "4.7.650", "MAIL FROM", texts.OLC_RATE, "n"),
-            Incident(10.0, 11.5, 0.35, "4.7.650", "MAIL FROM", texts.OLC_RATE),
+            Incident(13.1, 14.8, 0.45, "4.7.650", "MAIL FROM", texts.OLC_RATE),
             Incident(
                 0,
                 24,

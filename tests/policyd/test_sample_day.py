@@ -40,13 +40,14 @@ def test_no_real_address_is_in_the_log() -> None:
 
 
 def test_the_replay_has_a_past_and_goes_on_for_ever() -> None:
-    """The morning lies before now hour for hour, noon is now, and the days follow each other."""
+    """The morning lies before now hour for hour, the rest after it, and day follows day."""
     day = len(gzip.decompress(sample.PATH.read_bytes()).splitlines())
     replay = list(islice(sample.lines(NOW), 3 * day))
     times = [at for at, _ in replay]
     assert all(earlier <= later for earlier, later in pairwise(times))
-    assert NOW - sample.NOON <= times[0] < NOW < times[day - 1] < NOW + 43_200 / sample.SPEED
-    assert times[-1] < NOW + 43_200 / sample.SPEED + 2 * 86_400 / sample.SPEED
+    rest = (86_400 - sample.PRESENT) / sample.SPEED
+    assert NOW - sample.PRESENT <= times[0] < NOW < times[day - 1] < NOW + rest
+    assert times[-1] < NOW + rest + 2 * 86_400 / sample.SPEED
 
 
 def test_every_replayed_line_bears_its_own_time() -> None:
