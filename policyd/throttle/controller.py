@@ -271,7 +271,8 @@ class Controller:
         ):
             return now  # the lane's own state says when
         delay = self.retry.delay(evidence, times)
-        return None if delay is None else evidence.time + delay
+        # a log may tell whole seconds only: the reply came up to a second after what it says
+        return None if delay is None else min(now, evidence.time + 1.0) + delay
 
     def removed(self, queue_id: str) -> None:
         """The message left the queue."""

@@ -78,7 +78,7 @@ def explain(state: LaneState, waiting: int, now: float) -> Explanation:
         rate=bucket.rate if bucket and state.state != "free" else None,
         burst=bucket.burst if bucket and state.state != "free" else None,
         ceiling=state.ceiling,
-        explore_at=state.explore_at if state.ceiling is not None else None,
+        explore_at=state.speed.explore_at if state.ceiling is not None else None,
         window=state.window.size(),
         in_flight=state.window.open,
         waiting=waiting,
@@ -139,6 +139,6 @@ def _next(state: LaneState, now: float) -> str:
         speed = _speed(state.bucket.rate) if state.bucket else "any speed"
         if state.ceiling is None:
             return f"Mail flows at {speed}; the rate rises until it is refused."
-        wait = spell(max(0.0, state.explore_at - now))
+        wait = spell(max(0.0, state.speed.explore_at - now))
         return f"Mail flows at {speed}; above {_speed(state.ceiling)} is tried again in {wait}."
     return f"Mail flows; at most {state.window.size()} attempts at a time."

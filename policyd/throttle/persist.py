@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from policyd.throttle.evidence import Lane
-from policyd.throttle.gcra import Gcra
 from policyd.throttle.lane import LaneState, Reason, State
 
 if TYPE_CHECKING:
@@ -28,9 +27,11 @@ _LANES = 5_000
 _HOMES = 50_000
 _ASIDE = 20_000
 _KEPT = (
-    "since", "seen", "until", "pinned", "ceiling", "explore_at", "explore_gap", "episode",
-    "refused_at", "pause", "act", "accepted", "refused_total", "held_total",
+    "since", "seen", "until", "pinned", "episode", "refused_at", "act", "accepted",
+    "refused_total", "held_total",
 )  # fmt: skip
+_SPEED = ("ceiling", "explore_at", "explore_gap")
+_PATIENCE = ("stop", "good", "bad")
 _WINDOW = ("limit", "cap", "explore_at", "explore_gap", "taken")
 _REASON = ("rule", "category", "scope", "count", "first", "last", "reply", "host")
 
@@ -64,6 +65,8 @@ def _lane(state: LaneState) -> dict[str, Any]:
         "lane": list(state.lane),
         "state": state.state,
         "rate": state.bucket.rate if state.bucket else None,
+        "speed": {name: getattr(state.speed, name) for name in _SPEED},
+        "patience": {name: getattr(state.patience, name) for name in _PATIENCE},
         "window": {name: getattr(state.window, name) for name in _WINDOW},
         "reasons": [{name: getattr(r, name) for name in _REASON} for r in state.reasons],
         **{name: getattr(state, name) for name in _KEPT},
@@ -110,13 +113,13 @@ def _restore_lane(controller: Controller, row: Mapping[str, Any], now: float) ->
     reasons = [Reason.of(**{name: reason[name] for name in _REASON}) for reason in row["reasons"]]
     for name in _KEPT:
         setattr(state, name, row[name])
-    for name in _WINDOW:
-        setattr(state.window, name, row["window"][name])
+    for part, names in (("speed", _SPEED), ("patience", _PATIENCE), ("window", _WINDOW)):
+        for name in names:
+            setattr(getattr(state, part), name, row[part][name])
     if state.limits.attempts:
         state.window.limit = state.limits.attempts
     state.reasons = deque(reasons, maxlen=state.reasons.maxlen)
     state.state = row["state"]
     state.adjusted = now
     if row["rate"]:
-        rate = min(max(float(row["rate"]), state.floor), state.top)
-        state.bucket = Gcra(rate, state.burst_of(rate), now, empty=True)
+        state.speed.start(float(row["rate"]), now)

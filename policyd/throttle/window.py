@@ -38,9 +38,10 @@ class Window:
     """How many attempts may be in flight, and those that are."""
 
     __slots__ = (
-        "_began",
+        "_base",
         "_by_domain",
         "_oldest",
+        "_refusals",
         "_settings",
         "cap",
         "explore_at",
@@ -62,7 +63,8 @@ class Window:
         self.latency = 0.0  # smoothed seconds from admission to end
         self._by_domain: dict[str, deque[Attempt]] = {}
         self._oldest: deque[Attempt] = deque()
-        self._began = 0.0
+        self._base = 0  # in flight when connections were refused
+        self._refusals = 0  # of those
 
     def size(self) -> int:
         """Attempts allowed in flight."""
@@ -131,11 +133,25 @@ class Window:
         if self.taken > self._settings.settled and self.open >= self.limit / 2:
             self.limit = min(self.limit + 1, self._settings.largest)
 
-    def refused_connection(self, in_flight: int, now: float, first: bool, gap: float) -> None:
-        """The receiver counts connections: remember one less than it refused at."""
-        floor = 1 if self.cap is None or not first else max(1, self.cap // 2)
-        cap = max(floor, in_flight - 1)
-        self.cap = cap if self.cap is None else min(self.cap, cap)
-        if first:
-            self.explore_gap = gap if self.explore_gap == 0.0 else self.explore_gap * 2
-            self.explore_at = now + self.explore_gap
+    def refused(self, now: float, gap: float) -> None:
+        """The receiver counts connections: allow as many as were not refused."""
+        self._base, self._refusals = self.open + 1, 0
+        if self.cap is not None:
+            self._base = min(self._base, self.cap)
+        self.explore_gap = gap if self.explore_gap == 0.0 else min(self.explore_gap * 2, 3600.0)
+        self.explore_at = now + self.explore_gap
+        self.refused_again()
+
+    def refused_again(self) -> None:
+        """One more of those that were in flight when it was refused first."""
+        if self._base:
+            self._refusals += 1
+            self.cap = max(1, self._base - self._refusals)
+
+    def reset(self, limit: int) -> None:
+        """Start anew, modestly; attempts in flight stay in flight."""
+        self.cap = None
+        self.explore_gap = 0.0
+        self._base = 0
+        self.limit = float(limit or min(self.limit, self._settings.initial))
+        self.taken = 0
