@@ -17,7 +17,7 @@ import logging
 import os
 
 from logparse.errors import LogError
-from logparse.mark import HEAD, NEAR, Mark, digest
+from logparse.mark import HEAD, NEAR, WEAK, Mark, digest
 from logparse.packed import PackError, Unpacked, is_packed
 
 __all__ = ["LONGEST", "Cut", "Generation", "PackedFile", "PlainFile", "open_generation"]
@@ -54,6 +54,10 @@ class Generation:
     def resume(self, mark: Mark) -> bool:
         """Go to the marked place; False where this is not the file that was marked."""
         raise NotImplementedError
+
+    def unsure(self) -> bool:
+        """It held next to nothing and has changed: by growing, or by all that rotation does?"""
+        return False
 
     def rest(self) -> bytes:
         """What stands behind the last whole line, at the end of the file."""
@@ -130,6 +134,12 @@ class PlainFile(Generation):
         self._advance(data)
         # a writer that keeps its own offset leaves a hole where a file was truncated under it
         return data.lstrip(b"\0") if data[:1] == b"\0" else data
+
+    def unsure(self) -> bool:
+        if self._idle is None or len(self.head) >= WEAK:
+            return False
+        stat = os.fstat(self._fd)
+        return (stat.st_size, stat.st_mtime_ns) != self._idle
 
     def rest(self) -> bytes:
         return self._fetch(LONGEST)

@@ -15,9 +15,10 @@ from typing import Any
 
 from logparse.errors import LogError
 
-__all__ = ["HEAD", "NEAR", "Mark", "digest"]
+__all__ = ["HEAD", "NEAR", "WEAK", "Mark", "digest"]
 
 HEAD = 1024  # bytes at the start of a file that tell it from others
+WEAK = 64  # fewer do not tell one log from another: less than a line of any log
 NEAR = 256  # bytes before the offset that must be the same again
 
 _NUMBERS = ("dev", "ino", "offset", "size", "mtime", "head_size", "near_size")

@@ -20,10 +20,8 @@ from collections.abc import Sequence
 from pygtail import Pygtail
 
 from logparse.chain import Chain
-from logparse.errors import LogError
-from logparse.generation import Cut, Generation, PlainFile, open_generation
-from logparse.mark import Mark
-from logparse.rotated import Entry
+from logparse.generation import Cut, Generation
+from logparse.resume import beginning, first_of, resume
 from logparse.source import LIMIT, Block, Position
 
 __all__ = ["Tail"]
@@ -104,9 +102,11 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
             return data
         file = self._filehandle()
         try:
+            if file.unsure():
+                raise Cut(f"{file.path} was all but empty and has changed")
             data = file.read(self._limit)
-        except Cut:
-            _log.info("%s was truncated; looking for the copy", self.filename)
+        except Cut as cut:
+            _log.debug("%s: looking for what was in it", cut)
             self.close()
             file = self._filehandle()
             data = file.read(self._limit)
@@ -132,78 +132,24 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         if self.fh is None or not self.fh.at_end:
             return False
         live = self._chain.live()
-        if live is None:
-            self._wait_for(f"{self.filename}: there is no such file now")
-            return False
         if self._is_live():
             self._wait_for(None)
             return False
-        self._next = self._first_of(self._chain.after(self.fh), live)
+        if live is None:
+            self._wait_for(f"{self.filename}: there is no such file now")
+        self._next = first_of(self._chain, self._chain.after(self.fh, self._previous), live)
         return self._next is not None
 
     # Where to go on
 
     def _resume(self) -> Generation:
         """The file to begin with, at the place where we stopped."""
-        try:
-            marks = [Mark.from_json(value) for value in self._start.get("files", ())]
-        except (LogError, TypeError, AttributeError) as error:
-            return self._at_its_end(error)
-        if not marks:
-            return self._beginning()
-        *before, current = marks
-        file = self._chain.locate(current) if current.size else None
-        previous = self._chain.locate(before[-1]) if before else None
-        if file is None and self._start.get("log") != self.filename:
-            _log.info("%s: another log than before, read from its beginning", self.filename)
-            return open_generation(self.filename)
-        if file is None:
-            file = self._after_gap(current, previous)
-        elif before and previous is None:
-            self._lost(before[-1].size - before[-1].offset, "a last line without an end")
-        self._previous = previous
-        return file
-
-    def _beginning(self) -> Generation:
-        """A log never read before: all of it, or only what is still to come."""
-        file = open_generation(self.filename)
-        if self._from_end and isinstance(file, PlainFile):
-            file.to_end()
-        return file
-
-    def _after_gap(self, current: Mark, previous: Generation | None) -> Generation:
-        """The marked file is gone for good: the oldest one that was certainly not read yet."""
-        file = None
-        while file is None:
-            live = os.stat(self.filename)
-            chain = self._chain
-            unread = chain.after(previous) if previous else chain.newer(current.mtime)
-            file = self._first_of(unread, live, or_empty=True)
-        if current.size:
-            self._lost(max(1, current.size - current.offset), "the file we were reading is gone")
-        return file
-
-    def _at_its_end(self, error: Exception) -> Generation:
-        """What was read is not known: go on with what comes, lest lines are counted twice."""
-        file = open_generation(self.filename)
-        if isinstance(file, PlainFile):
-            file.to_end()
-        self._lost(file.offset, f"the stored position is damaged ({error})")
-        return file
-
-    def _first_of(
-        self, entries: list[Entry], live: os.stat_result, or_empty: bool = False
-    ) -> Generation | None:
-        """The oldest unread generation; None while the live one is empty or has just changed."""
-        for entry in entries:
-            return open_generation(entry.path)
-        if not live.st_size and not or_empty:  # its writer may still hold the renamed file
-            return None
-        file = open_generation(self.filename)
-        if (file.dev, file.ino) == (live.st_dev, live.st_ino):
-            return file
-        file.release()  # rotated since we asked: it is in the chain now
-        return None
+        if self._from_end and not self._start:
+            return beginning(self._chain, from_end=True)
+        place = resume(self._chain, self._start)
+        self._previous = place.previous
+        self._lost(place.lost, place.why)
+        return place.file
 
     def _late_lines(self) -> bytes:
         """Lines that a writer put into the renamed file after we had gone on."""

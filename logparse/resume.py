@@ -1,0 +1,105 @@
+"""Where to go on in a log: from a stored position, and at the end of a file of it.
+
+Contract: functions of a chain and a position. `resume` finds the stored place again, or the oldest
+generation that was certainly not read yet, and tells what is lost in between. A position that
+cannot be understood leads to the end of the log: what was read is not known then, and counting
+lines twice is worse than a gap that is told.
+Failure: OSError where the file to go on with cannot be opened; nothing has changed then.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from errno import ENOENT
+from typing import NamedTuple
+
+from logparse.chain import Chain
+from logparse.errors import LogError
+from logparse.generation import Generation, PlainFile, open_generation
+from logparse.mark import Mark
+from logparse.rotated import Entry
+from logparse.source import Position
+
+__all__ = ["Place", "beginning", "first_of", "resume"]
+
+_log = logging.getLogger(__name__)
+
+
+class Place(NamedTuple):
+    """A file to read on in, the one before it, and what is lost before it."""
+
+    file: Generation
+    previous: Generation | None = None  # late lines may come in it
+    lost: int = 0
+    why: str = ""
+
+
+def resume(chain: Chain, position: Position) -> Place:
+    """The place that a position tells; `beginning` where it tells none."""
+    try:
+        marks = [Mark.from_json(value) for value in position.get("files", ())]
+    except (LogError, TypeError) as error:
+        end = beginning(chain, from_end=True)
+        return Place(end, None, end.offset, f"the stored position is damaged ({error})")
+    if not marks:
+        return Place(beginning(chain))
+    *before, current = marks
+    file = chain.locate(current, before[-1] if before else None)
+    if file is not None:
+        return _with_previous(chain, file, before)
+    if position.get("log") != chain.path:
+        _log.info("%s: another log than before, read from its beginning", chain.path)
+        return Place(beginning(chain))
+    return _after_gap(chain, current, before)
+
+
+def beginning(chain: Chain, from_end: bool = False) -> Generation:
+    """A log never read before: all of it, or only what is still to come."""
+    file = open_generation(chain.path)
+    if from_end and isinstance(file, PlainFile):
+        file.to_end()
+    return file
+
+
+def first_of(
+    chain: Chain, entries: list[Entry], live: os.stat_result | None, or_empty: bool = False
+) -> Generation | None:
+    """The oldest unread generation; None while the live one is empty or has just changed."""
+    for entry in entries:
+        return open_generation(entry.path)
+    if live is None or not (live.st_size or or_empty):
+        return None  # the writer may still hold the renamed file
+    file = open_generation(chain.path)
+    if (file.dev, file.ino) == (live.st_dev, live.st_ino):
+        return file
+    file.release()  # rotated since we asked: it is in the chain now
+    return None
+
+
+def _with_previous(chain: Chain, file: Generation, before: list[Mark]) -> Place:
+    for mark in before[-1:]:
+        previous = chain.locate_older(mark, file)
+        if previous is None and mark.size > mark.offset:
+            return Place(file, None, mark.size - mark.offset, "the end of a line is gone")
+        return Place(file, previous)
+    return Place(file)
+
+
+def _after_gap(chain: Chain, current: Mark, before: list[Mark]) -> Place:
+    """The marked file is gone, or was empty and cannot be told from others."""
+    previous = chain.locate(before[-1]) if before else None
+    file = None
+    try:
+        while file is None:
+            live = chain.live()
+            unread = chain.after(previous) if previous else chain.newer(current)
+            if live is None and not unread:
+                raise FileNotFoundError(ENOENT, "there is no such file now", chain.path)
+            file = first_of(chain, unread, live, or_empty=True)
+    except OSError:
+        if previous is not None:
+            previous.release()
+        raise
+    lost = max(1, current.size - current.offset) if current.size else 0
+    return Place(file, previous, lost, "the file we were reading is gone")

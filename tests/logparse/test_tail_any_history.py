@@ -1,0 +1,257 @@
+"""Whatever rotation does to a log, in whatever order: every whole line once, or a gap."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import zstandard
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from logparse.tail import Tail
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".xz": lzma.compress,
+    ".bz2": bz2.compress,
+    ".zst": zstandard.ZstdCompressor().compress,
+}
+UNPACKERS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".xz": lzma.decompress,
+    ".bz2": bz2.decompress,
+    ".zst": zstandard.ZstdDecompressor().decompress,
+}
+NAMES: dict[str, Callable[[int, int], str]] = {
+    "numbers": lambda age, born: f"mail.log.{age}",
+    "days": lambda age, born: f"mail.log-202611{born:02}",
+    "hours": lambda age, born: f"mail.log-20261123{born:02}",
+    "seconds": lambda age, born: f"mail.log-20261123-{1795000000 + born}",
+    "inside": lambda age, born: f"mail.{age}.log",
+}
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """A log, its writer and logrotate on one side, a reader that may be killed on the other."""
+
+    @initialize(scheme=st.sampled_from(sorted(NAMES)))
+    def begin(self, scheme: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tail-"))
+        self.log = self.folder / "mail.log"
+        self.log.touch()
+        self.name = NAMES[scheme]
+        self.older: list[tuple[int, str]] = []  # (born, suffix), newest first
+        self.tick = 1_700_000_000
+        self.serial = 0
+        self.started = ""  # the beginning of a line whose end is not written yet
+        self.written: list[bytes] = []
+        self.late = False  # a line was written to a renamed file
+        self.may_lose = False  # an operator did what no reader can survive
+        self.no_trace = False  # and did it to a file that was never seen
+        self.rotations = 0
+        self.renamed = False  # the newest rotated file is one that a writer may still have open
+        self.touch(self.log)
+        self.tail = Tail(self.log)
+        self.seen: list[bytes] = []
+        self.gap = 0
+        self.read_all()
+        self.commit()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "tail"):
+            return
+        try:
+            self.finish(self.log)
+            self.read_all()
+            self.judge()
+        finally:
+            self.tail.close()
+            shutil.rmtree(self.folder)
+
+    def judge(self) -> None:
+        assert len(set(self.seen)) == len(self.seen), "a line was handed out twice"
+        missing = set(self.written) - set(self.seen)
+        assert not set(self.seen) - set(self.written), "a line that nobody wrote"
+        if missing:
+            assert self.may_lose, f"lost: {sorted(missing)}"
+            assert self.gap or self.no_trace, f"lost in silence: {sorted(missing)}"
+        elif not self.may_lose:
+            assert not self.gap, "a gap that is none"
+        if not self.late:
+            assert self.seen == sorted(self.seen), "not in order"
+
+    # the writer
+
+    def touch(self, path: Path) -> None:
+        """Time passes from one operation to the next, as it does for a real log."""
+        self.tick += 1
+        os.utime(path, ns=(self.tick * 10**9, self.tick * 10**9))
+
+    def put(self, path: Path, text: str) -> None:
+        with path.open("ab") as file:
+            file.write(text.encode())
+        self.touch(path)
+
+    def line(self) -> str:
+        self.serial += 1
+        text = f"{self.serial:06} a line of its own\n"
+        self.written.append(text.encode())
+        return text
+
+    @rule(lines=st.integers(1, 60))
+    def append(self, lines: int) -> None:
+        text, self.started = self.started, ""
+        self.put(self.log, text + "".join(self.line() for _ in range(lines)))
+
+    @precondition(lambda self: not self.started)
+    @rule(size=st.integers(1, 24))
+    def append_half_a_line(self, size: int) -> None:
+        whole = self.line()
+        self.put(self.log, whole[:size])
+        self.started = whole[size:]
+
+    def finish(self, path: Path) -> None:
+        if self.started:
+            self.put(path, self.started)
+            self.started = ""
+
+    @precondition(lambda self: self.renamed and not self.older[0][1])
+    @rule(lines=st.integers(1, 3))
+    def append_to_the_renamed_file(self, lines: int) -> None:
+        self.late = True
+        self.put(self.path(0), "".join(self.line() for _ in range(lines)))
+
+    # logrotate
+
+    def path(self, index: int) -> Path:
+        born, suffix = self.older[index]
+        return self.folder / (self.name(index + 1, born) + suffix)
+
+    def shift(self) -> None:
+        """Make room for a new generation, oldest first."""
+        paths = [self.path(index) for index in range(len(self.older))]
+        self.rotations += 1
+        self.older.insert(0, (self.rotations, ""))
+        for index in reversed(range(len(paths))):
+            paths[index].rename(self.path(index + 1))
+
+    @precondition(lambda self: self.log.exists())
+    @rule(create=st.booleans(), finish_late=st.booleans())
+    def rename(self, create: bool, finish_late: bool) -> None:
+        if not finish_late:
+            self.finish(self.log)
+        self.shift()
+        self.renamed = True
+        self.log.rename(self.path(0))
+        if create:
+            self.log.touch()
+            self.touch(self.log)
+        self.finish(self.path(0))
+
+    @precondition(lambda self: self.log.exists())
+    @rule()
+    def copy_and_truncate(self) -> None:
+        self.finish(self.log)
+        self.shift()
+        self.renamed = False
+        shutil.copyfile(self.log, self.path(0))
+        self.touch(self.path(0))
+        os.truncate(self.log, 0)
+        self.touch(self.log)
+
+    @precondition(lambda self: self.older)
+    @rule(index=st.integers(0, 3), suffix=st.sampled_from(sorted(PACKERS)))
+    def compress(self, index: int, suffix: str) -> None:
+        index = min(index, len(self.older) - 1)
+        plain = self.path(index)
+        if self.older[index][1]:
+            return
+        changed = plain.stat().st_mtime_ns
+        self.older[index] = (self.older[index][0], suffix)
+        packed = self.path(index)
+        packed.write_bytes(PACKERS[suffix](plain.read_bytes()))
+        os.utime(packed, ns=(changed, changed))
+        plain.unlink()
+
+    # the operator
+
+    def will_lose(self, path: Path) -> None:
+        """What came and went between two looks leaves no trace; what we were reading does."""
+        self.may_lose = True
+        unpack = UNPACKERS.get(path.suffix, bytes)
+        gone = set(unpack(path.read_bytes()).splitlines(keepends=True))
+        self.no_trace |= not (gone & set(self.seen) and gone & set(self.saved[1]))
+
+    @precondition(lambda self: self.older)
+    @rule()
+    def remove_the_oldest(self) -> None:
+        self.will_lose(self.path(len(self.older) - 1))
+        self.path(len(self.older) - 1).unlink()
+        self.older.pop()
+        self.renamed &= bool(self.older)
+
+    @precondition(lambda self: self.log.exists())
+    @rule()
+    def empty_the_log(self) -> None:
+        self.finish(self.log)
+        self.will_lose(self.log)
+        os.truncate(self.log, 0)
+        self.touch(self.log)
+
+    # the reader
+
+    def take(self, limit: int) -> bool:
+        block = self.tail.read(limit)
+        if block is None:
+            return False
+        assert block.data == b"" or block.data.endswith(b"\n")
+        self.seen += block.data.splitlines(keepends=True)
+        self.gap += block.gap
+        return True
+
+    @rule(limit=st.integers(1, 500))
+    def read(self, limit: int) -> None:
+        self.take(limit)
+
+    @rule()
+    def read_all(self) -> None:
+        while self.take(65536):
+            pass
+
+    @rule()
+    def commit(self) -> None:
+        self.saved = (json.dumps(self.tail.position), list(self.seen), self.gap)
+
+    @rule()
+    def kill(self) -> None:
+        self.tail.close()
+        position, self.seen, self.gap = self.saved[0], list(self.saved[1]), self.saved[2]
+        self.tail = Tail(self.log, json.loads(position))
+
+    @invariant()
+    def never_twice(self) -> None:
+        if hasattr(self, "seen"):
+            assert len(set(self.seen)) == len(self.seen)
+
+
+AnyHistory.TestCase.settings = settings(
+    max_examples=int(os.environ.get("TAIL_EXAMPLES", "150")),
+    stateful_step_count=30,
+    deadline=None,
+)
+TestAnyHistory = AnyHistory.TestCase
