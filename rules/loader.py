@@ -1,7 +1,7 @@
 """Reads the shipped packs, the receivers and an operator's own files into one rule set.
 
-Contract: `load` is the only way in: start, reload, `rules check` and the tests all call it. It
-reads files and nothing else.
+Contract: `load` is the only way in: start, reload, `rules check` and the tests all call it, or the
+parts of it that take texts instead of paths. It reads files and nothing else.
 Failure: `RulesError` with every mistake of every file; a file that cannot be read is one of them.
 """
 
@@ -10,19 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from rules.errors import Problem, RulesError
 from rules.language import Pack, Phrases, read_pack, read_phrases, read_rules
 from rules.model import Rule, RuleSet
 from rules.nodes import Reader
 from rules.receivers import read_receivers
-from rules.source import Node, Place, parse
+from rules.source import Place, parse
 
-__all__ = ["PACKS", "RECEIVERS", "assemble", "load"]
+__all__ = ["PACKS", "RECEIVERS", "File", "assemble", "build", "load"]
 
 _HERE = Path(__file__).parent
 PACKS = _HERE / "packs"
 RECEIVERS = _HERE / "receivers.yaml"
+
+
+class File(NamedTuple):
+    """A rule file as text."""
+
+    name: str
+    text: str
+    site: bool = False
 
 
 def load(site: Sequence[Path] = (), *, packs: Path = PACKS, receivers: Path = RECEIVERS) -> RuleSet:
@@ -38,43 +47,50 @@ def assemble(
 ) -> tuple[RuleSet, list[Problem]]:
     """What could be read, and every mistake met on the way."""
     problems: list[Problem] = []
-    table = read_receivers(_tree(receivers, problems), problems)
+    table = _file(receivers, False, problems) or File(str(receivers), "receivers: []")
+    read = [_file(path, False, problems) for path in sorted(packs.glob("*.yaml"))]
+    read += [_file(path, True, problems) for path in site]
+    ruleset, found = build([file for file in read if file], table)
+    return ruleset, sorted([*problems, *found])
+
+
+def build(files: Iterable[File], table: File) -> tuple[RuleSet, list[Problem]]:
+    """The rule set of these texts, and every mistake in them."""
+    problems: list[Problem] = []
+    receivers = read_receivers(parse(table.text, table.name, problems, quick=True), problems)
     reader = Reader(problems)
-    files = [(path, False) for path in sorted(packs.glob("*.yaml"))]
-    files += [(path, True) for path in site]
-    read = [read_pack(_tree(path, problems), reader, own) for path, own in files]
-    found = [pack for pack in read if pack]
+    trees = [parse(file.text, file.name, problems, quick=not file.site) for file in files]
+    read = [read_pack(tree, reader, file.site) for tree, file in zip(trees, files, strict=True)]
+    packs = [pack for pack in read if pack]
     phrases: Phrases = {}
     places: dict[str, Place] = {}
-    for pack in found:
+    for pack in packs:
         read_phrases(pack, phrases, places)
-    rules = [rule for pack in found for rule in read_rules(pack, phrases, table)]
-    disabled = _disabled(found, rules, problems)
-    kept = _overridden(rules, problems)
-    kept = [rule for rule in kept if rule.id not in disabled]
+    rules = [rule for pack in packs for rule in read_rules(pack, phrases, receivers)]
+    disabled = _disabled(packs, rules, problems)
+    kept = [rule for rule in _overridden(rules, problems) if rule.id not in disabled]
     ordered = sorted(kept, key=lambda rule: rule.entries[0].order)
-    problems.sort(key=lambda problem: (problem.file, problem.line, problem.column))
-    return RuleSet(tuple(ordered), table, disabled, MappingProxyType(phrases)), problems
+    ruleset = RuleSet(tuple(ordered), receivers, disabled, MappingProxyType(phrases))
+    return ruleset, sorted(problems)
 
 
-def _tree(path: Path, problems: list[Problem]) -> Node | None:
+def _file(path: Path, site: bool, problems: list[Problem]) -> File | None:
     try:
-        text = path.read_text(encoding="utf-8")
+        return File(str(path), path.read_text(encoding="utf-8"), site)
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         problems.append(Problem(str(path), 1, 1, f"cannot be read: {reason}"))
         return None
-    return parse(text, str(path), problems)
 
 
 def _disabled(
     packs: Iterable[Pack], rules: Iterable[Rule], problems: list[Problem]
 ) -> frozenset[str]:
-    known = {rule.id for rule in rules}
+    shipped = {rule.id for rule in rules if not rule.site}
     found = set()
     for pack in packs:
         for item in pack.disable:
-            if item.text not in known:
+            if item.text not in shipped:
                 problems.append(item.place.problem(f"there is no rule {item.text!r} to disable"))
             found.add(item.text)
     return frozenset(found)
