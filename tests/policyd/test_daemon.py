@@ -1,0 +1,165 @@
+"""`mxheed run`, as a process of its own: what a person who starts it sees."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.policyd.daemon_process import DaemonProcess
+
+STAMP = "2026-11-23T10:00:{:02d}.000000+00:00 mail postfix/smtp[411]: "
+SENT = (
+    "4BcdFg{:02d}zz: to=<u{}@example.net>, relay=mx.example.net[192.0.2.7]:25, delay=1, "
+    "delays=0.1/0.1/0.3/0.5, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 12345)\n"
+)
+LIMITED = (
+    "4BcdFg{:02d}zz: to=<u{}@gmail.com>, relay=gmail-smtp-in.l.google.com[192.0.2.8]:25, delay=1, "
+    "delays=0.1/0.1/0.3/0.5, dsn=4.7.28, status=deferred (host "
+    "gmail-smtp-in.l.google.com[192.0.2.8] said: 421-4.7.28 Gmail has detected an unusual rate of "
+    "unsolicited mail originating from your IP address. 421 4.7.28 To protect our users, mail has "
+    "been temporarily rate limited. - gsmtp (in reply to end of DATA command))\n"
+)
+
+
+def lines(pattern: str, count: int, first: int = 0) -> str:
+    numbers = range(first, first + count)
+    return "".join(STAMP.format(n % 60) + pattern.format(n, n) for n in numbers)
+
+
+def add(daemon: DaemonProcess, text: str) -> None:
+    with daemon.log.open("a") as log:
+        log.write(text)
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[DaemonProcess]:
+    """A daemon over a log with three deliveries."""
+    found = DaemonProcess(tmp_path)
+    found.log.write_text(lines(SENT, 3))
+    yield found
+    if found.process is not None and found.process.poll() is None:
+        found.stop(signal.SIGKILL)
+
+
+def test_what_the_log_says_is_on_the_pages(daemon: DaemonProcess) -> None:
+    """Deliveries reach /metrics, the status page, /api/state and /healthz."""
+    daemon.start()
+    sent = 'mxheed_deliveries_total{receiver="mx:example.net",outcome="sent"}'
+    daemon.until(lambda: daemon.metric(sent) == 3, "three deliveries")
+    add(daemon, lines(LIMITED, 2, 3))
+    limited = 'mxheed_replies_total{receiver="google",category="flow.rate",stage="eod"}'
+    daemon.until(lambda: daemon.metric(limited) == 2, "two limits")
+    assert "mx:example.net" in daemon.get("/")
+    assert '"google"' in daemon.get("/api/state")
+    assert daemon.get("/healthz") == '{"status":"ok","troubles":{}}'
+    assert daemon.stop() == 0
+
+
+def test_every_documented_metric_has_a_source(daemon: DaemonProcess) -> None:
+    """Each family of the metric table is on the page, with its type."""
+    from policyd.metrics import TABLE
+
+    daemon.start()
+    daemon.until(lambda: daemon.metric("mxheed_log_lines_total") == 3, "the log is read")
+    page = daemon.get("/metrics")
+    assert [f.name for f in TABLE if f"# TYPE {f.name} {f.kind}\n" not in page] == []
+    assert daemon.stop() == 0
+
+
+def test_a_restart_goes_on_where_it_was(daemon: DaemonProcess) -> None:
+    """What was counted before a stop, and what came while it was away, is counted once."""
+    daemon.start()
+    sent = 'mxheed_deliveries_total{receiver="mx:example.net",outcome="sent"}'
+    daemon.until(lambda: daemon.metric(sent) == 3, "three deliveries")
+    assert daemon.stop() == 0
+    add(daemon, lines(SENT, 4, 3))
+    daemon.start()
+    daemon.until(lambda: daemon.metric(sent) == 7, "seven deliveries")
+    assert daemon.stop(signal.SIGINT) == 0
+
+
+def test_a_bad_configuration_never_replaces_a_good_one(daemon: DaemonProcess) -> None:
+    """SIGHUP with mistakes in the file is told with their places; the daemon goes on."""
+    daemon.start()
+    assert daemon.process is not None
+    good = daemon.config.read_text()
+    daemon.config.write_text("log: {path: 7, mta: sendmail}\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.until(lambda: "mxheed.yaml:1:21: 'sendmail'" in daemon.read(), "the mistake")
+    assert daemon.metric("mxheed_config_last_reload_successful") == 0
+    daemon.config.write_text(good)
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.until(
+        lambda: daemon.metric("mxheed_config_last_reload_successful") == 1, "the good one is taken"
+    )
+    assert daemon.stop() == 0
+
+
+def test_a_site_rule_works_after_a_reload(daemon: DaemonProcess) -> None:
+    """A new rule file is used from SIGHUP on, and what was learnt stays."""
+    odd = SENT.replace("dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 12345)", "").rstrip() + (
+        " dsn=4.0.0, status=deferred (host mx.example.net[192.0.2.7] said: 450 the moon is too bright "
+        "(in reply to RCPT TO command))\n"
+    )
+    daemon.start()
+    add(daemon, lines(odd, 1, 10))
+    unknown = 'mxheed_replies_unclassified_total{receiver="mx:example.net"}'
+    daemon.until(lambda: daemon.metric(unknown) == 1, "an unclassified reply")
+    site = daemon.folder / "site.yaml"
+    site.write_text(
+        "mxheed: 1\npack: site\nrules:\n- id: site.moon\n  category: flow.busy\n"
+        "  when: {code: [450], text: ['the moon is too bright']}\n"
+        "  examples: ['450 the moon is too bright']\n  source: observed\n  seen: 2026-11-23\n"
+    )
+    text = daemon.config.read_text().replace('"state"', '"rules": {"site": ["site.yaml"]}, "state"')
+    daemon.config.write_text(text)
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.until(lambda: "read again" in daemon.read(), "the reload")
+    add(daemon, lines(odd, 1, 11))
+    busy = 'mxheed_replies_total{receiver="mx:example.net",category="flow.busy",stage="rcpt"}'
+    daemon.until(lambda: daemon.metric(busy) == 1, "the new rule")
+    assert daemon.metric(unknown) == 1
+    assert daemon.stop() == 0
+
+
+def test_the_gate_answers_on_the_socket(daemon: DaemonProcess) -> None:
+    """A free receiver's record is kept, a pinned one's is dropped, others stay untouched."""
+    from policyd.cli import main
+
+    google = "d1.example. 60 IN MX 10 gmail-smtp-in.l.google.com."
+    daemon.start()
+    assert daemon.ask("mx", google) == "9:NOTFOUND ,"
+    control = str(daemon.folder / "control")
+    assert main(["throttle", "pin", "google", "suspended", "--socket", control]) == 0
+    assert daemon.ask("mx", google) == "9:OK IGNORE,"
+    assert daemon.ask("mx", "d2.example. 60 IN MX 10 mx.example.org.") == "9:NOTFOUND ,"
+    assert main(["throttle", "cancel", "google", "--socket", control]) == 0
+    assert daemon.ask("mx", google) == "9:NOTFOUND ,"
+    assert daemon.stop() == 0
+
+
+def test_a_second_daemon_is_refused_in_words(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """Two daemons on one state file: the second one says so and ends with 1."""
+    daemon.start()
+    second = DaemonProcess(tmp_path)
+    with pytest.raises(AssertionError, match="in use by another mxheed"):
+        second.start()
+    assert second.process is not None
+    assert second.process.wait(5) == 1
+    assert second.process.stdout is not None
+    second.process.stdout.close()
+    assert daemon.stop() == 0
+
+
+def test_without_any_mail_the_sample_day_plays(daemon: DaemonProcess) -> None:
+    """`--log sample` shows live receivers at once and leaves no state behind."""
+    daemon.start("--log", "sample")
+    sent = 'mxheed_deliveries_total{receiver="google",outcome="sent"}'
+    daemon.until(lambda: daemon.metric(sent) > 10, "the sample's deliveries")
+    assert "the sample day" in daemon.output
+    assert daemon.stop() == 0
+    assert not (daemon.folder / "state.db").exists()
