@@ -29,8 +29,9 @@ __all__ = ["LaneState", "Reason", "State"]
 State = Literal["free", "slowed", "suspended", "probing"]
 
 _TRIGGER_SPAN = 10.0
+_RUN = 5  # so many times the count in a row tell more than any share
 _START = 0.95  # of what a receiver has shown to take
-_HALF = 0.5  # of the former speed, after a block
+_HALF = 0.5
 
 
 class Reason:
@@ -83,6 +84,7 @@ class LaneState:
         "recent",
         "refused_at",
         "refused_total",
+        "run",
         "seen",
         "settings",
         "since",
@@ -116,6 +118,7 @@ class LaneState:
         self.recent: deque[float] = deque(maxlen=256)  # times of judged refusals
         self.accepted = 0
         self.refused_total = 0
+        self.run = 0  # refused without an acceptance between
         self.held_total = 0
         self.use_settings(settings)
         if self.limits.rate:
@@ -200,6 +203,7 @@ class LaneState:
         """An attempt was accepted."""
         self.seen = now
         self.accepted += 1
+        self.run = 0
         self.history.add(now)
         self.window.accepted(now)
         if attempt is None:  # it did not ask: a session that was kept open
@@ -222,6 +226,7 @@ class LaneState:
         self.seen = now
         self.refused_total += 1
         self.recent.append(now)
+        self.run += 1
         self._note(evidence)
         if reaction.shadow:
             return False
@@ -246,6 +251,8 @@ class LaneState:
 
     def _triggered(self, reaction: Reaction, now: float) -> bool:
         """By count and by share: one bad message never stops a big receiver."""
+        if self.run >= _RUN * reaction.count:
+            return True
         refused = sum(1 for time in self.recent if now - time <= _TRIGGER_SPAN)
         attempts = refused + self.history.within(now, _TRIGGER_SPAN)
         return refused >= reaction.count and refused >= reaction.ratio * attempts
@@ -274,13 +281,13 @@ class LaneState:
                 self._enter("slowed", now)
                 return
         elif reaction.act == "slow":
-            self.speed.refused(self._taken(now), now)
+            self.speed.refused(self._taken(now), self.patience.good, now)
         stop = self.patience.first(reaction)
         self._suspend(now + (stop if hint is None else hint), now)
 
     def _taken(self, now: float) -> float:
         """Accepted a second, over about the time the receiver seems to count."""
-        span = min(max(2.0, self.patience.good), 60.0)
+        span = min(max(2.0, self.patience.good * _HALF), 30.0)
         return self.history.within(now, span) / span
 
     def _suspend(self, until: float, now: float) -> None:

@@ -1,7 +1,7 @@
 """How long to stop before a receiver is probed again, learnt from the probes.
 
-Contract: pure. The first stop is the reaction's, or lies between the longest that was too short
-and the shortest that was enough; each refused probe lengthens it by the reaction's factor, at
+Contract: pure. The first stop is the reaction's, or lies between what was too short and
+what was enough; each refused probe lengthens it by the reaction's factor, at
 most to what was enough the last time, then beyond.
 Failure: none; a stop is never longer than the reaction allows.
 """
@@ -13,6 +13,7 @@ from policyd.throttle.settings import Reaction
 __all__ = ["Patience"]
 
 _SHORTEST = 0.5
+_CLOSE = 1.5  # nearer than this, a shorter stop is not worth a refusal
 
 
 class Patience:
@@ -30,7 +31,9 @@ class Patience:
         if self.good == 0.0:
             self.stop = reaction.pause
         else:
-            self.stop = max(self.good * 0.5, (self.good + self.bad) / 2, _SHORTEST)
+            middle = max((self.good + self.bad) / 2, self.good * 0.5)
+            self.stop = middle if self.good > _CLOSE * self.bad else self.good
+            self.stop = max(self.stop, _SHORTEST)
         self.stop = min(self.stop, reaction.longest)
         return self.stop
 

@@ -16,12 +16,17 @@ from policyd.throttle.settings import Limits, PacingSettings
 
 __all__ = ["Speed"]
 
-_RAMP = 1.2  # growth a step while no ceiling is known
+_RAMP = 1.25  # growth a step while no ceiling is known
 _CLIMB = 0.35  # of what is missing to the ceiling, a step
-_NEAR = 0.98  # of the ceiling: so far it climbs
+_FEW = 1.5  # tokens a step lasts at least, while no ceiling is known
+_MORE = 3.0  # and with one
+_NEAR = 0.98  # of the ceiling: so far it climbs where a refusal costs little
+_NEAR_COSTLY = 0.93  # and where it costs a stop of seconds
+_COSTLY = 1.5
 _TRY = 1.06  # growth a step when the ceiling is tried
 _REACHED = 1.3  # so far above the old ceiling, the ceiling is forgotten
 _BACK_OFF = 0.93  # of the ceiling, after a refusal
+_COST = 10.0  # times a stop: the least time between tries
 _USED = 0.6  # share of the tokens that must have been used for a step up
 
 
@@ -37,6 +42,7 @@ class Speed:
         "explore_at",
         "explore_gap",
         "floor",
+        "near",
         "since",
         "top",
         "used",
@@ -47,6 +53,7 @@ class Speed:
         self.ceiling: float | None = None  # learnt
         self.explore_at = 0.0
         self.explore_gap = settings.explore
+        self.near = _NEAR
         self.since = now  # of the present step
         self.used = 0.0  # tokens in the present step
         self.use_settings(settings, limits)
@@ -91,14 +98,19 @@ class Speed:
             self.bucket.refund()
         self.used = max(0.0, self.used - 1)
 
-    def refused(self, taken: float, now: float) -> None:
-        """The present rate was refused; `taken` a second was accepted lately."""
+    def refused(self, taken: float, stop: float, now: float) -> None:
+        """The present rate was refused; `taken` a second was accepted lately.
+
+        Where a refusal costs a long stop, the ceiling is tried so much the more seldom.
+        """
         bucket = self.bucket
         if bucket is None:
             return
         rate = bucket.rate
         trying = self.ceiling is None or rate > self.ceiling
         ceiling = sqrt(rate * min(rate, max(taken, rate * 0.25)))
+        self.explore_gap = max(self.explore_gap, _COST * stop)
+        self.near = _NEAR_COSTLY if stop > _COSTLY else _NEAR
         if self.ceiling is not None:
             known = self.explore_gap * (2.0 if trying else 1.4)
             self.explore_gap = min(known, self._longest_explore)
@@ -106,7 +118,7 @@ class Speed:
                 ceiling = min(ceiling, self.ceiling)
         self.ceiling = self.within(ceiling)
         self.explore_at = now + self.explore_gap
-        self._set(self.ceiling * _BACK_OFF, now)
+        self._set(self.ceiling * min(_BACK_OFF, self.near - 0.03), now)
 
     def grow(self, now: float) -> None:
         """A step up, when it is time and the rate was used."""
@@ -114,7 +126,7 @@ class Speed:
         if bucket is None:
             return
         span, rate = now - self.since, bucket.rate
-        if span < max(1.0, 3.0 / rate):
+        if span < max(1.0, (_FEW if self.ceiling is None else _MORE) / rate):
             return
         if self.used < _USED * rate * span:
             if span > max(10.0, 20.0 / rate):  # not used: start measuring again
@@ -127,8 +139,8 @@ class Speed:
             rate *= _TRY
             if rate > ceiling * _REACHED:
                 self.ceiling, self.explore_gap = None, self._explore
-        elif rate < ceiling * _NEAR:
-            rate += (ceiling * _NEAR - rate) * _CLIMB
+        elif rate < ceiling * self.near:
+            rate += (ceiling * self.near - rate) * _CLIMB
         self._set(rate, now)
 
     def _set(self, rate: float, now: float) -> None:

@@ -47,7 +47,9 @@ class Transactions:
         key = (evidence.queue_id, evidence.domain, evidence.group)
         found = self._young.get(key) or self._old.get(key)
         if found is None or found.lines >= self._recipients:
-            found = self._young[key] = Transaction(state.window.pair(evidence.domain, now))
+            found = self._young[key] = Transaction(
+                state.window.pair(evidence.domain, evidence.outcome == "sent", now)
+            )
         found.lines += 1
         return found
 

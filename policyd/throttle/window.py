@@ -94,12 +94,17 @@ class Window:
         self.latency = took if self.latency == 0.0 else self.latency * 0.9 + took * 0.1
         return True
 
-    def pair(self, domain: str, now: float) -> Attempt | None:
-        """The oldest attempt to `domain` waiting for its log line, closed; None: unasked."""
+    def pair(self, domain: str, accepted: bool, now: float) -> Attempt | None:
+        """The attempt to `domain` a log line speaks of, closed; None: it was not asked for.
+
+        Best one whose end the status filter told alike, else one that ended unjudged, else the
+        oldest that is still open.
+        """
         waiting = self._by_domain.get(domain)
         if not waiting:
             return None
-        attempt = waiting.popleft()
+        attempt = min(waiting, key=lambda a: (a.heard and a.accepted != accepted, a.open, a.began))
+        waiting.remove(attempt)
         if not waiting:
             del self._by_domain[domain]
         self.close(attempt, now)
@@ -115,8 +120,8 @@ class Window:
                 self.open -= 1
                 lost += 1
             waiting = self._by_domain.get(attempt.domain)
-            if waiting and waiting[0] is attempt:
-                waiting.popleft()
+            if waiting and attempt in waiting:
+                waiting.remove(attempt)
                 if not waiting:
                     del self._by_domain[attempt.domain]
         return lost

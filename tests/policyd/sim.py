@@ -90,6 +90,19 @@ class Sliding(Unlimited):
         return None
 
 
+class Extending(Sliding):
+    """As `Sliding`, but each refusal while limited adds to the time of the block."""
+
+    def arrive(self, now: float) -> str | None:
+        while self.times and self.times[0] <= now - self.span:
+            self.times.popleft()
+        if now < self.blocked or len(self.times) >= self.number:
+            self.blocked = max(self.blocked, now) + self.penalty
+            return "flow.rate"
+        self.times.append(now)
+        return None
+
+
 class Concurrency(Unlimited):
     """At most `number` sessions at a time."""
 
