@@ -1,0 +1,160 @@
+"""The shipped packs and the receiver table: complete, consistent, and proved by their examples."""
+
+from __future__ import annotations
+
+import pytest
+
+from rules import Classifier, load
+from rules.check import check
+from rules.model import RuleSet
+from rules.taxonomy import CATEGORIES
+
+
+@pytest.fixture(scope="module")
+def shipped() -> RuleSet:
+    """The rule set as it is installed."""
+    return load()
+
+
+@pytest.fixture(scope="module")
+def judge(shipped: RuleSet) -> Classifier:
+    """A classifier over the shipped rules."""
+    return Classifier(shipped)
+
+
+def test_the_packs_hold(shipped: RuleSet) -> None:
+    """Every rule wins every example of its own, loses every near miss, and can fire."""
+    assert [str(problem) for problem in check(shipped)] == []
+
+
+def test_every_category_a_remote_can_say_has_a_rule(shipped: RuleSet) -> None:
+    """No category of the closed list is a promise that no pack keeps."""
+    said = {rule.category for rule in shipped.rules if "remote" in rule.when.origins}
+    assert set(CATEGORIES) - said == {"unknown"}
+
+
+def test_many_receivers_have_rules_of_their_own(shipped: RuleSet) -> None:
+    """At least thirty receivers speak their own dialect in the packs."""
+    named = {name for rule in shipped.rules for name in rule.when.receivers if name != "unknown"}
+    assert len(named) >= 30
+
+
+def test_every_rule_says_where_it_comes_from(shipped: RuleSet) -> None:
+    """A rule without source and date cannot be checked again."""
+    assert [rule.id for rule in shipped.rules if not rule.source or not rule.seen] == []
+
+
+def test_the_receiver_table_is_broad(shipped: RuleSet) -> None:
+    """At least eighty operators, each with at least one host name."""
+    table = shipped.receivers.by_id.values()
+    assert len(table) >= 80
+    assert [receiver.id for receiver in table if not (receiver.exact or receiver.suffix)] == []
+
+
+@pytest.mark.parametrize(
+    ("host", "receiver"),
+    [
+        ("gmail-smtp-in.l.google.com", "google"),
+        ("ALT1.ASPMX.L.GOOGLE.COM.", "google"),
+        ("aspmx3.googlemail.com", "google"),
+        ("hotmail-com.olc.protection.outlook.com", "microsoft"),
+        ("contoso-com.mail.protection.outlook.com", "microsoft365"),
+        ("contoso-com.a-v1.mx.microsoft", "microsoft365"),
+        ("mta6.am0.yahoodns.net", "yahoo"),
+        ("mx5.mail.yahoo.co.jp", "yahoo-jp"),
+        ("mx01.mail.icloud.com", "icloud"),
+        ("mx00.emig.gmx.net", "gmx"),
+        ("mx-ha02.web.de", "webde"),
+        ("mx01.kundenserver.de", "ionos"),
+        ("mx03.t-online.de", "t-online"),
+        ("smtpz4.laposte.net", "laposte"),
+        ("mx0b-00123456.pphosted.com", "proofpoint"),
+        ("us-smtp-inbound-2.mimecast.com", "mimecast"),
+        ("cxr.mx.a.cloudfilter.net", "cox"),
+        ("shw-central.mx.a.cloudfilter.net", "shaw"),
+        ("other.mx.a.cloudfilter.net", "cloudfilter"),
+        ("inbound-smtp.eu-west-1.amazonaws.com", "amazon"),
+        ("mx.core.locaweb.com.br", "locaweb"),
+        ("google.com.evil.example", None),
+        ("notgoogle.com", None),
+        ("mail.example.org", None),
+    ],
+)
+def test_hosts_roll_up_to_their_receiver(shipped: RuleSet, host: str, receiver: str | None) -> None:
+    """A host belongs to the receiver whose suffix it lies under, on label boundaries only."""
+    assert shipped.receivers.of_host(host) == receiver
+
+
+@pytest.mark.parametrize(
+    ("reply", "mx", "category"),
+    [
+        # one sentence, two meanings: who says it decides
+        ("550 Requested action not taken: mailbox unavailable", None, "recipient.unknown"),
+        (
+            "550-Requested action not taken: mailbox unavailable\n"
+            "550 Reject due to policy restrictions.",
+            "mx00.gmx.net",
+            "reputation.ip",
+        ),
+        ("550 Mailbox unavailable or access denied", "mx1.qq.com", "policy.other"),
+        (
+            "550 5.4.1 Recipient address rejected: Access denied. AS(201806281)",
+            "contoso-com.mail.protection.outlook.com",
+            "recipient.unknown",
+        ),
+        ("552 too many recipients", "mfsmax.docomo.ne.jp", "flow.recipients"),
+        ("550 Too many messages. Try again in 92 seconds.", None, "flow.rate"),
+    ],
+)
+def test_a_sentence_means_what_its_receiver_means_by_it(
+    judge: Classifier, reply: str, mx: str | None, category: str
+) -> None:
+    """Limits and blocks that wear the words of a missing user are told apart."""
+    assert judge.classify(reply, mx=mx).category == category
+
+
+LIMITS_AND_BLOCKS = [
+    "550 5.2.1 The user you are trying to contact is receiving mail too quickly.",
+    "550-5.2.1 The user you are trying to contact is receiving mail at a rate that prevents more",
+    "553 5.7.1 [BL23] Connections not accepted from 192.0.2.1, on a block list",
+    "550 Ip frequency limited",
+    "550 5.2.121 The recipient's per hour message receive limit was exceeded",
+    "550 Mailbox unavailable or access denied",
+    "550-Requested action not taken: mailbox unavailable\n550 Reject due to policy restrictions.",
+    "550 5.1.1 User unknown; rejected, 192.0.2.1 is listed in zen.spamhaus.org",
+    "550 5.1.1 rate limit exceeded, unknown user",
+    "550 No such user here, greylisted",
+    "550 5.1.1 invalid recipient, try again later",
+    "450 4.1.1 User unknown",
+    "550 5.1.1",
+    "550 4.2.2 no such user",
+    "550 Sender verify failed: no such user here",
+    "550 5.1.8 Sender address rejected: Domain not found",
+    "552 too many recipients",
+    "550 IB607 This IP has sent to too many recipients this hour",
+    "550 5.7.1 Unknown user account restriction: message refused by policy",
+    "501 5.1.3 Bad recipient address syntax",
+    "550 User unknown: your IP 192.0.2.3 has a bad reputation",
+]
+
+
+@pytest.mark.parametrize("mx", [None, "mx1.qq.com", "mx00.gmx.net", "mta5.am0.yahoodns.net"])
+@pytest.mark.parametrize("reply", LIMITS_AND_BLOCKS)
+def test_a_limit_or_a_block_never_suppresses(judge: Classifier, reply: str, mx: str | None) -> None:
+    """No list manager drops an address because of what a receiver thinks of us."""
+    assert not judge.classify(reply, mx=mx).suppress
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 5.1.1 <nobody@example.net>: Recipient address rejected: User unknown",
+        "550 No such user here",
+        "550 5.1.1 nobody@example.net... User unknown",
+        "550 5.1.2 <a@nowhere.example>: Recipient address rejected: Domain not found",
+        "556 5.1.10 Recipient address has a null MX",
+    ],
+)
+def test_a_plain_word_about_a_missing_address_may_suppress(judge: Classifier, reply: str) -> None:
+    """What is truly gone is said to be gone."""
+    assert judge.classify(reply).suppress
