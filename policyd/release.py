@@ -15,6 +15,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from policyd.throttle.controller import Controller
@@ -126,10 +127,15 @@ class Releaser:
         if not self._settings.enabled:
             return
         reader = asyncio.create_task(self._read_queue())
+        woken = asyncio.Event()
+        self._controller.on_room = woken.set
         try:
             while True:
                 self.step()
-                await asyncio.sleep(min(0.05, self._controller.next_event(self._clock())))
+                woken.clear()
+                nap = self._controller.next_event(self._clock())
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(woken.wait(), nap)
         finally:
             reader.cancel()
             for task in self._tasks:

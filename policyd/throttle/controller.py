@@ -41,6 +41,10 @@ class Admission(NamedTuple):
     lane: LaneState
 
 
+def _nobody() -> None:
+    """Nobody wants to know."""
+
+
 class Controller:
     """All lanes, the book of waiting messages, and what is between them."""
 
@@ -53,6 +57,7 @@ class Controller:
         self.book = HoldBook(self.settings.messages, self.classes.share)
         self.counts: dict[str, int] = {}
         self.retired = False  # `mxheed off`: hold nothing any more
+        self.on_room: Callable[[], None] = _nobody  # a lane somebody waits for may have room
         self._dispatcher = Dispatcher(self.settings, self.book, self.lane, self._count)
         self._grants = self._dispatcher.grants
         self._transactions = Transactions(self.settings.recipients)
@@ -130,7 +135,13 @@ class Controller:
 
     def end(self, lane: LaneState, attempt: Attempt, now: float) -> None:
         """The delivery agent went on to something else: the attempt is over, judged or not."""
-        lane.window.close(attempt, now)
+        if lane.window.close(attempt, now):
+            self._room(lane)
+
+    def _room(self, state: LaneState) -> None:
+        """An attempt ended: where the window is the limit, somebody may go at once."""
+        if state.bucket is None and self.book.waiting(state.lane):
+            self.on_room()
 
     # evidence ----------------------------------------------------------------------------------
 
@@ -162,6 +173,7 @@ class Controller:
             else:
                 attempt.refused = True
                 self._judge(evidence, lane, attempt, now)
+            self._room(lane)
         elif evidence.outcome != "sent" and evidence.receiver != "unknown":
             self._transactions.hear(evidence, now)
             state = self.lane(Lane(evidence.pool or "", evidence.receiver), now)
@@ -217,6 +229,7 @@ class Controller:
                 if not self._transactions.known(evidence, now):
                     self._judge(evidence, state, transaction.attempt, now)
         self._observe_message(evidence, state, now)
+        self._room(state)
 
     def _judge(
         self, evidence: Evidence, state: LaneState, attempt: Attempt | None, now: float

@@ -71,6 +71,7 @@ class LaneState:
         "act",
         "adjusted",
         "episode",
+        "entered",
         "epoch",
         "granted",
         "held_total",
@@ -107,6 +108,7 @@ class LaneState:
         self.speed = Speed(settings, self.limits, now)
         self.patience = Patience()
         self.history = Accepted()
+        self.entered: dict[State, int] = {}  # how often, for the metrics
         self.epoch = 0
         self.episode = 0.0  # the refusal that began the present trouble; 0.0: none
         self.refused_at = 0.0
@@ -320,6 +322,7 @@ class LaneState:
         if state != self.state:
             self.state = state
             self.since = now
+            self.entered[state] = self.entered.get(state, 0) + 1
 
     def _slow(self, rate: float, now: float) -> None:
         self._enter("slowed", now)

@@ -46,6 +46,7 @@ class Window:
         "cap",
         "explore_at",
         "explore_gap",
+        "explored",
         "latency",
         "limit",
         "open",
@@ -58,6 +59,7 @@ class Window:
         self.cap: int | None = None  # learnt from refusals of connections
         self.explore_at = 0.0
         self.explore_gap = 0.0
+        self.explored = False  # the cap was raised since it was refused
         self.open = 0
         self.taken = 0  # accepted while the window was in use
         self.latency = 0.0  # smoothed seconds from admission to end
@@ -133,6 +135,7 @@ class Window:
         if cap is not None:
             if self.open + 1 >= cap and now >= self.explore_at:
                 self.cap = cap + 1
+                self.explored = True
                 self.explore_at = now + self.explore_gap
             return
         if self.taken > self._settings.settled and self.open >= self.limit / 2:
@@ -143,7 +146,11 @@ class Window:
         self._base, self._refusals = self.open + 1, 0
         if self.cap is not None:
             self._base = min(self._base, self.cap)
-        self.explore_gap = gap if self.explore_gap == 0.0 else min(self.explore_gap * 2, 3600.0)
+        if self.explore_gap == 0.0:
+            self.explore_gap = gap / 2
+        elif self.explored:
+            self.explore_gap = min(self.explore_gap * 2, 3600.0)
+        self.explored = False
         self.explore_at = now + self.explore_gap
         self.refused_again()
 

@@ -205,8 +205,11 @@ class World:
         for i in range(messages):
             mail = Mail(f"Q{i:05d}", f"d{i % domains}.lim", start + i * gap)
             self.at(mail.arrived, lambda mail=mail: self._activate(mail))
+        self._credit, self._credited = 4.0, start
+        self._woken = False
+        self.controller.on_room = self._wake
         if paced:
-            self.at(start + 0.05, self._release)
+            self.at(start + 0.05, self._tick)
 
     # the clock ---------------------------------------------------------------------------------
 
@@ -343,13 +346,26 @@ class World:
 
         self.at(self.now + self._vary(self.LOG_DELAY), read)
 
+    def _wake(self) -> None:
+        if self.paced and not self._woken:
+            self._woken = True
+            self.at(self.now + 0.001, self._release)
+
+    def _tick(self) -> None:
+        self._release()
+        if self.result.accepted < self.total:
+            self.at(self.now + 0.05, self._tick)
+
     def _release(self) -> None:
-        for release in self.controller.due(self.now, 5):
+        """At most a hundred commands a second, four at a time."""
+        self._woken = False
+        self._credit = min(4.0, self._credit + (self.now - self._credited) * 100)
+        self._credited = self.now
+        for release in self.controller.due(self.now, int(self._credit)):
+            self._credit -= 1
             self.result.releases += 1
             delay = self._vary(0.012)
-            self.at(self.now + delay, lambda r=release: self._let_go(r.queue_id))
-        if self.result.accepted < self.total:
-            self.at(self.now + 0.05, self._release)
+            self.at(self.now + delay, partial(self._let_go, release.queue_id))
 
     def _let_go(self, queue_id: str) -> None:
         mail = self._deferred.pop(queue_id, None)
