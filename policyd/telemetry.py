@@ -90,6 +90,10 @@ def _throttle(page: Metrics, core: Core) -> None:
         "mxheed_throttle_until_timestamp_seconds",
         lambda: {lane: s.until for lane, s in lanes() if s.state == "suspended"},
     )
+    page.add(
+        "mxheed_throttle_changes_total",
+        lambda: {(*lane, name): s.entered.get(name, 0) for lane, s in lanes() for name in STATES},
+    )
     page.add("mxheed_held_messages", lambda: {(): len(core.controller.book)})
 
 
