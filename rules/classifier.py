@@ -26,7 +26,7 @@ class CacheInfo(NamedTuple):
     """How the caches did since the start: whole replies, and what rules can see of a reply."""
 
     hits: int  # the very same reply was known
-    views: int  # another reply that no rule can tell from this one was known
+    alike: int  # another reply that no rule can tell from this one was known
     misses: int
     entries: int
     limit: int
@@ -42,13 +42,13 @@ class Classifier:
         self._judge.learn(self.matcher)
         self._limit = max(cache, 1)
         self._replies: dict[tuple[str | None, ...], Verdict] = {}
-        self._winners: dict[View, Rule | None] = {}
-        self._hits = self._views = self._misses = 0
+        self._views: dict[View, tuple[Rule | None, Verdict | None]] = {}
+        self._hits = self._alike = self._misses = 0
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, entries and the bound of the caches."""
-        entries = max(len(self._replies), len(self._winners))
-        return CacheInfo(self._hits, self._views, self._misses, entries, self._limit)
+        entries = max(len(self._replies), len(self._views))
+        return CacheInfo(self._hits, self._alike, self._misses, entries, self._limit)
 
     def classify(
         self,
@@ -72,14 +72,25 @@ class Classifier:
             self._hits += 1
             return known
         case = self.case(reply, mx=mx, receiver=receiver, stage=stage, origin=origin)
-        view = self.matcher.view(case)
-        rule = self._winner(view, case)
-        verdict = self._judge.verdict(case, view, rule, dsn)
+        verdict = self.judge(case, dsn)
         if len(reply) <= LONG:
             if len(self._replies) >= self._limit:
                 self._replies.clear()
             self._replies[key] = verdict
         return verdict
+
+    def judge(self, case: Case, dsn: str | None = None) -> Verdict:
+        """The verdict on a case, past the cache of replies."""
+        view = self.matcher.view(case)
+        known = self._views.get(view)
+        if known is None:
+            known = self._first(view, case)
+        else:
+            self._alike += 1
+        rule, verdict = known
+        if verdict is not None and dsn is None:
+            return verdict
+        return self._judge.verdict(case, view, rule, dsn)
 
     def case(
         self,
@@ -100,16 +111,14 @@ class Classifier:
             origins = LOCAL if origin == "local" else REMOTE
         return Case(parsed, receiver, mx, stage or parsed.stage, origins)
 
-    def _winner(self, view: View, case: Case) -> Rule | None:
-        try:
-            rule = self._winners[view]
-        except KeyError:
-            self._misses += 1
-            entry = next(self.matcher.holding(case, view), None)
-            rule = entry.rule if entry else None
-            if len(self._winners) >= self._limit:
-                self._winners.clear()
-            self._winners[view] = rule
-            return rule
-        self._views += 1
-        return rule
+    def _first(self, view: View, case: Case) -> tuple[Rule | None, Verdict | None]:
+        """The winner for a view not met before, with its verdict if that is always the same."""
+        self._misses += 1
+        entry = next(self.matcher.holding(case, view), None)
+        rule = entry.rule if entry else None
+        plain = self._judge.plain(view, rule)
+        verdict = self._judge.verdict(case, view, rule, None) if plain else None
+        if len(self._views) >= self._limit:
+            self._views.clear()
+        self._views[view] = (rule, verdict)
+        return rule, verdict

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from rules.captures import KINDS
 from rules.model import ANYWHERE, ORIGINS, Pattern, Rule, When
 from rules.nodes import Reader
 from rules.receivers import Receivers
@@ -38,7 +39,6 @@ RULE_KEYS = (
 )
 WHEN_KEYS = ("receiver", "mx", "code", "enhanced", "stage", "origin", "text")
 TEXT_KEYS = ("any", "all", "none")
-CAPTURES = ("duration", "count", "ip", "url", "tag")
 _ID = re.compile(r"[a-z0-9]+(?:[.\-][a-z0-9]+)+")
 _NAME = re.compile(r"[a-z0-9]+(?:[._\-][a-z0-9]+)*")
 _DATE = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
@@ -149,7 +149,7 @@ def _rule(
         rank=reader.rank(node, pack.rank),
         vague=reader.flag(node, "vague", False),
         retry=reader.duration(node, "retry"),
-        captures=reader.captures(node.get("capture"), CAPTURES),
+        captures=reader.captures(node.get("capture"), KINDS),
         examples=examples,
         near=tuple(reader.examples(node.get("not"), "'not'")),
         source=reader.text(node, "source"),

@@ -42,7 +42,7 @@ class View(NamedTuple):
 
     found: frozenset[int]  # patterns that occur in the text
     code: int | None
-    status: str | None
+    enhanced: str | None
     receiver: str | None
     mx: frozenset[str]  # the suffixes named by rules under which the host lies
     stage: str | None
@@ -81,7 +81,7 @@ class Matcher:
         return View(
             self._texts.found(reply.text),
             reply.code,
-            reply.status,
+            reply.enhanced,
             case.receiver,
             self._under(case.mx) if self._suffixes else frozenset(),
             case.stage,

@@ -1,7 +1,7 @@
 """From the winning rule to the verdict: scope, stance, flags, suppression, wait, captures.
 
-Contract: `judge` follows SPEC.md, "The verdict". A contradiction between reply code, enhanced
-code and meaning is flagged and never suppresses.
+Contract: `Judge.verdict` follows SPEC.md, "The verdict". A contradiction between reply code,
+enhanced code and meaning is flagged and never suppresses.
 Failure: none.
 """
 
@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from rules.hints import LONGEST, spoken
+from rules.captures import typed
+from rules.hints import LONGEST, TRIGGERS, recipients, spoken
 from rules.matching import Case, Matcher, View
 from rules.model import Rule, RuleSet
 from rules.patterns import compile_pattern
@@ -32,9 +33,11 @@ class Judge:
     def __init__(self, ruleset: RuleSet) -> None:
         self._later = ruleset.words(LATER)
         self._never = ruleset.words(NEVER)
-        self.words = (*self._later, *self._never)
+        # patterns that the matcher is to look for on the judge's behalf
+        self.words = (*self._later, *self._never, *TRIGGERS)
         self._passing: frozenset[int] = frozenset()
         self._lasting: frozenset[int] = frozenset()
+        self._triggers: frozenset[int] = frozenset()
         self._captures: dict[str, list[tuple[str, Any]]] = {
             rule.id: [(kind, compile_pattern(p.text)) for kind, p in rule.captures.items()]
             for rule in ruleset.rules
@@ -45,19 +48,23 @@ class Judge:
         """Take over the numbers under which the matcher finds the judge's words."""
         self._passing = matcher.number(self._later)
         self._lasting = matcher.number(self._never)
+        self._triggers = matcher.number(TRIGGERS)
+
+    def plain(self, view: View, rule: Rule | None) -> bool:
+        """Is the verdict the same for every case of this view: nothing is read from its text."""
+        return rule is None or (
+            rule.id not in self._captures
+            and rule.category != "flow.recipients"
+            and self._triggers.isdisjoint(view.found)
+        )
 
     def verdict(self, case: Case, view: View, rule: Rule | None, dsn: str | None) -> Verdict:
         """The verdict that a winning rule (or none) gives."""
         reply = case.reply
         if rule is None:
-            known = CATEGORIES[UNKNOWN]
-            flags: tuple[Flag, ...] = ("enhanced_mismatch",) if reply.mismatch else ()
-            return Verdict(
-                UNKNOWN, None, case.receiver, known.scope, known.stance, suppress=False,
-                flags=flags, code=reply.code, enhanced=reply.enhanced,
-            )  # fmt: skip
+            return _unknown(case)
         flags = self._flags(case, view, rule)
-        wait, words = _wait(case, rule)
+        wait, words = self._wait(case, view, rule)
         return Verdict(
             category=rule.category,
             rule=rule.id,
@@ -87,15 +94,49 @@ class Judge:
             flags.append("vague")
         return tuple(flags)
 
+    def _wait(self, case: Case, view: View, rule: Rule) -> tuple[float | None, str | None]:
+        digit = case.reply.digit
+        passing = digit == 5 and CATEGORIES[rule.category].nature == "temporary"
+        words = None
+        if (digit in (4, None) or passing) and not self._triggers.isdisjoint(view.found):
+            hint = spoken(case.reply.text)
+            if hint and hint.seconds is not None:
+                return hint.seconds, hint.words
+            words = hint.words if hint else None
+        if rule.retry is not None:
+            return min(rule.retry, LONGEST), words or f"rule {rule.id}"
+        return None, words
+
     def _captured(self, case: Case, rule: Rule) -> Mapping[str, str | int | float]:
-        if rule.id not in self._captures:
+        patterns = self._captures.get(rule.id, ())
+        if not patterns and rule.category != "flow.recipients":
             return _EMPTY
         found: dict[str, str | int | float] = {}
-        for kind, pattern in self._captures[rule.id]:
+        for kind, pattern in patterns:
             match = pattern.search(case.reply.spoken)
-            if match and match[1] is not None:
-                found[kind] = match[1]
-        return MappingProxyType(found)
+            value = typed(kind, match[1]) if match and match[1] is not None else None
+            if value is not None:
+                found[kind] = value
+        if rule.category == "flow.recipients" and "count" not in found:
+            count = recipients(case.reply.text)
+            if count is not None:
+                found["count"] = count
+        return MappingProxyType(found) if found else _EMPTY
+
+
+def _unknown(case: Case) -> Verdict:
+    known = CATEGORIES[UNKNOWN]
+    return Verdict(
+        category=UNKNOWN,
+        rule=None,
+        receiver=case.receiver,
+        scope=known.scope,
+        stance=known.stance,
+        suppress=False,
+        flags=("enhanced_mismatch",) if case.reply.mismatch else (),
+        code=case.reply.code,
+        enhanced=case.reply.enhanced,
+    )
 
 
 def _digit(case: Case, dsn: str | None) -> int | None:
@@ -103,14 +144,3 @@ def _digit(case: Case, dsn: str | None) -> int | None:
     if case.reply.digit is not None or not dsn:
         return case.reply.digit
     return int(dsn[0]) if dsn[0] in "245" else None
-
-
-def _wait(case: Case, rule: Rule) -> tuple[float | None, str | None]:
-    digit = case.reply.digit
-    if digit in (4, None) or (digit == 5 and CATEGORIES[rule.category].nature == "temporary"):
-        hint = spoken(case.reply.spoken)
-        if hint:
-            return hint.seconds, hint.words
-    if rule.retry is not None:
-        return min(rule.retry, LONGEST), f"rule {rule.id}"
-    return None, None

@@ -3,8 +3,7 @@
 Contract: with a reply, prints its verdict, the runner-up rules and why the winner won; with
 `--json`, reads JSON lines {"reply", "stage", "mx"} on standard input and writes one verdict per
 line, in order.
-Failure: rules that do not load, or a line that is not such an object, end the command with exit
-code 1.
+Failure: rules that do not load, or a line that is not such an object, end it with exit code 1.
 """
 
 from __future__ import annotations
@@ -12,14 +11,58 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rules import Classifier, Verdict, load
-from rules.errors import RulesError
+if TYPE_CHECKING:
+    from rules import Classifier, Verdict
+    from rules.matching import Case
 
 __all__ = ["as_json", "register"]
+
+RUNNERS_UP = 8
+STAGES = "connect, helo, starttls, auth, mail, rcpt, data, eod"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("classify")(classify)
+
+
+def classify(
+    reply: Annotated[
+        str | None, typer.Argument(help="The reply, as received or as logged.")
+    ] = None,
+    mx: Annotated[
+        str | None, typer.Option("--mx", metavar="HOST", help="The MX host that said it.")
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help=f"When it was said: {STAGES}.")
+    ] = None,
+    site: Annotated[
+        list[Path] | None, typer.Option("--rules", metavar="FILE", help="Your own rules too.")
+    ] = None,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="JSON out; without REPLY: JSON lines in and out.")
+    ] = False,
+) -> None:
+    """Explain what a reply means and which rule says so."""
+    from rules import Classifier, load
+    from rules.model import STAGES as KNOWN
+
+    if reply is None and not json_lines:
+        raise typer.BadParameter("give a REPLY, or --json to read JSON lines")
+    if stage is not None and stage not in KNOWN:
+        raise typer.BadParameter(f"{stage!r} is no stage; allowed: {STAGES}")
+    classifier = Classifier(load(site or ()))
+    if reply is None:
+        _stream(classifier)
+    elif json_lines:
+        verdict = classifier.classify(reply, mx=mx, stage=stage, origin=None)
+        print(json.dumps(as_json(verdict), ensure_ascii=False))
+    else:
+        _show(classifier, classifier.case(reply, mx=mx, stage=stage, origin=None), reply)
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
@@ -40,46 +83,48 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-
-    @app.command()
-    def classify(
-        reply: Annotated[
-            str | None, typer.Argument(help="The reply, as logged or received.")
-        ] = None,
-        mx: Annotated[str | None, typer.Option(help="The MX host that said it.")] = None,
-        stage: Annotated[
-            str | None, typer.Option(help="connect, helo, starttls, auth, mail, rcpt, data, eod.")
-        ] = None,
-        site: Annotated[
-            list[Path] | None, typer.Option("--rules", help="A site rule file; may be repeated.")
-        ] = None,
-        json_lines: Annotated[
-            bool, typer.Option("--json", help="Read and write JSON lines.")
-        ] = False,
-    ) -> None:
-        """Explain what a reply means."""
-        classifier = Classifier(load(site or ()))
-        if json_lines and reply is None:
-            _stream(classifier)
-            return
-        if reply is None:
-            raise typer.BadParameter("give a reply, or --json to read JSON lines")
-        verdict = classifier.classify(reply, mx=mx, stage=stage, origin=None)
-        print(json.dumps(as_json(verdict), ensure_ascii=False))
-
-
 def _stream(classifier: Classifier) -> None:
-    for number, line in enumerate(sys.stdin, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            reply = row["reply"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise RulesError(f'line {number}: not a JSON object with "reply"') from error
-        verdict = classifier.classify(
-            str(reply), mx=row.get("mx"), stage=row.get("stage"), origin=None
+    from policyd.cli.rows import rows
+
+    sys.stdin.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    for row in rows(sys.stdin, "standard input"):
+        verdict = classifier.classify(row.reply, mx=row.mx, stage=row.stage, origin=None)
+        sys.stdout.write(json.dumps(as_json(verdict)) + "\n")
+
+
+def _show(classifier: Classifier, case: Case, reply: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from rules.explain import why_first
+
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    verdict = classifier.judge(case)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in as_json(verdict).items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{kind} {found}" for kind, found in value.items())
+        if isinstance(value, list):
+            value = ", ".join(value)
+        if value not in (None, ""):
+            table.add_row(
+                name, escape(str(value).lower() if value in (True, False) else str(value))
+            )
+    table.add_row("text", escape(case.reply.text[:400]))
+    console.print(table)
+    holding = list(classifier.matcher.holding(case))
+    if not holding:
+        console.print("\nNo rule holds. Draft one: mxheed rules new REPLY")
+        return
+    place = holding[0].rule.place
+    console.print(f"\n{escape(holding[0].rule.id)} stands at {escape(place.file)}:{place.line}")
+    for other in holding[1 : RUNNERS_UP + 1]:
+        console.print(
+            f"  before {escape(other.rule.id)} ({other.rule.category}): "
+            f"{escape(why_first(holding[0], other))}"
         )
-        sys.stdout.write(json.dumps(as_json(verdict), ensure_ascii=False) + "\n")
+    if len(holding) > RUNNERS_UP + 1:
+        console.print(f"  and {len(holding) - RUNNERS_UP - 1} more")
+    if len(holding) == 1:
+        console.print("  no other rule holds")

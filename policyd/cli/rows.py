@@ -1,0 +1,44 @@
+"""Replies as JSON lines: what `classify --json` and `rules coverage` read.
+
+Contract: `rows` yields (reply, mx, stage) per non-empty line; `mx` and `stage` may be null or
+absent.
+Failure: `RulesError` naming the line that is no such object.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from rules.errors import RulesError
+
+__all__ = ["Row", "rows"]
+
+
+class Row(NamedTuple):
+    """A reply and where it was heard."""
+
+    reply: str
+    mx: str | None
+    stage: str | None
+
+
+def rows(lines: Iterable[str], name: str) -> Iterator[Row]:
+    """The rows of a file of JSON lines."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise RulesError(f"{name}:{number}: not JSON: {error}") from error
+        except RecursionError as error:
+            raise RulesError(f"{name}:{number}: not JSON: nested too deeply") from error
+        if not isinstance(value, dict) or not isinstance(value.get("reply"), str):
+            raise RulesError(f'{name}:{number}: not an object with a text "reply"')
+        yield Row(value["reply"], _text(value.get("mx")), _text(value.get("stage")))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
