@@ -104,6 +104,7 @@ class Chain:
         live = self.live()
         if live is not None:
             entries = [e for e in entries if (e.dev, e.ino) != (live.st_dev, live.st_ino)]
+        entries = [e for e in entries if not (e.packed and e.size < WEAK and not _head(e))]  # empty
         return [e for e in entries if not (live and self._is_copy(e, live))]
 
     def _is_copy(self, entry: Entry, live: os.stat_result) -> bool:
