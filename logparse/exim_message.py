@@ -2,9 +2,9 @@
 
 Contract: `read_message(text, number)` takes what follows the fields of a ``==``, ``**`` or host
 line and tells whose words it is, at which stage, and the reply unfolded. The command a reply
-answers may hold an address from outside: it is matched as a whole, quoted local parts included, so that an
-address with ``: 550 …`` in it is not taken for a reply. Texts are looked at before Exim's numbers,
-whose meaning has shifted between versions.
+answers may hold an address from outside: it is matched as a whole, quoted local parts included, so
+that an address with ``: 550 …`` in it is not taken for a reply. Texts are looked at before Exim's
+numbers, whose meaning has shifted between versions.
 Failure: none; a text of no known form is our own MTA's words. Time is linear in its length.
 """
 

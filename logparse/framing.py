@@ -19,11 +19,24 @@ from typing import Any, NamedTuple
 
 from logparse.events import text_of
 
-__all__ = ["FRAME", "Part", "dress", "framed", "journal_line", "program_of", "unwrap"]
+__all__ = [
+    "FRAME",
+    "PROGRAM",
+    "STAMP",
+    "Part",
+    "dress",
+    "framed",
+    "journal_line",
+    "program_of",
+    "unwrap",
+]
 
-_OLD = rb"[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d"
-_NEW = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
-FRAME = rb"(?:<\d{1,3}>)?(" + _OLD + rb"|" + _NEW + rb") [^ \n]++ ([^ \[\]\n]++)\[(\d++)\]: "
+# written loosely: the syslog daemon writes them, and every record of a log is matched with them
+_OLD = rb"[A-Z][a-z][a-z] {1,2}\d{1,2} [\d:]{8}"
+_NEW = rb"\d{4}-[\d:.T+-]{13,32}Z?"
+STAMP = _OLD + rb"|" + _NEW
+PROGRAM = rb"([^ \[\]\n]++)"
+FRAME = rb"(?:<\d{1,3}>)?(" + STAMP + rb") [^ \n]++ " + PROGRAM + rb"\[(\d++)\]: "
 
 _RFC5424 = re.compile(
     rb"<\d{1,3}>1 (" + _NEW + rb"|-) ([^ ]++) ([^ ]++) ([^ ]++) [^ ]++ "

@@ -11,17 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
+from typing import Any
 
 from logparse.events import Delivery, Event, Removed, Unparsed, text_of
 from logparse.framing import FRAME, dress, program_of, unwrap
-from logparse.reason import read, relay_of
-from logparse.record import QUEUE_ID, RECORD, groups_of
+from logparse.reason import Relay, read, relay_of
+from logparse.record import QUEUE_ID, RECORD, SENT, groups_of
 from logparse.stamps import Stamps
 
 __all__ = ["RECLEN", "PostfixParser", "records"]
 
 RECLEN = 2000  # Postfix cuts the text of a record to this many bytes, without a sign
-
+_KEPT = 16_384  # relays
 _FRAME = re.compile(FRAME)
 _QUEUE_ID = re.compile(QUEUE_ID + rb": ")
 _EXPIRED = re.compile(rb"from=<[^\n]*>, status=(expired|force-expired), returned to sender")
@@ -33,6 +34,7 @@ class PostfixParser:
     def __init__(self, zone: tzinfo | None = None, removed: bool = True) -> None:
         self.stamps = Stamps(zone)
         self._removed = removed
+        self._relays: dict[bytes, Relay] = {}
 
     def feed(self, block: bytes, now: float) -> list[Event]:
         """The events in `block`, in the order of its lines."""
@@ -49,9 +51,7 @@ class PostfixParser:
 
     def delivery(self, match: re.Match[bytes], now: float) -> Delivery:
         """The value of a line that `RECORD` matched."""
-        stamp, program, pid, *groups = match.groups()
-        cut = match.end() - match.start(4) >= RECLEN
-        return self._build((stamp, program, pid), groups, cut, now)
+        return self._build(match.groups(), match.end() - match.start(4) >= RECLEN, now)
 
     def careful(self, line: bytes, now: float) -> Event | None:
         """The event of a line that is not an ordinary record; None: it is none of ours."""
@@ -69,7 +69,7 @@ class PostfixParser:
             groups = groups_of(line, rest)
             if isinstance(groups, str):
                 return Unparsed(line, groups)
-            return self._build(head, [found[1], *groups], len(line) - start >= RECLEN, now)
+            return self._build((*head, found[1], *groups), len(line) - start >= RECLEN, now)
         when = self.stamps.posix(head[0], now)
         if line[rest:] == b"removed":
             return Removed(when, "postfix", text_of(found[1]))
@@ -78,39 +78,51 @@ class PostfixParser:
             return self._expired(when, head, found[1], expired[1])
         return None
 
-    def _build(
-        self, head: Sequence[bytes], groups: Sequence[bytes | None], cut: bool, now: float
-    ) -> Delivery:
-        stamp, program, pid = head
-        orig, uses = groups[2], groups[4]
-        queue_id, to, _, relay, _, delay, a, b, c, d, dsn, status, text = (
-            text_of(group or b"") for group in groups
-        )
+    def _build(self, groups: Sequence[Any], cut: bool, now: float) -> Delivery:
+        stamp, program, pid, queue_id, to, orig, relay, uses = groups[:8]
+        total, a, b, c, d, dsn, status, text = groups[8:]
         service, agent = program_of(program)
-        reading = read(status, dsn, text, agent, relay_of(relay), cut)
-        return Delivery(
-            time=self.stamps.posix(stamp, now),
-            mta="postfix",
-            service=service,
-            agent=agent,
-            queue_id=queue_id,
-            recipient=to,
-            orig_recipient=None if orig is None else text_of(orig),
-            host=reading.relay.host,
-            address=reading.relay.address,
-            port=reading.relay.port,
-            conn_use=int(uses) if uses else 1,
-            delay=_seconds(delay),
-            delays=(_seconds(a), _seconds(b), _seconds(c), _seconds(d)),
-            dsn=dsn,
-            status=status,
-            outcome=reading.outcome,
-            origin=reading.origin,
-            stage=reading.stage,
-            reply=reading.reply,
-            pid=int(pid or 0),
-            cut=reading.cut,
+        dsn = text_of(dsn)
+        status = text_of(status)
+        outcome, origin, stage, peer, reply, cut = read(
+            status, dsn, text_of(text), agent, self._relay(relay), cut
         )
+        try:
+            delay = float(total)
+            delays = float(a), float(b), float(c), float(d)
+        except ValueError:  # such as "1.2.3": no Postfix writes that, and it is not worth a line
+            delay, delays = 0.0, (0.0, 0.0, 0.0, 0.0)
+        return Delivery(
+            self.stamps.posix(stamp, now),
+            "postfix",
+            service,
+            agent,
+            text_of(queue_id),
+            text_of(to),
+            None if orig is None else text_of(orig),
+            peer.host,
+            peer.address,
+            peer.port,
+            int(uses) if uses else 1,
+            delay,
+            delays,
+            dsn,
+            status,
+            outcome,
+            origin,
+            stage,
+            reply,
+            int(pid or 0),
+            cut,
+        )
+
+    def _relay(self, relay: bytes) -> Relay:
+        known = self._relays.get(relay)
+        if known is None:
+            if len(self._relays) >= _KEPT:
+                self._relays.clear()
+            known = self._relays[relay] = relay_of(text_of(relay))
+        return known
 
     def _expired(
         self, when: float, head: Sequence[bytes], queue_id: bytes, status: bytes
@@ -140,17 +152,22 @@ class PostfixParser:
         )
 
 
-def records(block: bytes, removed: bool = True) -> Iterator[re.Match[bytes] | bytes]:
-    """The lines of `block` that may hold an event: matched, or raw where care is needed."""
-    match, find, rfind = RECORD.match, block.find, block.rfind
-    others = _ends(block, removed)
+def records(
+    block: bytes, removed: bool = True, short: bool = False
+) -> Iterator[re.Match[bytes] | bytes]:
+    """The lines of `block` that may hold an event: matched, or raw where care is needed.
+
+    With `short`, accepted mail comes as a match of `SENT` where that suffices.
+    """
+    match, sent, find, rfind = RECORD.match, SENT.match, block.find, block.rfind
+    ends = _ends(block, removed)
     start = 0  # where the line that is looked at can begin at the earliest
     at = find(b": to=")
     while at >= 0:
         begin = rfind(b"\n", start, at) + 1 or start
-        while others and others[-1][0] < begin:
-            yield others.pop()[1]
-        record = match(block, begin)
+        while ends and ends[-1][0] < begin:
+            yield ends.pop()[1]
+        record = (sent(block, begin) if short else None) or match(block, begin)
         if record is not None:
             start = record.end()
             yield record
@@ -160,8 +177,8 @@ def records(block: bytes, removed: bool = True) -> Iterator[re.Match[bytes] | by
                 start = len(block)
             yield block[begin:start]
         at = find(b": to=", start)
-    while others:
-        yield others.pop()[1]
+    while ends:
+        yield ends.pop()[1]
 
 
 def _ends(block: bytes, removed: bool) -> list[tuple[int, bytes]]:
@@ -176,10 +193,3 @@ def _ends(block: bytes, removed: bool) -> list[tuple[int, bytes]]:
             at = block.find(words, end)
     found.sort(reverse=True)
     return found
-
-
-def _seconds(digits: str) -> float:
-    try:
-        return float(digits)
-    except ValueError:
-        return 0.0  # such as "1.2.3": no Postfix writes that, and it is not worth losing the line

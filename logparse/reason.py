@@ -35,7 +35,8 @@ _CLASSES: dict[str, Outcome] = {"2": "sent", "4": "deferred", "5": "bounced"}
 
 _SUSPENDED = "delivery temporarily suspended: "
 _PROTOCOL = "Protocol error: "
-_HELD = re.compile(r"Error looking up name=\S+ type=\S+: DNS reply filter drops all results")
+_LOOKUP = "Error looking up name="
+_HELD = re.compile(_LOOKUP + r"\S+ type=\S+: DNS reply filter drops all results")
 _PEER = r"([^\s\[\]]+)\[([^\]]*)\]"
 _SAID = re.compile(rf"host {_PEER} (said|refused to talk to me): ")
 _TLS = re.compile(
@@ -44,7 +45,6 @@ _TLS = re.compile(
 _AUTH = re.compile(
     r"SASL (?:\[CACHED\] )?authentication failed; server ([^\s\[\]]+)(?:\[([^\]]*)\])? said: "
 )
-_IN_REPLY = re.compile(r" \(in reply to (MAIL FROM|RCPT TO|DATA|end of DATA) command\)\Z")
 _IN_REPLY_CUT = re.compile(r" \((?:i|in|in [a-zA-Z ]{0,40})?\Z")
 _CONNECT = re.compile(rf"connect to {_PEER}(?::(\d+))?: ")
 _LOST = re.compile(rf"(?:lost connection with|conversation with) {_PEER} (?:timed out )?while (.*)")
@@ -120,11 +120,12 @@ def read(status: str, dsn: str, text: str, agent: str, relay: Relay, cut: bool) 
     outcome = _OUTCOMES.get(status) or _CLASSES.get(dsn[:1], "deferred")
     if outcome == "sent":
         return _sent(text, agent, relay, cut)
-    if outcome == "deferred" and text.startswith(_SUSPENDED):
-        outcome, text = "suspended", text[len(_SUSPENDED) :]
+    if outcome == "deferred":
+        if text.startswith(_SUSPENDED):
+            outcome, text = "suspended", text[len(_SUSPENDED) :]
+        if text.startswith(_LOOKUP) and _HELD.fullmatch(text):
+            outcome = "held"
     text = text.removeprefix(_PROTOCOL)
-    if outcome in ("deferred", "suspended") and _HELD.fullmatch(text):
-        outcome = "held"
     if agent not in LOCAL_AGENTS:
         remote = _remote(outcome, text, relay, cut)
         if remote is not None:
@@ -150,6 +151,8 @@ def _remote(outcome: Outcome, text: str, relay: Relay, cut: bool) -> Reading | N
         reply, stage = text[said.end() :], "auth"
     else:
         return None
+    if said[1] == relay.host and said[2] in (relay.address, None):
+        return Reading(outcome, "remote", stage, relay, unfold(reply), cut)
     found = _relay(said[1], said[2], None)
     if found.host == relay.host and found.address in (relay.address, None):
         found = relay  # which knows the port
@@ -158,9 +161,11 @@ def _remote(outcome: Outcome, text: str, relay: Relay, cut: bool) -> Reading | N
 
 def _commanded(reply: str, cut: bool) -> tuple[str, Stage | None]:
     """A reply without Postfix's note on the command it answers, and the command's stage."""
-    match = _IN_REPLY.search(reply, max(0, len(reply) - 60))
-    if match is not None:
-        return reply[: match.start()], _COMMANDS[match[1]]
+    if reply.endswith(" command)"):
+        at = reply.rfind(" (in reply to ")
+        stage = _COMMANDS.get(reply[at + 14 : -9]) if at >= 0 else None
+        if stage is not None:
+            return reply[:at], stage
     if cut and (match := _IN_REPLY_CUT.search(reply, max(0, len(reply) - 60))) is not None:
         return reply[: match.start()], None
     return reply, None

@@ -27,16 +27,19 @@ class Stamps:
     def __init__(self, zone: tzinfo | None = None) -> None:
         self._zone = zone
         self._minutes: dict[bytes, float] = {}
+        self._last, self._last_now, self._last_time = b"", 0.0, 0.0
         self._epoch = 0  # half days: inferred years hold only near the `now` they came from
 
     def posix(self, stamp: bytes, now: float) -> float:
         """The time of `stamp`; `now` when it is not a date."""
+        if stamp == self._last and abs(now - self._last_now) < 60:
+            return self._last_time  # neighbours often share even the second
         try:
-            if stamp[:1].isdigit():
-                return self._dated(stamp)
-            return self._undated(stamp, now)
+            when = self._dated(stamp) if stamp[:1].isdigit() else self._undated(stamp, now)
         except (ValueError, IndexError, KeyError, OverflowError, OSError):
             return now
+        self._last, self._last_now, self._last_time = stamp, now, when
+        return when
 
     def _dated(self, stamp: bytes) -> float:
         clock, zone = _split_zone(stamp)

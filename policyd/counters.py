@@ -39,6 +39,7 @@ EARNED = 20  # attempts that earn a row once half of the rows are given away
 
 _BOUNDS_US = tuple(round(bound * 1_000_000) for bound in DELAY_BOUNDS)
 _BUCKETS = len(DELAY_BOUNDS) + 1
+_ACCEPTED = ("accepted", "eod")
 _TOTALS = ("lines", "unparsed", "gap_bytes", "last_time")
 
 Value = int | list[int]
@@ -59,13 +60,24 @@ class Histogram(NamedTuple):
 
 
 class Tally:
-    """The numbers of one receiver."""
+    """The numbers of one receiver; whoever adds to them sets `dirty`."""
 
-    __slots__ = ("delays", "dirty", "outcomes", "receiver", "replies", "unclassified")
+    __slots__ = (
+        "accepted",
+        "delays",
+        "dirty",
+        "outcomes",
+        "receiver",
+        "replies",
+        "sent",
+        "unclassified",
+    )
 
     def __init__(self, receiver: str) -> None:
         self.receiver = receiver
+        self.sent = 0  # recipients; all other outcomes are in `outcomes`
         self.outcomes: dict[str, int] = {}
+        self.accepted = 0  # replies; all others are in `replies`
         self.replies: dict[tuple[str, str], int] = {}  # (category, stage)
         self.unclassified = 0
         # per part: the buckets, and the sum in microseconds behind them
@@ -75,28 +87,30 @@ class Tally:
     def add_outcome(self, outcome: str) -> None:
         """One recipient more whose attempt ended this way."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        self.dirty = True
 
     def add_reply(self, category: str, stage: str) -> None:
         """One reply more of this category."""
         key = (category, stage)
         self.replies[key] = self.replies.get(key, 0) + 1
-        self.dirty = True
 
-    def add_delay(self, part: int, seconds: float) -> None:
-        """One delay more of the part with this index in `DELAY_PARTS`."""
-        bucket, microseconds = bucket_of(seconds)
-        histogram = self.delays[part]
-        histogram[bucket] += 1
-        histogram[-1] += microseconds
-        self.dirty = True
+    def all_outcomes(self) -> Iterator[tuple[str, int]]:
+        """Recipients by outcome."""
+        if self.sent:
+            yield "sent", self.sent
+        yield from self.outcomes.items()
+
+    def all_replies(self) -> Iterator[tuple[tuple[str, str], int]]:
+        """Replies by (category, stage)."""
+        if self.accepted:
+            yield _ACCEPTED, self.accepted
+        yield from self.replies.items()
 
     def rows(self) -> Iterator[Change]:
         """All numbers of this receiver, as `Counters.dump` gives them."""
         name = self.receiver
-        for outcome, count in self.outcomes.items():
+        for outcome, count in self.all_outcomes():
             yield "deliveries", (name, outcome), count
-        for (category, stage), count in self.replies.items():
+        for (category, stage), count in self.all_replies():
             yield "replies", (name, category, stage), count
         if self.unclassified:
             yield "unclassified", (name,), self.unclassified
@@ -129,6 +143,12 @@ class Counters:
             receiver = OTHER
         return self.tallies.setdefault(receiver, Tally(receiver))
 
+    def settled(self, receiver: str) -> Tally | None:
+        """The row `receiver` will always have from now on; None: that is not decided yet."""
+        if receiver in self.tallies:
+            return self.tallies[receiver]
+        return self.tallies.get(OTHER) if self._earned >= self.receivers else None
+
     def _earns(self, receiver: str) -> bool:
         if self._earned >= self.receivers:
             return False
@@ -158,7 +178,7 @@ class Counters:
         return {
             (name, outcome): count
             for name, tally in self.tallies.items()
-            for outcome, count in tally.outcomes.items()
+            for outcome, count in tally.all_outcomes()
         }
 
     def replies(self) -> dict[tuple[str, ...], float]:
@@ -166,16 +186,12 @@ class Counters:
         return {
             (name, category, stage): count
             for name, tally in self.tallies.items()
-            for (category, stage), count in tally.replies.items()
+            for (category, stage), count in tally.all_replies()
         }
 
     def unclassified(self) -> dict[tuple[str, ...], float]:
-        """Refusals no rule knows, by (receiver,)."""
-        return {
-            (name,): tally.unclassified
-            for name, tally in self.tallies.items()
-            if tally.unclassified
-        }
+        """Refusals no rule knows, by (receiver,); zeros too, so that the first one is a rise."""
+        return {(name,): tally.unclassified for name, tally in self.tallies.items()}
 
     def delays(self) -> dict[tuple[str, ...], Histogram]:
         """Delay histograms by (receiver, part)."""
@@ -242,9 +258,15 @@ class Counters:
             return
         tally = self.tallies.setdefault(labels[0], Tally(labels[0]))
         if family == "deliveries" and isinstance(value, int):
-            tally.outcomes[labels[1]] = value
+            if labels[1] == "sent":
+                tally.sent = value
+            else:
+                tally.outcomes[labels[1]] = value
         elif family == "replies" and isinstance(value, int):
-            tally.replies[labels[1], labels[2]] = value
+            if labels[1:] == _ACCEPTED:
+                tally.accepted = value
+            else:
+                tally.replies[labels[1], labels[2]] = value
         elif family == "unclassified" and isinstance(value, int):
             tally.unclassified = value
         elif family == "delay" and isinstance(value, list) and len(value) == _BUCKETS + 1:

@@ -23,9 +23,11 @@ from zlib import crc32
 
 from logparse.auto import AutoParser
 from logparse.events import Delivery, Event, Removed, Unparsed
-from logparse.postfix import RECLEN, records
+from logparse.framing import FRAME
+from logparse.postfix import records
 from logparse.reason import LOCAL_AGENTS
-from policyd.counters import OTHER, Counters, Tally, bucket_of
+from logparse.record import RECORD, SENT
+from policyd.counters import Counters, Tally, bucket_of
 from policyd.sessions import Sessions, make_room
 from rules.verdict import Verdict
 
@@ -37,12 +39,12 @@ UNKNOWN = "unknown"
 ReceiverOf = Callable[[str | None, str | None, str], str]  # host, address, recipient's domain
 OnAttempt = Callable[[Delivery, str, Verdict | None], None]
 
-_ACCEPTED = ("accepted", "eod")
 _ATTEMPTS = frozenset({"sent", "deferred", "bounced", "tried"})
 _QUEUE_AGAIN = frozenset({"deferred", "suspended", "held"})
 _PATHS = ("/", "private/", "public/")  # a socket's path where an address would be
 
 _CACHED = 65_536
+_FRAME = re.compile(FRAME)
 _QUEUED = 512  # messages whose last receiver is remembered, for the line that says "expired"
 
 
@@ -61,10 +63,10 @@ class Classify(Protocol):
     ) -> Verdict: ...
 
 
-class _Delays(dict[bytes, tuple[int, int]]):
-    """Delay texts, each with its bucket and its microseconds: a log has few different ones."""
+class _Delays(dict[bytes | float, tuple[int, int]]):
+    """Delays, each with its bucket and its microseconds: a log has few different ones."""
 
-    def __missing__(self, text: bytes) -> tuple[int, int]:
+    def __missing__(self, text: bytes | float) -> tuple[int, int]:
         if len(self) >= _CACHED:
             self.clear()
         try:
@@ -99,45 +101,43 @@ class Pipeline:
         self._on_unparsed = on_unparsed
         self._parser = AutoParser(zone, removed=on_removed is not None)
         self._relays: dict[bytes, Tally] = {}
+        self._unsettled: dict[bytes, str] = {}
         self._delays = _Delays()
         self._sessions = Sessions()
+        self._last = self._sessions.last
         self._queued: dict[str, str] = {}
 
     def process(self, block: bytes, now: float) -> None:
         """Counts what `block` holds."""
         text = self._parser.plain(block)
         self.counters.lines += text.count(b"\n")
-        last: re.Match[bytes] | None = None
-        for record in records(text, self._on_removed is not None):
+        last = 0
+        for record in records(text, self._on_removed is not None, not self._sent):
             if isinstance(record, bytes):
                 event = self._parser.postfix.careful(record, now)
                 if event is not None:
                     self._take(event)
                 continue
-            last = record
-            if self._sent or not self._count_sent(record):
-                delivery = self._parser.postfix.delivery(record, now)
-                self._deliver(delivery)
-                if delivery.outcome == "sent":
-                    self._learn(record[7], delivery)
-        if last is not None:
-            self._saw(self._parser.postfix.stamps.posix(last[1], now))
+            last = record.start()
+            if record.re is not SENT or not self._count_sent(record):
+                self._long_way(record, text, now)
+        if (frame := _FRAME.match(text, last)) is not None:
+            self._saw(self._parser.postfix.stamps.posix(frame[1], now))
         for event in self._parser.others(text, now):
             self._take(event)
 
     def _count_sent(self, record: re.Match[bytes]) -> bool:
-        """The short cut for accepted mail; False: not that simple, go the long way."""
-        status, text = record.group(15, 16)
-        if status != b"sent" or text[:4] != b"250 " or text[-1:] != b")" or not text.isascii():
-            return False
-        if text[-2:-1].isspace() or record.end() - record.start(4) >= RECLEN:
-            return False
-        pid, queue_id, relay, total, a, b, c, d = record.group(3, 4, 7, 9, 10, 11, 12, 13)
+        """The short cut for accepted mail; False: its relay is not known yet.
+
+        Nine of ten records come through here: it is written for speed, not for beauty.
+        """
+        pid, queue_id, relay, total, a, b, c, d, reply = record.groups()
         tally = self._relays.get(relay)
         if tally is None:
-            return False
-        outcomes = tally.outcomes
-        outcomes["sent"] = outcomes.get("sent", 0) + 1
+            receiver = self._unsettled.get(relay)
+            if receiver is None:
+                return False
+            tally = self.counters.tally(receiver)
         known = self._delays
         before, in_queue, connect, send, whole = tally.delays
         bucket, in_a = known[a]
@@ -155,21 +155,41 @@ class Pipeline:
         bucket, microseconds = known[total]
         whole[bucket] += 1
         whole[-1] += microseconds
+        tally.sent += 1
         tally.dirty = True
-        if self._sessions.is_new(pid, (queue_id, in_a, in_b, crc32(text[:-1]))):
-            replies = tally.replies
-            replies[_ACCEPTED] = replies.get(_ACCEPTED, 0) + 1
+        session = (queue_id, in_a, in_b, crc32(reply))
+        last = self._last
+        if last.get(pid) != session:
+            if pid in last:
+                last[pid] = session
+            else:
+                self._sessions.is_new(pid, session)
+            tally.accepted += 1
         return True
+
+    def _long_way(self, record: re.Match[bytes], text: bytes, now: float) -> None:
+        """Counts one record by way of its value."""
+        full = RECORD.match(text, record.start()) if record.re is SENT else record
+        if full is None:  # cannot be: SENT is narrower
+            return
+        delivery = self._parser.postfix.delivery(full, now)
+        self._deliver(delivery)
+        if not self._sent and delivery.outcome == "sent":
+            self._learn(full[7], delivery)
 
     def _learn(self, relay: bytes, delivery: Delivery) -> None:
         """Remembers the row of a relay, so that its accepted mail can take the short cut."""
         if delivery.host is None or delivery.origin != "remote":
             return
-        tally = self.counters.tallies.get(self._receiver(delivery))
-        if tally is not None and tally.receiver != OTHER:
-            if len(self._relays) >= _CACHED:
-                self._relays.clear()
+        receiver = self._receiver(delivery)
+        tally = self.counters.settled(receiver)
+        if len(self._relays) + len(self._unsettled) >= _CACHED:
+            self._relays.clear()
+            self._unsettled.clear()
+        if tally is not None:
             self._relays[relay] = tally
+        else:
+            self._unsettled[relay] = receiver
 
     def _take(self, event: Event) -> None:
         """Counts one event, the long way."""
@@ -187,8 +207,11 @@ class Pipeline:
         outcome = delivery.outcome
         receiver = self._receiver(delivery)
         tally = self.counters.tally(receiver)
-        if outcome != "tried":
+        if outcome == "sent":
+            tally.sent += 1
+        elif outcome != "tried":
             tally.add_outcome(outcome)
+        tally.dirty = True
         verdict: Verdict | None = None
         if outcome in _ATTEMPTS:
             self._delay(delivery, tally)
@@ -197,9 +220,10 @@ class Pipeline:
                 verdict = self._judge(delivery, receiver)
                 if fresh and verdict.category == "unknown":
                     tally.unclassified += 1
-            if fresh and (verdict is not None or delivery.origin == "remote"):
-                category = verdict.category if verdict is not None else "accepted"
-                tally.add_reply(category, delivery.stage or "none")
+            if fresh and verdict is not None:
+                tally.add_reply(verdict.category, delivery.stage or "none")
+            elif fresh and delivery.origin == "remote":
+                tally.accepted += 1
         if outcome in _QUEUE_AGAIN:
             self._queued.pop(delivery.queue_id, None)
             make_room(self._queued, _QUEUED)
@@ -230,10 +254,15 @@ class Pipeline:
         )
 
     def _delay(self, delivery: Delivery, tally: Tally) -> None:
-        for part, seconds in enumerate(delivery.delays or ()):
-            tally.add_delay(part, seconds)
+        if delivery.delays is not None:
+            for histogram, seconds in zip(tally.delays, delivery.delays, strict=False):
+                bucket, microseconds = self._delays[seconds]
+                histogram[bucket] += 1
+                histogram[-1] += microseconds
         if delivery.delays is not None or delivery.delay:
-            tally.add_delay(4, delivery.delay)
+            bucket, microseconds = self._delays[delivery.delay]
+            tally.delays[-1][bucket] += 1
+            tally.delays[-1][-1] += microseconds
 
     def _saw(self, when: float) -> None:
         if when > self.counters.last_time:
@@ -244,6 +273,7 @@ class Pipeline:
         self._classify = classify
         self._receiver_of = receiver_of
         self._relays.clear()
+        self._unsettled.clear()
 
     def snapshot(self) -> dict[str, Any]:
         """What must be saved with the counters, as plain JSON values."""

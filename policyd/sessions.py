@@ -40,7 +40,7 @@ class Sessions:
     """The last transaction of each delivery agent."""
 
     def __init__(self) -> None:
-        self._last: dict[bytes, Session] = {}
+        self.last: dict[bytes, Session] = {}  # by agent
 
     def fresh(self, delivery: Delivery) -> bool:
         """Whether this is the first line that tells this reply."""
@@ -57,7 +57,7 @@ class Sessions:
 
     def is_new(self, key: bytes, session: Session) -> bool:
         """Whether `session` is another one than the last of this agent; remembers it."""
-        last = self._last
+        last = self.last
         if last.get(key) == session:
             return False
         if key not in last:
@@ -69,7 +69,7 @@ class Sessions:
         key = delivery.queue_id.encode()
         when = int(delivery.time)
         address = (delivery.address or delivery.host or "").encode()
-        known = self._last.get(key)
+        known = self.last.get(key)
         self.is_new(key, (address, when, 0, reply))
         if known is None or known[0] != address or known[3] != reply:
             return True
@@ -79,12 +79,11 @@ class Sessions:
         """What is remembered, oldest first, as plain JSON values."""
         return [
             [key.decode("latin-1"), session[0].decode("latin-1"), *session[1:]]
-            for key, session in self._last.items()
+            for key, session in self.last.items()
         ]
 
     def restore(self, saved: Iterable[Sequence[Any]]) -> None:
         """Takes a snapshot back."""
-        self._last = {
-            key.encode("latin-1"): (first.encode("latin-1"), a, b, reply)
-            for key, first, a, b, reply in saved
-        }
+        self.last.clear()
+        for key, first, a, b, reply in saved:
+            self.last[key.encode("latin-1")] = (first.encode("latin-1"), a, b, reply)
