@@ -24,7 +24,7 @@ from typing import NamedTuple
 from policyd.errors import ListenError
 from policyd.serve.endpoint import Endpoint
 from policyd.serve.holder import QUESTIONS, holder, is_ours, probe
-from policyd.serve.listen import Address, inherited, open_socket, parse, remove
+from policyd.serve.listen import BACKLOG, Address, inherited, open_socket, parse, remove
 from policyd.serve.netstring import encode
 from policyd.serve.policy import DUNNO, PolicyEndpoint
 from policyd.serve.session import Session
@@ -167,7 +167,7 @@ async def _serve(taken: Sequence[_Taken]) -> None:
         open_server = (
             loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
         )
-        await open_server(endpoints[hook].protocol, sock=listener)
+        await open_server(endpoints[hook].protocol, sock=listener, backlog=BACKLOG)
     await stop.wait()
     for endpoint in endpoints.values():
         endpoint.close()

@@ -38,6 +38,7 @@ class Endpoint:
         self.max_connections = max_connections
         self.closed = closed
         self._open: set[asyncio.Transport] = set()
+        self._ended = False
 
     def protocol(self) -> HookProtocol:
         """Make the protocol object of one connection."""
@@ -48,6 +49,8 @@ class Endpoint:
         counts = self.counts
         counts.opened += 1
         session = Session(counts.opened, _name_of(transport))
+        if self._ended:
+            return None  # accepted by the kernel while the daemon was stopping
         if len(self._open) >= self.max_connections:
             what = f"more than {self.max_connections} connections"
             self.faults.note("connections", session.peer, what, self.clock())
@@ -65,6 +68,7 @@ class Endpoint:
 
     def close(self) -> None:
         """End every connection: the daemon stops, and the clients shall ask the next one."""
+        self._ended = True
         for transport in tuple(self._open):
             transport.close()
 

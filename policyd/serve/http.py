@@ -9,7 +9,7 @@ counter that is still being replayed; /healthz answers 503 and names what is not
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def app(services: Services) -> Starlette:
         return JSONResponse(body, 503 if troubles else 200, headers=_HEADERS)
 
     async def state(request: Request) -> Response:
-        return JSONResponse(_plain(asdict(services.page())), headers=_HEADERS)
+        return JSONResponse(_plain(services.page()), headers=_HEADERS)
 
     routes = [
         Route("/", page),
@@ -119,7 +119,9 @@ def _file(name: str, kind: str) -> Callable[[Request], Any]:
 
 
 def _plain(tree: Any) -> Any:
-    """Mapping proxies, which JSON does not know, as dictionaries."""
+    """Values as JSON knows them (`asdict` cannot copy mapping proxies)."""
+    if is_dataclass(tree):
+        return {entry.name: _plain(getattr(tree, entry.name)) for entry in fields(tree)}
     if isinstance(tree, Mapping):
         return {key: _plain(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):

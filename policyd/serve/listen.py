@@ -20,10 +20,10 @@ from pathlib import Path
 
 from policyd.errors import ListenError
 
-__all__ = ["Address", "inherited", "open_socket", "parse", "remove"]
+__all__ = ["BACKLOG", "Address", "inherited", "open_socket", "parse", "remove"]
 
 _FIRST_PASSED = 3  # SD_LISTEN_FDS_START
-_BACKLOG = 1024
+BACKLOG = 4096  # the kernel cuts it to net.core.somaxconn
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _open_inet(address: Address) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address.host, address.port))
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except BaseException:
         listener.close()
         raise
@@ -122,7 +122,7 @@ def _open_unix(address: Address, mode: int, group: str, take_over: bool) -> sock
         # until the name is its final one, nobody can find the socket
         os.chmod(draft, mode)
         os.chown(draft, -1, gid)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
         os.rename(draft, path)
     except BaseException:
         listener.close()

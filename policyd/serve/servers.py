@@ -23,7 +23,7 @@ from policyd.errors import ListenError
 from policyd.serve import control as control_api
 from policyd.serve import http
 from policyd.serve.endpoint import Endpoint
-from policyd.serve.listen import open_socket, parse, remove
+from policyd.serve.listen import BACKLOG, open_socket, parse, remove
 from policyd.serve.paths import control_path
 from policyd.serve.policy import PolicyEndpoint
 from policyd.serve.ports import Services
@@ -142,8 +142,8 @@ async def _listen(
 ) -> asyncio.AbstractServer:
     loop = asyncio.get_running_loop()
     if listener.family == socket.AF_UNIX:
-        return await loop.create_unix_server(factory, sock=listener)
-    return await loop.create_server(factory, sock=listener)
+        return await loop.create_unix_server(factory, sock=listener, backlog=BACKLOG)
+    return await loop.create_server(factory, sock=listener, backlog=BACKLOG)
 
 
 async def _publish(servers: Servers, app: Starlette, listeners: list[socket.socket]) -> None:
@@ -163,6 +163,7 @@ class _Web(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                backlog=BACKLOG,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=1,
             )
