@@ -64,7 +64,7 @@ class Chain:
         if mark.head_size >= WEAK:
             return sorted(entries, key=lambda e: ((e.dev, e.ino) != (mark.dev, mark.ino), e.packed))
         # So few bytes begin many a file. It cannot be older than the mark, or be the one before
-        known = (previous.dev, previous.ino) if previous else None
+        known = (previous.dev, previous.ino) if previous and previous.size else None
         since = {False: mark.mtime, True: mark.mtime - SECOND}
         older = [e for e in older if e.mtime >= since[e.packed] and (e.dev, e.ino) != known]
         return older + entries[:1]

@@ -100,6 +100,10 @@ class Follower:
         self._kept: dict[str, bytes] = {}  # documents as last written
         self._stopping = asyncio.Event()
 
+    def touch(self) -> None:
+        """A document has changed by other means than the log: commit it soon."""
+        self._dirty = True
+
     def stop(self) -> None:
         """End `run` soon, after a last commit."""
         self._stopping.set()
@@ -121,6 +125,9 @@ class Follower:
                         block, pause = None, min(pause * 2, SLOWEST)
                     if block is not None:
                         self._take(block)
+                    elif not self._position:  # nothing yet: remember at least where that was
+                        self._position = self._source.position
+                        self._dirty = bool(self._position)
                     at_end = block is None or block.end
                     self.caught_up = self.caught_up or (at_end and self.trouble is None)
                     if self._dirty and loop.time() >= next_commit:
@@ -130,8 +137,7 @@ class Follower:
                     await self._rest(pause if at_end else 0.0)
             finally:
                 thread.shutdown()
-                if self._dirty:
-                    self._commit().write()
+                self._commit().write()
                 self._source.close()
 
     def _take(self, block: Block) -> None:

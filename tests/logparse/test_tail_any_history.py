@@ -109,7 +109,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     def line(self) -> str:
         self.serial += 1
-        text = f"{self.serial:06} a line of its own\n"
+        text = f"{self.serial:06} a line of its own, as long as the lines of mail logs are\n"
         self.written.append(text.encode())
         return text
 
@@ -119,7 +119,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.put(self.log, text + "".join(self.line() for _ in range(lines)))
 
     @precondition(lambda self: not self.started)
-    @rule(size=st.integers(1, 24))
+    @rule(size=st.integers(1, 60))
     def append_half_a_line(self, size: int) -> None:
         whole = self.line()
         self.put(self.log, whole[:size])

@@ -1,0 +1,77 @@
+"""The daemon's inside as a process that may be killed: follower, pipeline, counters and store.
+
+    python -m bench.kills_child FOLDER [--drain]
+
+Contract: follows FOLDER/mail.log with its state in FOLDER/state.db, and says "following" once.
+`--drain` ends cleanly at the end of the log. Replies are judged by a rule of thumb: what the rules
+say is not what is shown here, and they would take longer to load than the process may live.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from logparse.tail import Tail
+from policyd.counters import Counters
+from policyd.follow import Follower
+from policyd.pipeline import Pipeline
+from policyd.store import Store
+from rules.verdict import Verdict
+
+
+def judge(reply: str, **_: Any) -> Verdict:
+    """One of two categories."""
+    stance, category = ("slow", "rate") if reply[:1] == "4" else ("stop", "gone")
+    return Verdict(category, "thumb", None, "receiver", stance, False)  # type: ignore[arg-type]
+
+
+def receiver(host: str | None, address: str | None, domain: str) -> str:
+    """The domain behind the host."""
+    return (host or domain).removeprefix("mx.")
+
+
+async def follow(folder: Path, drain: bool) -> None:
+    """Until killed, or to the end of the log."""
+    store = Store.open(folder / "state.db")
+    saved = store.load()
+    counters = Counters()
+    counters.load(saved.counters)
+    pipeline = Pipeline(judge, receiver, counters)
+    if "pipeline" in saved.documents:
+        pipeline.restore(json.loads(saved.documents["pipeline"]))
+    follower = Follower(
+        Tail(folder / "mail.log", saved.position),
+        store,
+        counters,
+        pipeline.process,
+        clock=time.time,
+        documents={
+            "pipeline": lambda: json.dumps(pipeline.snapshot()).encode(),
+            "lines": lambda: str(counters.lines).encode(),  # must be what the counters say
+        },
+        interval=0.02,
+        poll=0.005,
+    )
+    print("following", flush=True)
+    running = asyncio.create_task(follower.run())
+    while drain and not follower.caught_up:
+        await asyncio.sleep(0.01)
+    if drain:
+        follower.stop()
+    await running
+    store.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--drain", action="store_true")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    asyncio.run(follow(options.folder, options.drain))
