@@ -81,7 +81,8 @@ def parse_queue(listing: bytes) -> Iterator[Queued]:
             entry = json.loads(line)
             held: dict[str, int] = {}
             for recipient in entry.get("recipients", ()):
-                if HOLD_WORDS in recipient.get("delay_reason", ""):
+                reason = recipient.get("delay_reason", "")
+                if any(words in reason for words in HOLD_WORDS):
                     domain = domain_of(recipient["address"])
                     held[domain] = held.get(domain, 0) + 1
             if entry.get("queue_name") == "hold":  # an operator's hold is not ours to lift

@@ -181,10 +181,9 @@ class Controller:
 
     def _observe_hold(self, evidence: Evidence, now: float) -> None:
         """One of our own holds (or its echo): the message goes into the book."""
-        lane = self._homes.get(evidence.domain)
-        if lane is None:
-            self._count("hold.homeless")
-            return
+        # deferred while nobody answered the gate: the question that tells the home never came
+        home = self._homes.get(evidence.domain)
+        lane = home or Lane(evidence.pool or "", evidence.receiver)
         message = self._message(evidence, now)
         message.lines += 1
         self.book.wait(message, lane, evidence.domain, now, now)

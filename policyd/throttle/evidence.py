@@ -29,7 +29,8 @@ _REPLY_KEPT = 300
 
 # Postfix's words for "the MX gate dropped every record"; echoed in front of by "temporarily
 # suspended" once it thinks the destination dead.
-HOLD_WORDS = "DNS reply filter drops all results"
+# what Postfix says when the gate drops a record, and when nobody answered the gate's question
+HOLD_WORDS = ("DNS reply filter drops all results", "Invalid DNS reply filter syntax")
 
 
 class Lane(NamedTuple):
@@ -69,7 +70,9 @@ def is_own_hold(delivery: Delivery) -> bool:
     """Whether a deferral is nothing but our own gate's doing (or Postfix's echo of it)."""
     if delivery.outcome == "held":
         return True
-    return delivery.outcome in ("suspended", "deferred") and HOLD_WORDS in delivery.reply
+    return delivery.outcome in ("suspended", "deferred") and any(
+        words in delivery.reply for words in HOLD_WORDS
+    )
 
 
 def from_delivery(
