@@ -37,7 +37,8 @@ _SUSPENDED = "delivery temporarily suspended: "
 _PROTOCOL = "Protocol error: "
 _LOOKUP = "Error looking up name="
 _HELD = re.compile(
-    _LOOKUP + r"\S+ type=\S+: (?:DNS reply filter drops all results|Invalid DNS reply filter syntax)"
+    _LOOKUP + r"\S+ type=\S+: "
+    r"(?:DNS reply filter drops all results|Invalid DNS reply filter syntax)"
 )
 _PEER = r"([^\s\[\]]+)\[([^\]]*)\]"
 _SAID = re.compile(rf"host {_PEER} (said|refused to talk to me): ")
