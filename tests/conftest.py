@@ -16,8 +16,6 @@ import pytest
 
 from tests.lab import Lab, why_not
 
-DEFAULT_FRAGMENTS = ("gate.main.cf", "status.main.cf", "policy.main.cf")
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -31,9 +29,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
-    """With CI=true, turn the skip of a live test into a failure."""
+    """With CI=true, turn the skip of a live test into a failure; show a failed one's logs."""
     outcome = yield
     report = outcome.get_result()
+    used = getattr(item, "funcargs", {}).values()
+    if report.failed and (lab := next((one for one in used if isinstance(one, Lab)), None)):
+        report.sections += lab.story()
     if report.skipped and os.environ.get("CI") == "true" and item.get_closest_marker("live"):
         report.outcome = "failed"
         report.longrepr = f"a live test must not be skipped here: {report.longrepr}"
@@ -42,7 +43,7 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session")
 def _debian_lab() -> Iterator[Lab]:
     with Lab("debian") as lab:
-        lab.postfix.configure(*DEFAULT_FRAGMENTS)
+        lab.configure()
         lab.postfix.start()
         yield lab
 
@@ -60,7 +61,7 @@ def stock_lab(_debian_lab: Lab) -> Iterator[Lab]:
     _debian_lab.postfix.configure()
     _debian_lab.postfix.restart()
     yield _debian_lab
-    _debian_lab.postfix.configure(*DEFAULT_FRAGMENTS)
+    _debian_lab.configure()
     _debian_lab.reset()
     _debian_lab.postfix.restart()
 
@@ -69,6 +70,6 @@ def stock_lab(_debian_lab: Lab) -> Iterator[Lab]:
 def flat_lab() -> Iterator[Lab]:
     """A Postfix of its own in which nothing is chrooted."""
     with Lab("flat") as lab:
-        lab.postfix.configure(*DEFAULT_FRAGMENTS)
+        lab.configure()
         lab.postfix.start()
         yield lab

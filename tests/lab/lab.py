@@ -9,6 +9,7 @@ Failure: `LabError`; its text says what was tried and what came back.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 import time
@@ -20,10 +21,12 @@ from typing import Any, NamedTuple
 from . import namespace
 from .errors import LabError
 from .mxheed import Mxheed
-from .postfix import Flavour, Postfix
+from .postfix import DEFAULT_FRAGMENTS, Flavour, Postfix
 from .submission import Message
 
 __all__ = ["Lab", "Ran", "ReceiverView"]
+
+_NOISE = re.compile(r" (?:dis)?connect from |message-id=| client=|: removed|statistics:")
 
 
 class Ran(NamedTuple):
@@ -155,13 +158,20 @@ class Lab:
         self._receivers.append(view)
         return view
 
+    def configure(self) -> None:
+        """Postfix with the fragments of contrib/postfix that everybody needs."""
+        self.postfix.configure(*DEFAULT_FRAGMENTS)
+
     def reset(self) -> None:
         """Stop mxheed, close the receivers, empty the queue: the next test starts from nothing."""
         self.mxheed.stop()
+        (self.directory / "log" / "bypass.out").unlink(missing_ok=True)
         for view in self._receivers:
             self.call("close", name=view.name)
         self._receivers.clear()
         self.postfix.clear()
+        for mailbox in (self.directory / "mail").iterdir():
+            mailbox.unlink()
 
     def submit(
         self,
@@ -172,6 +182,18 @@ class Lab:
         port: int = 25,
     ) -> Counter[str]:
         """Submit one message for each entry; counts the replies by their code."""
+        replies = self.replies(recipients, sender=sender, connections=connections, port=port)
+        return Counter(reply[:3] for reply in replies)
+
+    def replies(
+        self,
+        recipients: Iterable[str | Sequence[str]],
+        *,
+        sender: str = "alice@lab.test",
+        connections: int = 4,
+        port: int = 25,
+    ) -> list[str]:
+        """Submit one message for each entry; the reply that decided each."""
         messages: list[Message] = [
             {
                 "sender": sender,
@@ -180,8 +202,10 @@ class Lab:
             }
             for number, entry in enumerate(recipients)
         ]
-        replies = self.call("submit", messages=messages, connections=connections, port=port)
-        return Counter(reply[:3] for reply in replies)
+        replies: list[str] = self.call(
+            "submit", messages=messages, connections=connections, port=port
+        )
+        return replies
 
     def http(self, url: str, method: str = "GET", body: str = "") -> tuple[int, str]:
         """One HTTP request from inside: status and body; status 0: nobody listens."""
@@ -199,6 +223,14 @@ class Lab:
     def agent_pid(self) -> int:
         """The process that holds the lab's namespaces, as seen from outside."""
         return self._agent.pid
+
+    def story(self, lines: int = 60) -> list[tuple[str, str]]:
+        """The ends of all logs, for a test that failed."""
+        told = [line for line in self.postfix.log() if not _NOISE.search(line)]
+        texts = [("mail.log", told)]
+        for path in sorted((self.directory / "log").glob("*.out")):
+            texts.append((path.name, path.read_text("utf-8", "replace").splitlines()))
+        return [(name, "\n".join(text[-lines:])) for name, text in texts]
 
     def until(self, condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
         """Wait until a condition holds."""

@@ -55,6 +55,7 @@ class Mxheed:
         self.user = user
         self.prepare(keep_state=keep_state)
         self.configure(config or {})
+        (self._lab.directory / "log" / "mxheed.out").unlink(missing_ok=True)
         self._spawn("mxheed", "run", "--config", "/run/mxheed.yaml")
         self._lab.until(self._up, "mxheed is healthy", seconds)
 
@@ -73,14 +74,17 @@ class Mxheed:
 
     def bypass(self) -> None:
         """Start the responder that lets everything go, on the same sockets."""
-        self._spawn("bypass", "bypass", "--config", "/run/mxheed.yaml")
+        sockets = (f"--{hook}=unix:{_SOCKETS}/{hook}" for hook in ("socketmap", "policy"))
+        self._spawn("bypass", "bypass", *sockets, "--group=postfix", "--end-hung")
+        said = self._lab.directory / "log" / "bypass.out"
+        self._lab.until(lambda: "nothing is paced" in said.read_text(), "bypass answers", 10)
 
-    def cli(self, *arguments: str, text: str = "") -> Ran:
+    def cli(self, *arguments: str, text: str = "", user: str = "") -> Ran:
         """Run one command of mxheed's."""
         assigned = [f"{name}={value}" for name, value in _ENVIRONMENT.items()]
         return self._lab.run(
             "env", *assigned, sys.executable, "-m", "policyd.cli", *arguments,
-            text=text, user=self.user,
+            text=text, user=user or self.user,
         )  # fmt: skip
 
     def stop(self) -> None:

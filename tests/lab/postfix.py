@@ -19,11 +19,13 @@ from .namespace import REPOSITORY
 if TYPE_CHECKING:
     from .lab import Lab
 
-__all__ = ["FRAGMENTS", "Flavour", "Postfix"]
+__all__ = ["DEFAULT_FRAGMENTS", "FRAGMENTS", "Flavour", "Postfix"]
 
 Flavour = Literal["debian", "flat"]
 
 FRAGMENTS = REPOSITORY / "contrib" / "postfix"
+
+DEFAULT_FRAGMENTS = ("gate.main.cf", "status.main.cf", "policy.main.cf")
 
 _MAIN = """\
 compatibility_level = 3.6
@@ -47,7 +49,6 @@ class Postfix:
         self._lab = lab
         self._flavour = flavour
         self._directory = lab.directory / "postfix"
-        self._cleared = 0
         self.log_file = lab.directory / "log" / "mail.log"
 
     def configure(self, *fragments: str, extra: str = "") -> None:
@@ -79,10 +80,10 @@ class Postfix:
         self._lab.check("postfix", "start")
 
     def clear(self) -> None:
-        """Empty the queue, and forget dead destinations."""
+        """Empty the queue and the log, and forget dead destinations."""
         self._lab.check("postsuper", "-d", "ALL")
         self._lab.check("postfix", "reload")
-        self._cleared = self.log_file.stat().st_size
+        self._lab.check("truncate", "-s", "0", "/var/log/mail.log")
 
     def queue(self) -> list[dict[str, Any]]:
         """The queue as `postqueue -j` lists it."""
@@ -97,11 +98,7 @@ class Postfix:
 
     def log(self) -> list[str]:
         """The log lines since the queue was cleared last."""
-        if not self.log_file.exists():
-            return []
-        with self.log_file.open(encoding="utf-8", errors="replace") as lines:
-            lines.seek(self._cleared)
-            return lines.read().splitlines()
+        return self.log_file.read_text("utf-8", "replace").splitlines()
 
     def deliveries(self, status: str = "") -> list[str]:
         """The log lines that tell a recipient's fate."""
