@@ -7,7 +7,7 @@ long a sender that knew the limit would need at least (`ideal`, seconds). Failur
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 __all__ = ["SCENARIOS", "Scenario"]
@@ -30,7 +30,6 @@ class Scenario:
     domains: int = DOMAINS
     latency: float = 0.0
     tls: bool = False
-    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def recipients(self) -> int:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 from bench.ground import Scenario
 from tests.lab import Lab, LabError
+from tests.lab.postfix import DEFAULT_FRAGMENTS
 
 __all__ = ["Outcome", "play"]
-
-FRAGMENTS = ("gate.main.cf", "status.main.cf", "policy.main.cf")
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,9 @@ class Outcome:
 def play(scenario: Scenario, mxheed: bool) -> Outcome:
     """Play it."""
     with Lab("debian") as lab:
-        lab.postfix.configure(*(FRAGMENTS if mxheed else ()))
+        lab.postfix.configure(*(DEFAULT_FRAGMENTS if mxheed else ()))
         if mxheed:
-            lab.mxheed.start(scenario.settings)
+            lab.mxheed.start({"serve": {"submission": {"suspended": "dunno"}}})
         lab.postfix.start()
         receiver = lab.receiver(
             scenario.name,
