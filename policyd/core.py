@@ -24,6 +24,7 @@ from policyd.gate import Gate
 from policyd.mxlookup import MxLookup
 from policyd.pipeline import Pipeline
 from policyd.receivers import UNKNOWN, Receivers
+from policyd.recipients import RecipientLimits
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.statusmap import Heard, StatusMap
@@ -52,6 +53,7 @@ class Core:
         self.started = clock()
         self.counters = Counters(config.metrics.receivers)
         self._build(config, rules.load(site=site_files(config, base)))
+        self.recipients = RecipientLimits()
         self.controller = Controller(config.pacing)
         self.pipeline = Pipeline(
             self.classifier.classify,
@@ -143,6 +145,7 @@ class Core:
         return self.receivers.of_domain(domain).receiver
 
     def _attempted(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
+        self.recipients.take(delivery, receiver, verdict)
         pool = self._pools.get(delivery.service)
         evidence = from_delivery(delivery, verdict, receiver, pool=pool)
         self.controller.observe(evidence, self.clock())
@@ -165,6 +168,7 @@ class Core:
             "throttle": _Seldom(lambda: _pack(self.controller.snapshot(self.clock())), self.clock),
             "receivers": _Seldom(lambda: _pack(self.receivers.snapshot()), self.clock),
             "status": lambda: _pack(self.statusmap.snapshot()),
+            "recipients": lambda: _pack(self.recipients.snapshot()),
         }
 
     def hurry(self) -> None:
@@ -181,6 +185,7 @@ class Core:
             "throttle": lambda saved: self.controller.restore(saved, now),
             "receivers": self.receivers.restore,
             "status": self.statusmap.restore,
+            "recipients": self.recipients.restore,
         }
         for name, take in takers.items():
             if name not in documents:

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
+from logparse.archive import Archive
+from logparse.detect import detect
 from logparse.source import LIMIT, Block, Position, Source
 from policyd import sample
 
@@ -47,7 +50,7 @@ class SampleDay:
 class Chosen:
     """A log and the words for it."""
 
-    kind: str  # "file", "journal", "stdin", "sample"
+    kind: Literal["file", "journal", "stdin", "sample"]
     name: str  # for people: "/var/log/mail.log", "the systemd journal"
     why: str
     open: Callable[[Position], Source]
@@ -55,10 +58,16 @@ class Chosen:
 
 def choose(path: str, *, clock: Callable[[], float]) -> Chosen:
     """The log to follow; `path` is the configuration's `log.path`."""
-    from logparse.tail import Tail
-
     if path == "sample":
-        return Chosen("sample", "the sample day", "as asked", lambda _: SampleDay(clock))
-    if path not in ("auto", "journal", "-"):
-        return Chosen("file", path, "as asked", lambda position: Tail(path, position))
-    return Chosen("sample", "the sample day", "no mail here", lambda _: SampleDay(clock))
+        return _sample("as asked", clock)
+    if path == "-":
+        return Chosen("stdin", "standard input", "as asked", lambda _: Archive(["-"]))
+    found = detect(None if path == "auto" else path)
+    if found.kind == "none":
+        return _sample(f"there is no mail log here ({found.why}); name one with --log", clock)
+    name = "the systemd journal" if found.path is None else found.path
+    return Chosen(found.kind, name, found.why, found.open)
+
+
+def _sample(why: str, clock: Callable[[], float]) -> Chosen:
+    return Chosen("sample", "the sample day", why, lambda _: SampleDay(clock))

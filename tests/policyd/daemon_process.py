@@ -111,11 +111,14 @@ class DaemonProcess:
             return line.recv(4096).decode()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """End it and return its exit code."""
+        """End it, if it has not ended, and return its exit code."""
         assert self.process is not None
-        self.process.send_signal(number)
+        assert self.process.stdout is not None
+        if self.process.stdout.closed:
+            return self.process.wait(20)
+        if self.process.poll() is None:
+            self.process.send_signal(number)
         code = self.process.wait(20)
         self.read()
-        assert self.process.stdout is not None
         self.process.stdout.close()
         return code

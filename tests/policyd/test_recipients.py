@@ -1,0 +1,60 @@
+"""Recipient limits are learnt from what receivers say, and from where they stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from logparse.events import Delivery
+from policyd.recipients import RecipientLimits
+from rules.verdict import Verdict
+
+TOO_MANY = Verdict("flow.recipients", "r", None, "message", "retry", False)
+
+
+def delivery(outcome: str, queue_id: str) -> Delivery:
+    delays = (100, 200, 300, 400)
+    return Delivery(
+        0.0, "postfix", "postfix/smtp", "smtp", queue_id, "a@example.net", None, "mx.example.net",
+        "192.0.2.1", 25, 1, 1000, delays, "", outcome, outcome, "remote", "rcpt", "",
+    )  # fmt: skip
+
+
+def learn(steps: Sequence[tuple[str, str, Verdict | None]]) -> dict[str, int]:
+    limits = RecipientLimits()
+    for outcome, queue_id, verdict in steps:
+        limits.take(delivery(outcome, queue_id), "mx:example.net", verdict)
+    again = RecipientLimits()
+    again.restore(limits.snapshot())
+    assert again.limits() == limits.limits()
+    return dict(limits.limits())
+
+
+def said(count: object) -> Verdict:
+    return Verdict(
+        "flow.recipients", "r", None, "message", "retry", False, captures={"count": count}
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "learnt"),
+    [
+        # Postfix logs the refused recipients first: they were refused before DATA
+        ([("deferred", "A", TOO_MANY)] * 2 + [("sent", "A", None)] * 3, 3),
+        ([("sent", "A", None)] * 3 + [("deferred", "A", TOO_MANY)], 3),
+        # a message that nobody refused shows no limit
+        ([("sent", "A", None)] * 50, None),
+        # another message's refusal is no limit of this one
+        ([("deferred", "A", TOO_MANY), ("sent", "B", None)], None),
+        # what it says goes before what it shows
+        ([("deferred", "A", said(100))] + [("sent", "A", None)] * 3, 100),
+        # nonsense is not believed
+        ([("deferred", "A", said(0)), ("deferred", "A", said(10**9))], None),
+    ],
+)
+def test_a_limit_is_learnt(
+    steps: Sequence[tuple[str, str, Verdict | None]], learnt: int | None
+) -> None:
+    """The number a receiver names, else the recipients it took before it stopped."""
+    assert learn(steps).get("mx:example.net") == learnt
