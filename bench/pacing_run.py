@@ -17,6 +17,8 @@ from tests.lab.postfix import DEFAULT_FRAGMENTS
 
 __all__ = ["Outcome", "play"]
 
+_STALLED = 20.0  # stock Postfix's next try is minutes away: no use in waiting for it
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -58,9 +60,14 @@ def play(scenario: Scenario, mxheed: bool) -> Outcome:
         if accepted != {"250": len(scenario.mail)}:
             raise LabError(f"{scenario.name}: Postfix answered {accepted}")
 
+        progress = [0, time.time()]
+
         def finished() -> bool:
-            bounced = len(lab.postfix.deliveries("bounced"))
-            return len(receiver.taken()) + bounced >= scenario.recipients
+            done = len(receiver.taken()) + len(lab.postfix.deliveries("bounced"))
+            if done > progress[0]:
+                progress[:] = done, time.time()
+            stalled = not mxheed and time.time() - progress[1] > _STALLED
+            return stalled or done >= scenario.recipients
 
         with contextlib.suppress(LabError):
             lab.until(finished, "all delivered", scenario.seconds - submitting)
