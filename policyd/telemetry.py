@@ -95,10 +95,6 @@ def _throttle(page: Metrics, core: Core) -> None:
         lambda: {(*lane, name): s.entered.get(name, 0) for lane, s in lanes() for name in STATES},
     )
     page.add(
-        "mxheed_throttle_changes_total",
-        lambda: {(*lane, name): count for lane, s in lanes() for name, count in s.entered.items()},
-    )
-    page.add(
         "mxheed_receiver_recipient_limit",
         lambda: {
             (receiver,): count
