@@ -21,7 +21,7 @@ __all__ = ["Message", "is_given_up", "is_held", "is_no_attempt", "read_message"]
 _ADDRESS = r'<(?:"(?:[^"\\]|\\.)*+"|[^<>"])*+>'
 _OPTIONS = r"(?: [A-Z]++(?:=[^ :]++)?)*+"
 _COMMAND = (
-    r"(initial connection|(?:EHLO|HELO|LHLO) [^ ]++(?<!:)|STARTTLS|TLS-on-connect"
+    r"(initial connection|(?:EHLO|HELO|LHLO) [^ ]+?(?=: |\Z)|STARTTLS|TLS-on-connect"
     rf"|MAIL FROM:{_ADDRESS}{_OPTIONS}|RCPT TO:{_ADDRESS}{_OPTIONS}|DATA|BDAT \d++(?: LAST)?"
     r"|sending data block|end of data|QUIT|ATRN line turnaround|AUTH(?: [^:]*+)?|[EHL]HLO|HELO)"
 )

@@ -152,6 +152,8 @@ def _remote(outcome: Outcome, text: str, relay: Relay, cut: bool) -> Reading | N
         reply, stage = text[said.end() :], "starttls"
     elif (said := _AUTH.match(text)) is not None:
         reply, stage = text[said.end() :], "auth"
+        if f"?{reply[:3]}" in reply:  # here Postfix logs line breaks as they are: "?" in the log
+            reply = unfold(reply, "?")
     else:
         return None
     if said[1] == relay.host and said[2] in (relay.address, None):

@@ -50,7 +50,7 @@ SENT = re.compile(
 # the same as RECORD with quoted local parts, addresses without brackets and fields nobody knows yet
 _ADDRESS = rb'"(?:[^"\\\n]|\\[^\n])*+"(?:@[^<>"\n]*+)?+|[^<>"\n]*+'
 _BRACKETS = rb"(?:<(" + _ADDRESS + rb")>|([^<>\"\s,]++))"
-_NEW = rb"(?:, (?!(?:relay|conn_use|delays?|dsn|status)=)[a-z_]++=[^,\n]*+)*+"
+_NEW = rb"(?:, (?!(?:orig_to|relay|conn_use|delays?|dsn|status)=)[a-z_]++=[^,\n]*+)*+"
 _FIELDS = _NEW.join(
     (
         rb"",
@@ -62,9 +62,9 @@ _FIELDS = _NEW.join(
         rb", status=([A-Za-z-]++) \(([^\n]*+)",
     )
 )
-_TO = re.compile(rb"to=" + _BRACKETS + rb"(?:, orig_to=" + _BRACKETS + rb")?+" + _FIELDS)
+_TO = re.compile(rb"to=" + _BRACKETS + _NEW + rb"(?:, orig_to=" + _BRACKETS + rb")?+" + _FIELDS)
 _REST = re.compile(rb">" + _FIELDS)
-_ORIG = re.compile(rb">, orig_to=<(" + _ADDRESS + rb")>" + _FIELDS)
+_ORIG = re.compile(rb">" + _NEW + rb", orig_to=<(" + _ADDRESS + rb")>" + _FIELDS)
 
 _CANDIDATES = 64  # places where an unquoted address may end; nobody's real address has more
 
