@@ -23,6 +23,7 @@ __all__ = ["register"]
 
 _EVERYTHING = 1_000_000
 _WIDE = 132  # columns where stdout is no terminal
+_NARROW = 100  # columns below which some are left out
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +58,6 @@ def report(
 ) -> int:
     """Read whole logs once and show who defers and rejects, and why."""
     from policyd import report as engine
-    from policyd.report import data, page
     from rules import load
 
     sources = _with_rotated(files) if rotated else files
@@ -74,14 +74,23 @@ def report(
     receivers = max(top, 14)
     zone = UTC if utc else None
     if html is not None:
+        from policyd.report import page
+
         settings = engine.Settings(max(top, 20), max(receivers, 30), 96, domains)
         _write(html, page.render(engine.summarise(reading.tally, sources, settings), zone))
     elif as_json:
+        from policyd.report import data
+
         settings = engine.Settings(top if top != 8 else _EVERYTHING, _EVERYTHING, 1_000, domains)
         print(data.render(engine.summarise(reading.tally, sources, settings)))
     else:
-        settings = engine.Settings(top, receivers, 24, domains)
-        _print(engine.summarise(reading.tally, sources, settings), zone)
+        from policyd.report import text
+
+        console = _console()
+        narrow = console.width < _NARROW
+        settings = engine.Settings(top, receivers, 12 if narrow else 24, domains)
+        summary = engine.summarise(reading.tally, sources, settings)
+        console.print(text.render(summary, zone, narrow=narrow))
     for problem in reading.problems:
         print(f"mxheed: {problem}", file=sys.stderr)
     return 1 if reading.problems else 0
@@ -105,15 +114,14 @@ def _write(path: Path, text: str) -> None:
         raise MxheedError(f"{path}: {error.strerror}") from error
 
 
-def _print(summary: Any, zone: Any) -> None:
+def _console() -> Any:
+    """Standard output; wide where it is no terminal and nobody said otherwise."""
     from rich.console import Console
-
-    from policyd.report import text
 
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDE
-    console.print(text.render(summary, zone))
+    return console
 
 
 @contextmanager

@@ -56,8 +56,11 @@ def _environment(
         trim_blocks=True,
     )
 
-    def span(row: Pain | RefusalRow) -> str:
+    def span(row: RefusalRow) -> str:
         return words.span(row.first, row.last, summary, zone)
+
+    def when(pain: Pain) -> str:
+        return words.when(pain, summary, zone)
 
     def moment(time: float) -> str:
         return words.moment(time, summary, zone)
@@ -78,7 +81,7 @@ def _environment(
 
     environment.filters.update(
         count=words.count, share=words.share, duration=words.duration, clean=words.clean,
-        meaning=words.meaning, span=span, moment=moment, bar=bar, heat=heat, cells=cells,
+        meaning=words.meaning, span=span, when=when, moment=moment, bar=bar, heat=heat, cells=cells,
         level=_level,
     )  # fmt: skip
     return environment

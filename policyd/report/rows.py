@@ -91,7 +91,8 @@ class SlowRow:
 class TextRow:
     """A text of a refusal without its changing parts."""
 
-    receiver: str
+    receiver: str  # the first to say it
+    receivers: int  # how many say it, 50 at most
     category: str
     rule: str
     count: int

@@ -17,6 +17,7 @@ _TEXT = 2048
 _CODE = re.compile(r"[245]\d\d(?:-[245]\.\d{1,3}\.\d{1,3})?|[245]\.\d{1,3}\.\d{1,3}")
 _GLUED = re.compile(r"[245]\d\d-(\D.*)")  # "550-Reject": a folded line without enhanced code
 _TAG = re.compile(r"[A-Z]{1,5}[#-]?[A-Z]{0,3}-?\d{1,6}")
+_RANDOM = re.compile(r"(?:[a-z]+[A-Z]+){2}|[a-z][A-Z]{2}")  # iYSaBlDw is no word
 _HEX = frozenset("0123456789ABCDEFabcdef")
 _EDGE = "()[]<>{}\"'.,;:!?"
 
@@ -27,7 +28,7 @@ def skeleton(reply: str) -> str:
     codes = 0
     for place, word in enumerate(reply[:_TEXT].split()):
         if word.isalpha():
-            kept.append(word)
+            kept.append("…" if len(word) <= 40 and _RANDOM.search(word) else word)
             continue
         if _CODE.fullmatch(word.rstrip(":")):
             if place == codes:  # the codes a reply begins with; folded lines only repeat them

@@ -19,13 +19,23 @@ from policyd.report.rows import (
     Summary,
     TextRow,
 )
-from policyd.report.tally import ATTEMPTS, PARTS, ReceiverTally, Refusal, RefusalKey, Tally, Text
+from policyd.report.tally import (
+    ATTEMPTS,
+    PARTS,
+    ReceiverTally,
+    Refusal,
+    RefusalKey,
+    Tally,
+    Text,
+    TextKey,
+)
 
 __all__ = ["summarise"]
 
 _HOUR = 3600
 _WIDTHS = (1, 2, 3, 4, 6, 8, 12, 24, 48, 168)  # hours a column of the heat line may cover
 _SLOW_FLOOR = 10  # deliveries before a receiver may be called slow
+_SLOW_SHARE = 1000  # and at least one in so many of all deliveries
 _ONGOING = 1800.0  # a reason heard in the log's last half hour is not over yet
 
 
@@ -43,9 +53,12 @@ def summarise(
     ranked = sorted(tally.receivers, key=lambda name: (-_attempts(tally.receivers[name]), name))
     rows = [_receiver(name, tally.receivers[name], reasons, slots, width) for name in ranked]
     refusals = sorted(_refusals(tally.refusals), key=lambda row: (-row.recipients, row.receiver))
-    slowest = sorted(_slow(tally), key=lambda row: -row.delays["total"][1])
+    slowest = sorted(
+        _slow(tally, sum(map(_attempts, tally.receivers.values()))),
+        key=lambda row: -row.delays["total"][1],
+    )
     texts = sorted(tally.texts.items(), key=lambda item: (-item[1].count, item[0]))
-    unknown = [item for item in texts if item[1].category == "unknown"]
+    unknown = [item for item in texts if item[0][1] == "unknown"]
     newest = sorted(texts, key=lambda item: -item[1].first)
     behind = [_domains(name, tally.receivers[name]) for name in ranked] if say.domains else []
     pains = _pains(tally, reasons)
@@ -194,13 +207,32 @@ def _pains(tally: Tally, refusals: Mapping[str, list[tuple[RefusalKey, Refusal]]
                     tally.last - last < _ONGOING,
                 )
             )
-    return sorted(pains, key=lambda pain: (-pain.count, pain.receiver))
+    return _few_each(sorted(pains, key=lambda pain: (-_weight(pain), pain.receiver)))
 
 
-def _slow(tally: Tally) -> Iterable[SlowRow]:
+def _weight(pain: Pain) -> float:
+    """Lost mail weighs more than late mail, and greylisting, which everybody meets, less."""
+    if pain.category == "flow.greylist":
+        return pain.count / 3
+    return pain.count * (3 if pain.outcome == "bounced" else 1)
+
+
+def _few_each(pains: Sequence[Pain]) -> list[Pain]:
+    """A receiver's biggest reason, and a second one where it is nearly as big."""
+    biggest: dict[str, list[float]] = {}
+    kept = []
+    for pain in pains:
+        before = biggest.setdefault(pain.receiver, [])
+        if not before or (len(before) == 1 and 2 * _weight(pain) > before[0]):
+            kept.append(pain)
+        before.append(_weight(pain))
+    return kept
+
+
+def _slow(tally: Tally, attempts: int) -> Iterable[SlowRow]:
     for name, row in tally.receivers.items():
         deliveries = sum(row.delays[0].values())
-        if deliveries >= _SLOW_FLOOR:
+        if deliveries >= max(_SLOW_FLOOR, attempts / _SLOW_SHARE):
             delays = {
                 part: (_percentile(known, 0.5), _percentile(known, 0.95))
                 for part, known in zip(PARTS, row.delays, strict=True)
@@ -236,15 +268,16 @@ def _refusals(found: Mapping[RefusalKey, Refusal]) -> Iterable[RefusalRow]:
         )
 
 
-def _text(place: tuple[str, str], text: Text) -> TextRow:
+def _text(place: TextKey, text: Text) -> TextRow:
     return TextRow(
         text.receiver,
-        text.category,
+        len(text.receivers),
+        place[1],
         text.rule,
         text.count,
         text.first,
         text.last,
-        place[1],
+        place[0],
         text.sample,
     )
 

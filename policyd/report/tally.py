@@ -26,10 +26,13 @@ _RECEIVERS = 4000
 _REFUSALS = 5000
 _TEXTS = 5000
 _DOMAINS = 50_000
+_SPEAKERS = 50  # receivers remembered for one text
 _CELLS = 200_000  # hours and delays of all receivers together
+_LOOK = 8192  # attempts between two looks at how many cells there are
 _SAMPLE = 400
 
 RefusalKey = tuple[str, str, str, str, str]  # receiver, outcome, category, rule, stage
+TextKey = tuple[str, str]  # the words, their category
 _REFUSED = {"deferred": 1, "bounced": 2}
 
 
@@ -46,13 +49,13 @@ class Refusal:
 
 @dataclass(slots=True)
 class Text:
-    """A refusal's text without its changing parts: how often, since when, one sample."""
+    """A refusal's text without its changing parts: how often, since when, who, one sample."""
 
     count: int
     first: float
     last: float
-    receiver: str
-    category: str
+    receiver: str  # the first to say it
+    receivers: set[str]  # all who say it, as far as there is room
     rule: str
     sample: str
 
@@ -80,19 +83,20 @@ class Tally:
     last: float = 0.0
     receivers: dict[str, ReceiverTally] = field(default_factory=dict)
     refusals: dict[RefusalKey, Refusal] = field(default_factory=dict)
-    texts: dict[tuple[str, str], Text] = field(default_factory=dict)
+    texts: dict[TextKey, Text] = field(default_factory=dict)
     spilled: Counter[str] = field(default_factory=Counter)
-    _cells: int = 0
+    _unlooked: int = 0
     _domains: int = 0
     _previous: tuple[object, ...] = ()
 
     def add(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
         """One recipient's result; `verdict` where the reply was judged."""
         time, outcome = delivery.time, delivery.outcome
-        if not self.first or time < self.first:
+        if time > self.last:
+            self.last = time
+        if time < self.first or not self.first:
             self.first = time
-        self.last = max(self.last, time)
-        row = self._receiver(receiver)
+        row = self.receivers.get(receiver) or self._receiver(receiver)
         row.outcomes[outcome] += 1
         if outcome not in ATTEMPTS:
             return
@@ -113,6 +117,7 @@ class Tally:
         self.spilled += other.spilled
         for name, theirs in other.receivers.items():
             self._merge_receiver(name, theirs)
+        self._look()
         for key, refusal in other.refusals.items():
             mine = self._refusal(key, refusal.first, refusal.sample)
             mine.recipients += refusal.recipients
@@ -148,18 +153,14 @@ class Tally:
         slot = row.hours.get(hour)
         if slot is None:
             slot = row.hours[hour] = [0, 0, 0]
-            self._cells += 1
         slot[_REFUSED.get(delivery.outcome, 0)] += 1
         if delivery.outcome == "sent" and delivery.delays is not None:
-            for known, value in zip(row.delays, (delivery.delay, *delivery.delays), strict=True):
+            for known, value in zip(row.delays, (delivery.delay, *delivery.delays), strict=False):
                 seconds = value if value < 100 else float(f"{value:.2g}")
-                if seconds in known:
-                    known[seconds] += 1
-                else:
-                    known[seconds] = 1
-                    self._cells += 1
-        if self._cells > _CELLS:
-            self._give_up_details()
+                known[seconds] = known.get(seconds, 0) + 1
+        self._unlooked += 1
+        if self._unlooked >= _LOOK:
+            self._look()
 
     def _refused(self, delivery: Delivery, receiver: str, verdict: Verdict) -> None:
         """Counts the reason, and the text where it is not the same session's once more."""
@@ -174,8 +175,8 @@ class Tally:
             return
         self._previous = session
         refusal.replies += 1
-        text = Text(1, time, time, receiver, verdict.category, rule, reply[:_SAMPLE])
-        self._text((receiver, skeleton(reply)), text)
+        text = Text(1, time, time, receiver, {receiver}, rule, reply[:_SAMPLE])
+        self._text((skeleton(reply), verdict.category), text)
 
     def _refusal(self, key: RefusalKey, time: float, sample: str) -> Refusal:
         refusal = self.refusals.get(key)
@@ -186,7 +187,7 @@ class Tally:
             refusal = self.refusals[key] = Refusal(0, 0, time, time, sample[:_SAMPLE])
         return refusal
 
-    def _text(self, place: tuple[str, str], text: Text) -> None:
+    def _text(self, place: TextKey, text: Text) -> None:
         mine = self.texts.get(place)
         if mine is None:
             if len(self.texts) < _TEXTS:
@@ -196,8 +197,10 @@ class Tally:
             return
         mine.count += text.count
         mine.last = max(mine.last, text.last)
+        if len(mine.receivers) < _SPEAKERS:
+            mine.receivers |= text.receivers
         if text.first < mine.first:
-            mine.first, mine.sample = text.first, text.sample
+            mine.first, mine.receiver, mine.sample = text.first, text.receiver, text.sample
 
     def _merge_receiver(self, name: str, theirs: ReceiverTally) -> None:
         row = self._receiver(name)
@@ -212,28 +215,28 @@ class Tally:
             self._drop_details(row)
             return
         for hour, counts in theirs.hours.items():
-            self._cells += hour not in row.hours
             slot = row.hours.setdefault(hour, [0, 0, 0])
             slot[:] = map(sum, zip(slot, counts, strict=True))
         for known, more in zip(row.delays, theirs.delays, strict=True):
             for seconds, count in more.items():
-                self._cells += seconds not in known
                 known[seconds] = known.get(seconds, 0) + count
-        if self._cells > _CELLS:
-            self._give_up_details()
 
-    def _give_up_details(self) -> None:
-        """Drops hours and delays of the smaller half of the receivers that still have them."""
-        detailed = sorted(
-            (row for row in self.receivers.values() if row.detailed),
-            key=lambda row: row.outcomes.total(),
-        )
-        for row in detailed[: max(1, len(detailed) // 2)]:
-            self._drop_details(row)
-            self.spilled["details"] += 1
+    def _look(self) -> None:
+        """While hours and delays are too many, the smaller half of the receivers gives them up."""
+        self._unlooked = 0
+        while self._cells() > _CELLS:
+            detailed = sorted(
+                (row for row in self.receivers.values() if row.detailed),
+                key=lambda row: row.outcomes.total(),
+            )
+            for row in detailed[: max(1, len(detailed) // 2)]:
+                self._drop_details(row)
+                self.spilled["details"] += 1
+
+    def _cells(self) -> int:
+        return sum(len(r.hours) + sum(map(len, r.delays)) for r in self.receivers.values())
 
     def _drop_details(self, row: ReceiverTally) -> None:
-        self._cells -= len(row.hours) + sum(map(len, row.delays))
         row.detailed = False
         row.hours.clear()
         for known in row.delays:

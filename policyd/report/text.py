@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from policyd.report import words
-from policyd.report.rows import ReceiverRow, Summary
+from policyd.report.rows import ReceiverRow, Summary, TextRow
 from policyd.report.tally import PARTS
 
 __all__ = ["render"]
@@ -23,23 +23,23 @@ _BARS = "▁▂▃▄▅▆▇█"
 _STYLES = {"deferred": "yellow", "bounced": "red"}
 
 
-def render(summary: Summary, zone: tzinfo | None = None) -> RenderableType:
-    """All sections, one below the other."""
-    return Group(*_sections(summary, zone))
+def render(summary: Summary, zone: tzinfo | None = None, *, narrow: bool = False) -> RenderableType:
+    """All sections, one below the other; `narrow` leaves out columns to suit 80 characters."""
+    return Group(*_sections(summary, zone, narrow))
 
 
-def _sections(summary: Summary, zone: tzinfo | None) -> Iterator[RenderableType]:
+def _sections(summary: Summary, zone: tzinfo | None, narrow: bool) -> Iterator[RenderableType]:
     yield _head(summary, zone)
     if not summary.attempts:
         yield Text("No delivery was attempted in this log.")
         return
     if summary.pains:
-        yield from _titled("Who refuses, and why", _pains(summary, zone))
-    yield from _titled("Receivers", _receivers(summary, zone))
+        yield from _titled("Who refuses, and why", _pains(summary, zone, narrow))
+    yield from _titled("Receivers", _receivers(summary, zone, narrow))
     if summary.refusals:
         yield from _titled("Biggest refusals", _refusals(summary))
     if summary.slowest:
-        yield from _titled("Slowest (accepted mail: median · 95 %)", _slowest(summary))
+        yield from _titled("Slowest (accepted mail: median · 95 %)", _slowest(summary, narrow))
     if summary.newest:
         yield from _titled("Newest words (first heard)", _newest(summary, zone))
     if summary.unclassified:
@@ -92,25 +92,25 @@ def _table(*columns: tuple[str, str], grow: int = -1) -> Table:
     return table
 
 
-def _pains(summary: Summary, zone: tzinfo | None) -> Table:
-    table = _table(("", "left"), ("", "right"), ("", "left"), ("", "left"), ("", "left"))
+def _pains(summary: Summary, zone: tzinfo | None, narrow: bool) -> Table:
+    table = _table(*[("", "left")] * (4 if narrow else 5), grow=3 if narrow else -1)
     table.show_header = False
     for pain in summary.pains:
         style = _STYLES[pain.outcome]
-        what = f"{words.share(pain.share)} {words.OUTCOMES[pain.outcome]}"
-        when = words.span(pain.first, pain.last, summary, zone)
-        table.add_row(
+        what = f"{words.share(pain.share):>5} {words.OUTCOMES[pain.outcome]}"
+        cells = [
             Text(words.clean(pain.receiver), style="bold"),
             Text(what, style=style),
-            Text(f"{words.meaning(pain)}"),
+            Text(words.meaning(pain)),
             Text(f"{pain.category} ×{words.count(pain.count)}", style="dim"),
-            Text(f"{when}, {'still so' if pain.ongoing else 'over'}", style="dim"),
-        )
+            Text(words.when(pain, summary, zone), style="dim"),
+        ]
+        table.add_row(*(cells[:3] + cells[4:] if narrow else cells))
     return table
 
 
-def _receivers(summary: Summary, zone: tzinfo | None) -> Table:
-    table = _table(
+def _receivers(summary: Summary, zone: tzinfo | None, narrow: bool) -> Table:
+    columns = [
         ("receiver", "left"),
         ("domains", "right"),
         ("attempts", "right"),
@@ -118,17 +118,19 @@ def _receivers(summary: Summary, zone: tzinfo | None) -> Table:
         ("rejected", "right"),
         (words.axis(summary, zone), "left"),
         ("reasons", "left"),
-    )
+    ]
+    table = _table(*(columns[:1] + columns[2:] if narrow else columns))
     for row in (*summary.receivers, *((summary.rest,) if summary.rest else ())):
-        table.add_row(
-            Text(words.clean(row.receiver), style="bold" if row is not summary.rest else "dim"),
-            words.count(row.domains),
-            words.count(row.attempts),
+        cells = [
+            Text(words.clean(row.receiver), style="dim" if row is summary.rest else "bold"),
+            Text(words.count(row.domains)),
+            Text(words.count(row.attempts)),
             Text(words.share(row.deferred_share), style=_STYLES["deferred"]),
             Text(words.share(row.rejected_share), style=_STYLES["bounced"]),
             _heat(row),
             _reasons(row),
-        )
+        ]
+        table.add_row(*(cells[:1] + cells[2:] if narrow else cells))
     return table
 
 
@@ -172,15 +174,16 @@ def _refusals(summary: Summary) -> Table:
     return table
 
 
-def _slowest(summary: Summary) -> Table:
-    titles = [part.replace("_", " ") for part in PARTS]
+def _slowest(summary: Summary, narrow: bool) -> Table:
+    parts = [part for part in PARTS if not (narrow and part.endswith("_queue"))]
+    titles = [part.replace("_", " ") for part in parts]
     table = _table(
         ("receiver", "left"), ("", "right"), *((title, "right") for title in titles), grow=0
     )
     for row in summary.slowest:
         cells = [
             Text(" · ".join(map(words.duration, row.delays[part])), style="" if number else "bold")
-            for number, part in enumerate(PARTS)
+            for number, part in enumerate(parts)
         ]
         name = Text(words.clean(row.receiver), style="bold")
         table.add_row(name, words.count(row.deliveries), *cells)
@@ -194,7 +197,7 @@ def _newest(summary: Summary, zone: tzinfo | None) -> Table:
         table.add_row(
             words.moment(row.first, summary, zone),
             f"×{words.count(row.count)}",
-            Text(words.clean(row.receiver), style="bold"),
+            _speakers(row),
             row.category,
             Text(words.clean(row.text), style="dim"),
         )
@@ -206,10 +209,18 @@ def _unclassified(summary: Summary) -> Table:
     for row in summary.unclassified:
         table.add_row(
             words.count(row.count),
-            Text(words.clean(row.receiver), style="bold"),
+            _speakers(row),
             Text(words.clean(row.text)),
         )
     return table
+
+
+def _speakers(row: TextRow) -> Text:
+    """Who says it: the first, and how many others."""
+    text = Text(words.clean(row.receiver), style="bold")
+    if row.receivers > 1:
+        text.append(f" +{row.receivers - 1}", style="dim")
+    return text
 
 
 def _domains(summary: Summary) -> Table:

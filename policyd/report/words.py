@@ -21,6 +21,7 @@ __all__ = [
     "share",
     "span",
     "spilled",
+    "when",
 ]
 
 OUTCOMES = {
@@ -84,6 +85,13 @@ def span(first: float, last: float, summary: Summary, zone: tzinfo | None) -> st
     if begin[:-5] == end[:-5]:  # the same date
         end = end[-5:]
     return f"{begin}–{end}"
+
+
+def when(pain: Pain, summary: Summary, zone: tzinfo | None) -> str:
+    """What still goes on is told as “since 20:00”, what is over as “06:09–08:02”."""
+    if pain.ongoing:
+        return f"since {moment(pain.first, summary, zone)}"
+    return span(pain.first, pain.last, summary, zone)
 
 
 def meaning(pain: Pain) -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import fields
 from datetime import UTC
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
-from policyd.report import Settings, Summary, Tally, data, page, summarise, text
+from policyd.report import Settings, Summary, Tally, data, page, rows, summarise, text
+from rules.verdict import Verdict
 from tests.policyd.test_report_tally import DAY, REFUSED, UNKNOWN, delivery
 
 HOSTILE = "450 [bold red]hi[/bold red] \x1b[2J <script>alert(1)</script> \u202e {{ 7*7 }} & \"'"
@@ -41,11 +44,11 @@ def printed(summary: Summary, width: int = 132, color: bool = False) -> str:
     """The report as a terminal of this width gets it."""
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=color, highlight=False)
-    console.print(text.render(summary, UTC))
+    console.print(text.render(summary, UTC, narrow=width < 100))
     return out.getvalue()
 
 
-@pytest.mark.parametrize("width", [100, 132, 200])
+@pytest.mark.parametrize("width", [80, 100, 132, 200])
 def test_the_report_fits_in_two_screens(width: int) -> None:
     """However much there is to tell, at most 90 lines are told, and none is wrapped."""
     lines = printed(summarise(busy(300), ["mail.log"]), width).splitlines()
@@ -81,7 +84,23 @@ def test_the_first_table_says_who_refuses_and_why() -> None:
     assert pain.ongoing
     head = printed(summarise(whole)).split("Receivers")[0]
     assert re.search(r"google +50 % deferred +too much mail from us for now +flow.rate ×100", head)
-    assert "still so" in head
+    assert re.search(r"since \d\d:\d\d", head)
+
+
+def test_lost_mail_comes_before_late_mail() -> None:
+    """Of the same size, rejections are told before deferrals, and greylisting last."""
+    grey = Verdict("flow.greylist", "greylisting.named", None, "recipient", "retry", False)
+    block = Verdict("reputation.ip", "gmx.policy", "gmx", "ip", "pause", False)
+    whole = Tally()
+    for number in range(10):
+        whole.add(delivery(number, reply="450 greylisted"), "mx:college.example", grey)
+        whole.add(delivery(number), "google", REFUSED)
+        whole.add(delivery(number, "bounced", "550 no"), "gmx", block)
+    assert [pain.receiver for pain in summarise(whole).pains] == [
+        "gmx",
+        "google",
+        "mx:college.example",
+    ]
 
 
 def test_what_stopped_is_called_over() -> None:
@@ -236,3 +255,11 @@ def test_only_what_is_unknown_is_unclassified() -> None:
         ("450 strange # thing", 7),
         ("450 other", 1),
     ]
+
+
+def test_every_key_of_the_json_is_documented() -> None:
+    """docs/report.md names each field of each row."""
+    documented = (Path(__file__).parents[2] / "docs/report.md").read_text()
+    for row in (Summary, *(getattr(rows, name) for name in rows.__all__ if name != "Settings")):
+        for field in fields(row):
+            assert f"`{field.name}`" in documented, f"{row.__name__}.{field.name}"
