@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rules.matching import EITHER, LOCAL, REMOTE, Case, Matcher, View
-from rules.model import Rule, RuleSet
+from rules.model import RuleSet
 from rules.reply import read
+from rules.texts import Look
 from rules.verdict import Verdict
-from rules.verdicts import Judge
+from rules.verdicts import Decision, Judge
 
 __all__ = ["CacheInfo", "Classifier"]
 
@@ -32,6 +33,17 @@ class CacheInfo(NamedTuple):
     limit: int
 
 
+class _Fork:
+    """A pattern that was tried, and where its answers lead."""
+
+    __slots__ = ("no", "number", "yes")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.yes: _Fork | Decision | None = None
+        self.no: _Fork | Decision | None = None
+
+
 class Classifier:
     """Judges replies by a rule set."""
 
@@ -40,14 +52,16 @@ class Classifier:
         self._judge = Judge(ruleset)
         self.matcher = Matcher(ruleset.entries, self._judge.words)
         self._judge.learn(self.matcher)
+        self._of_host = ruleset.receivers.of_host
         self._limit = max(cache, 1)
         self._replies: dict[tuple[str | None, ...], Verdict] = {}
-        self._views: dict[View, tuple[Rule | None, Verdict | None]] = {}
+        self._views: dict[View, _Fork | Decision] = {}
+        self._decided = 0  # leaves below the views
         self._hits = self._alike = self._misses = 0
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, entries and the bound of the caches."""
-        entries = max(len(self._replies), len(self._views))
+        entries = max(len(self._replies), self._decided)
         return CacheInfo(self._hits, self._alike, self._misses, entries, self._limit)
 
     def classify(
@@ -81,16 +95,17 @@ class Classifier:
 
     def judge(self, case: Case, dsn: str | None = None) -> Verdict:
         """The verdict on a case, past the cache of replies."""
-        view = self.matcher.view(case)
-        known = self._views.get(view)
-        if known is None:
-            known = self._first(view, case)
+        look = self.matcher.look(case.reply.text)
+        view = self.matcher.view(case, look)
+        node = self._views.get(view)
+        while node is not None and type(node) is _Fork:
+            node = node.yes if look.attempt(node.number) else node.no
+        if node is None:
+            node = self._first(view, case, look)
         else:
             self._alike += 1
-        rule, verdict = known
-        if verdict is not None and dsn is None:
-            return verdict
-        return self._judge.verdict(case, view, rule, dsn)
+        assert isinstance(node, Decision)
+        return self._judge.verdict(case, node, dsn)
 
     def case(
         self,
@@ -104,21 +119,43 @@ class Classifier:
         """A reply and its circumstances, completed by what the reply itself tells."""
         parsed = read(reply)
         if receiver is None and mx is not None:
-            receiver = self.ruleset.receivers.of_host(mx)
+            receiver = self._of_host(mx)
         if origin is None:
             origins = REMOTE if parsed.code is not None else EITHER
         else:
             origins = LOCAL if origin == "local" else REMOTE
         return Case(parsed, receiver, mx, stage or parsed.stage, origins)
 
-    def _first(self, view: View, case: Case) -> tuple[Rule | None, Verdict | None]:
-        """The winner for a view not met before, with its verdict if that is always the same."""
+    def _first(self, view: View, case: Case, look: Look) -> Decision:
+        """Decide a case unlike all before, and remember which tries led there.
+
+        What is tried next follows from the view and the answers so far alone, so the tries of all
+        cases of one view form a tree.
+        """
         self._misses += 1
-        entry = next(self.matcher.holding(case, view), None)
-        rule = entry.rule if entry else None
-        plain = self._judge.plain(view, rule)
-        verdict = self._judge.verdict(case, view, rule, None) if plain else None
-        if len(self._views) >= self._limit:
+        look.tried.clear()
+        entry = next(self.matcher.holding(case, look), None)
+        decision = self._judge.decide(case, look, entry.rule if entry else None)
+        if self._decided >= self._limit:
             self._views.clear()
-        self._views[view] = (rule, verdict)
-        return rule, verdict
+            self._decided = 0
+        self._decided += 1
+        path = list(look.tried.items())
+        if not path:
+            self._views[view] = decision
+            return decision
+        node = self._views.get(view)
+        if node is None:
+            node = self._views[view] = _Fork(path[0][0])
+        for (number, answer), (following, _) in zip(path, [*path[1:], (-1, False)], strict=True):
+            assert isinstance(node, _Fork)
+            assert node.number == number
+            below = node.yes if answer else node.no
+            if below is None:
+                below = decision if following < 0 else _Fork(following)
+                if answer:
+                    node.yes = below
+                else:
+                    node.no = below
+            node = below
+        return decision

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["LONGEST", "TRIGGERS", "Hint", "duration", "recipients", "spoken"]
+__all__ = ["LONGEST", "TRIGGER", "Hint", "duration", "recipients", "spoken"]
 
 LONGEST = 86400.0
 
@@ -81,12 +81,11 @@ _RATE = re.compile(
     r"|times)?\W{0,3}(?:\w{1,12} ){0,2}$",
     re.IGNORECASE,
 )
-# RE2 patterns, one of which is found in every text that `spoken` could say something about
-TRIGGERS = (
-    r"retry(?:-time)? *=",
-    r"[0-9]:[0-5][0-9]",
-    "[0-9] ?" + _UNIT + "(?:[^a-zа-я]|$)",
-    r"midnight|tomorrow|the day\b|mitternacht|bis morgen|minuit",
+# an RE2 pattern that is found in every text that `spoken` could say something about
+TRIGGER = (
+    r"retry(?:-time)? *=|[0-9]:[0-5][0-9]|[0-9] ?"
+    + _UNIT
+    + r"(?:[^a-zа-я]|$)|midnight|tomorrow|the day\b|mitternacht|bis morgen|minuit"
 )
 _ADDRESSEES = "(?:recipients?|rcpts?|addresses|empf[äa]nger|destinataires)"
 _RECIPIENTS = tuple(

@@ -1,26 +1,22 @@
 """Finds the rules whose conditions hold for a reply.
 
-Contract: `Matcher.holding` yields every rule that holds, in the order of the rule set. One pass
-over the text through an RE2 set tells which patterns may occur; patterns with gaps are then tried
-one by one; the other conditions are cheap. What a rule can see of a case is `Matcher.view`: cases
-with the same view have the same rules, so a cache may be keyed by it.
+Contract: `Matcher.holding` yields every rule that holds, in the order of the rule set.
+`Matcher.view` is what rules can see of a case before any pattern is tried by itself: given the
+same view and the same answers of the same tries, the same rules hold, so a cache may be keyed by
+these.
 Failure: none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import re2
-
-from rules.model import ANYWHERE, Entry, When
-from rules.patterns import compile_pattern, options
-from rules.probe import probes
+from rules.model import ANYWHERE, Entry, Pattern, When
 from rules.reply import Reply
+from rules.texts import Look, Texts
 
-__all__ = ["Case", "Matcher", "View", "holds"]
+__all__ = ["EITHER", "LOCAL", "REMOTE", "Case", "Matcher", "View", "holds"]
 
 REMOTE = frozenset({"remote"})
 LOCAL = frozenset({"local"})
@@ -37,16 +33,29 @@ class Case(NamedTuple):
     origins: frozenset[str]
 
 
-class View(NamedTuple):
-    """Everything about a case that any rule can tell from another case."""
+# literals found, code, enhanced code, receiver, suffixes of the host, stage, origins
+View = tuple[
+    tuple[int, ...],
+    int | None,
+    str | None,
+    str | None,
+    frozenset[str] | None,
+    str | None,
+    frozenset[str],
+]
 
-    found: frozenset[int]  # patterns that occur in the text
-    code: int | None
-    enhanced: str | None
-    receiver: str | None
-    mx: frozenset[str]  # the suffixes named by rules under which the host lies
-    stage: str | None
+
+class _Row(NamedTuple):
+    """An entry made ready for the loop that tries it; None asks for nothing."""
+
+    entry: Entry
+    receivers: frozenset[str] | None
+    codes: frozenset[int] | None
     origins: frozenset[str]
+    rest: When | None  # enhanced code, stage, host
+    some: frozenset[int] | None
+    every: tuple[int, ...]
+    never: frozenset[int] | None
 
 
 class Matcher:
@@ -54,133 +63,103 @@ class Matcher:
 
     def __init__(self, entries: tuple[Entry, ...], words: Iterable[str] = ()) -> None:
         self.entries = entries
-        self._texts = _Texts()
-        self._wanted: list[tuple[frozenset[int], frozenset[int], frozenset[int]]] = []
+        self._texts = Texts()
+        self._rows = [self._row(entry) for entry in entries]
         self._by_pattern: dict[int, list[int]] = {}
-        self._textless: list[int] = []
-        for position, entry in enumerate(entries):
-            some = self._texts.add(pattern.text for pattern in entry.when.any)
-            every = self._texts.add(pattern.text for pattern in entry.when.all)
-            never = self._texts.add(pattern.text for pattern in entry.when.none)
-            self._wanted.append((some, every, never))
-            for number in some or every:
+        self._textless: dict[int | None, list[int]] = {}
+        for position, row in enumerate(self._rows):
+            for number in row.some or row.every:
                 self._by_pattern.setdefault(number, []).append(position)
-            if not some and not every:
-                self._textless.append(position)
-        self.words = self._texts.add(words)
-        self._suffixes = frozenset(suffix for entry in entries for suffix in entry.when.mx)
+            if not row.some and not row.every:
+                for code in row.codes or (None,):
+                    self._textless.setdefault(code, []).append(position)
+        self._texts.add(words)
         self._texts.compile()
+        self._suffixes = frozenset(suffix for entry in entries for suffix in entry.when.mx)
+        self.look = self._texts.look
 
-    def number(self, patterns: Iterable[str]) -> frozenset[int]:
-        """The numbers under which patterns known to the matcher are found."""
-        return frozenset(self._texts.numbers[pattern] for pattern in patterns)
-
-    def view(self, case: Case) -> View:
-        """What rules can see of a case."""
-        reply = case.reply
-        return View(
-            self._texts.found(reply.text),
-            reply.code,
-            reply.enhanced,
-            case.receiver,
-            self._under(case.mx) if self._suffixes else frozenset(),
-            case.stage,
-            case.origins,
+    def _row(self, entry: Entry) -> _Row:
+        when = entry.when
+        return _Row(
+            entry,
+            frozenset(when.receivers) or None,
+            when.codes or None,
+            when.origins,
+            when if when.enhanced or when.stages or when.mx else None,
+            self._add(when.any) or None,
+            tuple(sorted(self._add(when.all))),
+            self._add(when.none) or None,
         )
 
-    def holding(self, case: Case, view: View | None = None) -> Iterator[Entry]:
+    def _add(self, patterns: Iterable[Pattern]) -> frozenset[int]:
+        return self._texts.add(pattern.text for pattern in patterns)
+
+    def number(self, patterns: Iterable[str]) -> frozenset[int]:
+        """The numbers of patterns that are known."""
+        return frozenset(self._texts.numbers[pattern] for pattern in patterns)
+
+    def view(self, case: Case, look: Look) -> View:
+        """What rules can see of a case before any pattern is tried by itself."""
+        reply, receiver, mx, stage, origins = case
+        under = None
+        if mx is not None and self._suffixes:
+            under = frozenset(suffix for suffix in parents(mx) if suffix in self._suffixes)
+        return look.hits, reply.code, reply.enhanced, receiver, under, stage, origins
+
+    def holding(self, case: Case, look: Look | None = None) -> Iterator[Entry]:
         """Every rule that holds, at its place; the first one wins."""
-        found = (view or self.view(case)).found
-        places = set(self._textless)
-        for number in found:
-            places.update(self._by_pattern.get(number, ()))
-        for position in sorted(places):
-            entry = self.entries[position]
-            some, every, never = self._wanted[position]
+        look = look or self.look(case.reply.text)
+        reply, code, digit = case.reply, case.reply.code, case.reply.digit
+        receiver = case.receiver or ANYWHERE
+        for position in self._places(look, code, digit):
+            entry, receivers, codes, origins, rest, some, every, never = self._rows[position]
+            if receivers is not None and receiver not in receivers:
+                continue
+            if codes is not None and code not in codes and digit not in codes:
+                continue
+            if origins.isdisjoint(case.origins) or (rest and not _rest(rest, reply.status, case)):
+                continue
             if (
-                (not some or not some.isdisjoint(found))
-                and every <= found
-                and never.isdisjoint(found)
-                and not entry.when.origins.isdisjoint(case.origins)
-                and holds(entry.when, case)
+                (some is None or look.any(some))
+                and (not every or all(look.has(number) for number in every))
+                and (never is None or not look.any(never))
             ):
                 yield entry
 
-    def _under(self, mx: str | None) -> frozenset[str]:
-        return frozenset(suffix for suffix in _parents(mx or "") if suffix in self._suffixes)
-
-
-class _Texts:
-    """All patterns, each tried once per text."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self._patterns: list[str] = []
-        self._means: list[list[int]] = []  # probe → patterns it may stand for
-        self._probes: dict[str, int] = {}
-        self._gapped: dict[int, Any] = {}
-        self._always: list[int] = []
-        chosen = options()
-        chosen.never_capture = True
-        chosen.max_mem = 1 << 27
-        self._set = re2.Set.SearchSet(chosen)
-
-    def add(self, patterns: Iterable[str]) -> frozenset[int]:
-        """The numbers of patterns, new or known."""
-        return frozenset([self._add(pattern) for pattern in patterns])
-
-    def _add(self, pattern: str) -> int:
-        number = self.numbers.get(pattern)
-        if number is not None:
-            return number
-        number = self.numbers[pattern] = len(self._patterns)
-        self._patterns.append(pattern)
-        pieces = probes(pattern)
-        if pieces != (pattern,):
-            self._gapped[number] = compile_pattern(pattern)
-        for piece in pieces:
-            probe = self._probes.get(piece)
-            if probe is None:
-                probe = self._probes[piece] = self._set.Add(piece)
-                self._means.append([])
-            self._means[probe].append(number)
-        return number
-
-    def compile(self) -> None:
-        """No more patterns."""
-        if self._probes:
-            self._set.Compile()
-
-    def found(self, text: str) -> frozenset[int]:
-        """The numbers of the patterns that occur in a text."""
-        hits = self._match(text)
-        if not hits:
-            return frozenset()
-        found = set()
-        for probe in hits:
-            for number in self._means[probe]:
-                gapped = self._gapped.get(number)
-                if gapped is None or gapped.search(text):
-                    found.add(number)
-        return frozenset(found)
-
-    @cached_property
-    def _match(self) -> Any:
-        return self._set.Match if self._probes else lambda text: ()
+    def _places(self, look: Look, code: int | None, digit: int | None) -> list[int]:
+        """The entries worth a try, in order."""
+        sure = look.open()
+        places: set[int] = set()
+        for key in {None, code, digit}:
+            places.update(self._textless.get(key, ()))
+        by_pattern = self._by_pattern
+        for numbers in (sure, look.maybe or ()):
+            for number in numbers:
+                some = by_pattern.get(number)
+                if some is not None:
+                    places.update(some)
+        return sorted(places)
 
 
 def holds(when: When, case: Case) -> bool:
-    """Do all conditions but text and origin hold."""
+    """Do all conditions but the text hold."""
     reply = case.reply
     if when.receivers and (case.receiver or ANYWHERE) not in when.receivers:
         return False
     if when.codes and reply.code not in when.codes and reply.digit not in when.codes:
         return False
-    if when.enhanced and not _enhanced(when.enhanced, reply.status):
+    if when.origins.isdisjoint(case.origins):
+        return False
+    return _rest(when, reply.status, case)
+
+
+def _rest(when: When, status: str | None, case: Case) -> bool:
+    """Do enhanced code, stage and host hold."""
+    if when.enhanced and not _enhanced(when.enhanced, status):
         return False
     if when.stages and case.stage not in when.stages:
         return False
-    return not when.mx or any(suffix in when.mx for suffix in _parents(case.mx or ""))
+    return not when.mx or any(suffix in when.mx for suffix in parents(case.mx or ""))
 
 
 def _enhanced(wanted: frozenset[str], status: str | None) -> bool:
@@ -190,7 +169,7 @@ def _enhanced(wanted: frozenset[str], status: str | None) -> bool:
     return status in wanted or subject in wanted or status[:2] in wanted
 
 
-def _parents(host: str) -> Iterator[str]:
+def parents(host: str) -> Iterator[str]:
     """A host name and everything it lies under."""
     host = host.lower().rstrip(".")
     while host:

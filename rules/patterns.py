@@ -10,7 +10,7 @@ from typing import Any
 
 import re2
 
-__all__ = ["MAX_PATTERN", "compile_pattern", "fault", "options"]
+__all__ = ["MAX_PATTERN", "compile_pattern", "fault", "options", "pattern_set"]
 
 MAX_PATTERN = 1000
 
@@ -28,6 +28,18 @@ def options() -> Any:
 def compile_pattern(pattern: str) -> Any:
     """The compiled pattern; offers `search`."""
     return re2.compile(pattern, options())
+
+
+def pattern_set(memory: int, pattern: str | None = None) -> Any:
+    """A set that tells which of its patterns occur; with `pattern`: of that one, ready to use."""
+    chosen = options()
+    chosen.never_capture = True
+    chosen.max_mem = memory
+    made = re2.Set.SearchSet(chosen)
+    if pattern is not None:
+        made.Add(pattern)
+        made.Compile()
+    return made
 
 
 def fault(pattern: str) -> str | None:

@@ -1,142 +1,211 @@
-"""The part of a pattern that a pattern set can try cheaply.
+"""Literal texts that tell where a pattern may occur, so that thousands of patterns cost one look.
 
-A gap such as `.{0,40}` or `\\S+` makes the automaton of a set remember how far it has come, for
-each pattern by itself: its number of states explodes. So a set gets only the longest gapless
-stretch of each alternative, its *probe*; where a probe is found the whole pattern is tried.
+A set of plain literals is a small automaton, however many there are. A set of whole patterns is
+not: each alternative and each gap multiplies its states, and every text met for the first time
+has to build new ones. So the set gets literals only, and a pattern that is more than its literals
+is tried by itself, but only where one of them was found.
 
-Contract: whenever the pattern matches a text, at least one of its probes does. A pattern without
-gaps is its own probe.
-Failure: none; a pattern that cannot be taken apart is its own probe.
+Contract: `probe` returns literals (lower case) of which at least one occurs, without regard to
+case, in every text that the pattern matches; `exact` says that the reverse holds too. It presumes
+a normalised text: blanks are the only white space, and never two in a row.
+Failure: none; a pattern that cannot be taken apart has no literals and must always be tried.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from itertools import product
 
-__all__ = ["probes"]
+__all__ = ["Probe", "probe"]
+
+MOST = 160  # literals that one pattern may stand for
+SHORTEST = 3  # of a literal that is worth a look
+
+Texts = frozenset[str]
+_EMPTY: Texts = frozenset({""})
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What to look for instead of a pattern."""
+
+    literals: Texts
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is known about a part of a pattern.
+
+    `whole`: every text it matches, if these are few. `needs`: one of these is in every text it
+    matches. `firm`: it matches wherever one of `whole` stands (no anchors, no word boundaries).
+    """
+
+    whole: Texts | None = None
+    needs: Texts | None = None
+    firm: bool = True
+
+    @property
+    def best(self) -> Texts | None:
+        """What is needed at least."""
+        return _better(self.needs, self.whole)
+
 
 _ATOM = re.compile(
-    r"""(?x)
-    (?P<atom> \\(?:[pP]\{[^}]*\}|x\{[^}]*\}|x[0-9A-Fa-f]{2}|.)
-      | \[\^?\]?(?:\[:\w+:\]|\\.|[^\]\\])*\]
-      | [^()|] )
-    (?P<times> (?:[*+?]|\{[0-9]+(?:,[0-9]*)?\})\??)?"""
+    r"""(?xs)
+    \\Q(?P<quoted>.*?)(?:\\E|$)
+    | \\(?P<escape> [pP](?:\{[^}]*\}|.) | x\{[0-9A-Fa-f]+\} | x[0-9A-Fa-f]{2} | . )
+    | (?P<klass> \[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\] )
+    | (?P<plain> . )"""
 )
-_WIDE = {".", "\\S", "\\w", "\\W", "\\D", "\\C"}
-_LITERAL = re.compile(r"[A-Za-z0-9 \-_@#:;,'\"/<>=&%!~]|[^\x00-\x7f]|\\[^A-Za-z0-9]")
-SHORTEST = 3
+_TIMES = re.compile(r"(?P<times>[*+?]|\{(?P<low>[0-9]+)(?:,(?P<high>[0-9]*))?\})\??")
+_GROUP = re.compile(r"\((?:\?(?:P?<\w+>|:))?")
 
 
-class _Piece(NamedTuple):
-    text: str
-    weight: int  # letters that must occur
-    gap: bool
+def probe(pattern: str) -> Probe:
+    """The literals of a pattern."""
+    pattern = pattern.removeprefix("(?i)")  # every pattern is
+    try:
+        part, end = _alternatives(pattern, 0)
+    except ValueError:
+        return Probe(frozenset(), False)
+    if end != len(pattern):
+        return Probe(frozenset(), False)
+    if part.whole is not None and "" not in part.whole:
+        return Probe(_shortest_only(part.whole) if part.firm else part.whole, part.firm)
+    best = part.best
+    if best is None or _weight(best) < SHORTEST:
+        return Probe(frozenset(), False)
+    return Probe(best, False)
 
 
-def probes(pattern: str) -> tuple[str, ...]:
-    """What to look for in a set instead of the pattern."""
-    if pattern.startswith("(?") and not pattern.startswith("(?:"):
-        return (pattern,)
-    chosen = []
-    gapped = False
-    for branch in _branches(pattern):
-        pieces = list(_pieces(branch))
-        gapped = gapped or any(piece.gap for piece in pieces)
-        best = _longest(pieces)
-        if best is None:
-            return (pattern,)
-        chosen.append(best)
-    return tuple(dict.fromkeys(chosen)) if gapped else (pattern,)
+def _alternatives(pattern: str, start: int) -> tuple[_Part, int]:
+    part, position = _sequence(pattern, start)
+    while position < len(pattern) and pattern[position] == "|":
+        other, position = _sequence(pattern, position + 1)
+        part = _either(part, other)
+    return part, position
 
 
-def _longest(pieces: list[_Piece]) -> str | None:
-    best, weight = "", 0
-    text, total = "", 0
-    for piece in [*pieces, _Piece("", 0, True)]:
-        if not piece.gap:
-            text, total = text + piece.text, total + piece.weight
+def _sequence(pattern: str, start: int) -> tuple[_Part, int]:
+    whole, needs, firm, broken = _EMPTY, None, True, False
+    position = start
+    while position < len(pattern) and pattern[position] not in "|)":
+        part, position = _repeated(pattern, position)
+        firm = firm and part.firm
+        if part.whole is not None and len(whole) * len(part.whole) <= MOST:
+            whole = frozenset(map("".join, product(whole, part.whole)))
             continue
-        if total > weight:
-            best, weight = text, total
-        text, total = "", 0
-    return best if weight >= SHORTEST else None
+        broken = True
+        needs = _better(_better(needs, whole), part.best)
+        whole = part.whole if part.whole is not None else _EMPTY
+    if broken:
+        return _Part(None, _better(needs, whole), firm), position
+    return _Part(whole, needs, firm), position
 
 
-def _branches(pattern: str) -> list[str]:
-    """The alternatives of the outermost level."""
-    found, depth, start = [], 0, 0
-    for position, sign in _signs(pattern):
-        if sign == "(":
-            depth += 1
-        elif sign == ")":
-            depth -= 1
-        elif depth == 0:
-            found.append(pattern[start:position])
-            start = position + 1
-    return [*found, pattern[start:]]
+def _repeated(pattern: str, start: int) -> tuple[_Part, int]:
+    """One atom or group, with its quantifier."""
+    part, position = _single(pattern, start)
+    times = _TIMES.match(pattern, position)
+    if times is None:
+        return part, position
+    blank = part.whole == frozenset({" "})
+    sign = times["times"]
+    if sign == "?" or (sign == "*" and blank):
+        part = _either(part, _Part(_EMPTY))
+    elif sign == "+" and blank:
+        pass  # never two blanks in a row
+    elif sign == "+" or (times["low"] and int(times["low"]) > 0):
+        part = _Part(None, part.best, part.firm)
+    else:
+        part = _Part(None, None, part.firm)
+    return part, times.end()
 
 
-def _signs(pattern: str) -> Iterator[tuple[int, str]]:
-    """Parentheses and bars that are not escaped or inside a class."""
-    position = 0
-    while position < len(pattern):
-        if pattern[position] in "()|":
-            yield position, pattern[position]
-            position += 1
-            continue
-        atom = _ATOM.match(pattern, position)
-        position = atom.end() if atom else position + 1
+def _single(pattern: str, start: int) -> tuple[_Part, int]:
+    if pattern[start] == "(":
+        opening = _GROUP.match(pattern, start)
+        if opening is None or (pattern.startswith("(?", start) and opening.end() == start + 1):
+            raise ValueError("flags")
+        part, position = _alternatives(pattern, opening.end())
+        if position >= len(pattern):
+            raise ValueError("open group")
+        return part, position + 1
+    atom = _ATOM.match(pattern, start)
+    if atom is None:
+        raise ValueError("no atom")
+    if atom["quoted"] is not None:
+        return _Part(frozenset({_fold(atom["quoted"])})), atom.end()
+    if atom["klass"]:
+        return _Part(_members(atom["klass"])), atom.end()
+    if atom["escape"]:
+        return _escape(atom["escape"]), atom.end()
+    plain = atom["plain"]
+    if plain in "^$":
+        return _Part(_EMPTY, firm=False), atom.end()
+    return _Part(None if plain == "." else frozenset({_fold(plain)})), atom.end()
 
 
-def _pieces(branch: str) -> Iterator[_Piece]:
-    """Atoms and whole groups of an alternative, each with its quantifier."""
-    position = 0
-    while position < len(branch):
-        if branch[position] == "(":
-            end = _closing(branch, position)
-            body = branch[position:end]
-            times = re.compile(r"(?:[*+?]|\{[0-9]+(?:,[0-9]*)?\})?\??").match(branch, end)
-            tail = times[0] if times else ""
-            gap = tail[:1] in ("*", "+", "{") or any(
-                piece.gap for part in _branches(_inner(body)) for piece in _pieces(part)
-            )
-            weight = 0 if tail[:1] == "?" else 1
-            yield _Piece(body + tail, weight, gap)
-            position = end + len(tail)
-            continue
-        atom = _ATOM.match(branch, position)
-        if atom is None:
-            yield _Piece(branch[position], 0, True)
-            position += 1
-            continue
-        yield _single(atom)
-        position = atom.end()
+def _escape(sign: str) -> _Part:
+    if sign == "s":
+        return _Part(frozenset({" "}))
+    if sign in "bBAz":
+        return _Part(_EMPTY, firm=False)
+    if sign[0].isalnum():
+        return _Part()  # a class, or a character by its number
+    return _Part(frozenset({_fold(sign)}))
 
 
-def _single(atom: re.Match[str]) -> _Piece:
-    text, times = atom["atom"], atom["times"] or ""
-    wide = text in _WIDE or text.startswith("[^")
-    gap = wide and times[:1] in ("*", "+", "{")
-    gap = gap or times.startswith("{")
-    literal = bool(_LITERAL.fullmatch(text)) and times[:1] not in ("?", "*")
-    return _Piece(atom[0], 1 if literal else 0, gap)
+def _members(klass: str) -> Texts | None:
+    """The characters of a small class."""
+    inner = klass[1:-1]
+    if inner.startswith("^") or len(inner) > 8 or re.search(r"\[:|\\[0-9A-Za-z]|.-.", inner):
+        return None
+    return frozenset(_fold(sign) for sign in inner.replace("\\", "")) or None
 
 
-def _inner(group: str) -> str:
-    body = group[1:-1]
-    prefix = re.match(r"\?(?:P?<\w+>|[a-zA-Z\-]*:)", body)
-    return body[prefix.end() :] if prefix else body
+def _either(first: _Part, second: _Part) -> _Part:
+    whole: Texts | None = None
+    if first.whole is not None and second.whole is not None:
+        whole = first.whole | second.whole
+        if len(whole) > MOST:
+            whole = None
+    needs: Texts | None = None
+    if first.best is not None and second.best is not None:
+        needs = first.best | second.best
+        if len(needs) > MOST:
+            needs = None
+    return _Part(whole, needs, first.firm and second.firm)
 
 
-def _closing(text: str, start: int) -> int:
-    depth = 0
-    for position, sign in _signs(text[start:]):
-        if sign == "(":
-            depth += 1
-        elif sign == ")":
-            depth -= 1
-            if depth == 0:
-                return start + position + 1
-    return len(text)
+def _better(first: Texts | None, second: Texts | None) -> Texts | None:
+    """The set whose shortest text is longer; None is worth nothing."""
+    if second is None or "" in second:
+        return first
+    if first is None or "" in first:
+        return second
+    one, two = _weight(first), _weight(second)
+    if one != two:
+        return first if one > two else second
+    return first if len(first) <= len(second) else second
+
+
+def _weight(texts: Texts) -> int:
+    """How telling the least telling text is; a Chinese sign tells more than a Latin letter."""
+    return min(len(text) if text.isascii() else len(text.encode()) for text in texts)
+
+
+def _shortest_only(texts: Texts) -> Texts:
+    """Without texts that contain another one of them."""
+    kept: list[str] = []
+    for text in sorted(texts, key=len):
+        if not any(short in text for short in kept):
+            kept.append(text)
+    return frozenset(kept)
+
+
+def _fold(text: str) -> str:
+    """One spelling for texts that differ in case; beyond ASCII the set takes care of it."""
+    return text.lower() if text.isascii() else text

@@ -41,14 +41,15 @@ _CODE = re.compile(r"([2-5][0-9][0-9])(?![0-9A-Za-z_.])([ \-]?) ?")
 _LEADING = re.compile(
     r"[#(\[]{0,2}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])[)\]]{0,2}[\s:;,\-_]*"
 )
-_INSIDE = re.compile(r"(?:^|[\s(#\[;:])([245]\.[0-7]\.[0-9]{1,3})(?=[\s)\];:,]|$)")
+# the look-behinds stand after the first character: so the search can skip to where one can begin
+_INSIDE = re.compile(r"[245](?<![^\s(#\[;:].)\.[0-7]\.[0-9]{1,3}(?=[\s)\];:,]|$)")
 _BREAK = re.compile(r"\\r\\n|\\n|\\r")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]+")
-_ADDRESS = re.compile(r"""(?:"[^"]{0,64}"|[^\s<>()\[\]"',;:=]{1,64})@[^\s<>()\[\]"',;:=]{1,255}""")
-_IP = re.compile(
-    r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])"
-    r"|(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{1,4}(?![0-9A-Fa-f:])"
-)
+_LOCAL_PART = re.compile(r"""[^\s<>()\[\]"',;:=]{1,64}""")
+_DOMAIN = re.compile(r"""[^\s<>()\[\]"',;:=@]{1,255}""")
+_IPV4 = re.compile(r"[0-9](?<![0-9.].)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![0-9])")
+_IPV6 = re.compile(r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{1,4}(?![0-9A-Fa-f:])")
+_WRAPPED = re.compile(r"host |smtp|SMTP|said|returned|responded|answered")
 _SUFFIX = re.compile(r" ?\(in reply to ([A-Za-z ]{2,40})\)$")
 _PREFIX = re.compile(
     r"""(?ix)^ (?: delivery[ ]temporarily[ ]suspended:[ ] | Protocol[ ]error:[ ] )*
@@ -79,15 +80,17 @@ _STAGE = (
 
 def read(reply: str) -> Reply:
     """Take a reply apart."""
-    line = reply[:LIMIT]
+    line = reply if len(reply) <= LIMIT else reply[:LIMIT]
+    folded = "\n" in line
     if "\\" in line:
-        line = _BREAK.sub(" ", line)
+        line = _BREAK.sub("\n", line)
+        folded = folded or "\n" in line
     line = " ".join(line.split())
     if not line.isprintable():
         line = " ".join(_CONTROL.sub(" ", line).split())
     stage = None
     head = _CODE.match(line)
-    if head is None or line.endswith(")"):
+    if head is None or "(in reply to " in line:
         line, stage = _unwrap(line, head is None)
         head = _CODE.match(line)
     code = int(head[1]) if head else None
@@ -96,7 +99,7 @@ def read(reply: str) -> Reply:
     enhanced = leading[1] if leading else None
     if leading:
         rest = rest[leading.end() :]
-    if head and (head[2] == "-" or "\n" in reply):
+    if head and (folded or head[2] == "-"):
         rest = _repeated(head[1], enhanced).sub(" ", rest).strip()
     if enhanced is None:
         enhanced = _inside(rest, code)
@@ -109,8 +112,36 @@ def read(reply: str) -> Reply:
 def _mask(text: str) -> str:
     """Hide what names a mailbox or a host: a rule must not depend on it."""
     if "@" in text:
-        text = _ADDRESS.sub("x@x.x", text)
-    return _IP.sub("0.0.0.0", text)
+        text = _without_mailboxes(text)
+    if text.count(".") >= 3:
+        text = _IPV4.sub("0.0.0.0", text)
+    if text.count(":") >= 3:
+        text = _IPV6.sub("0.0.0.0", text)
+    return text
+
+
+def _without_mailboxes(text: str) -> str:
+    parts: list[str] = []
+    done = 0
+    at = text.find("@")
+    while at >= 0:
+        domain = _DOMAIN.match(text, at + 1)
+        start = _local_part(text, done, at) if domain else at
+        if domain and start < at:
+            parts += (text[done:start], "x@x.x")
+            done = domain.end()
+        at = text.find("@", max(done, at + 1))
+    parts.append(text[done:])
+    return "".join(parts)
+
+
+def _local_part(text: str, low: int, at: int) -> int:
+    """Where the local part before an @ begins; the @ itself if there is none."""
+    if text[at - 1 : at] == '"':
+        quote = text.rfind('"', max(low, at - 66), at - 1)
+        return quote if quote >= 0 else at
+    back = _LOCAL_PART.match(text[max(low, at - 64) : at][::-1])
+    return at - back.end() if back else at
 
 
 def _inside(text: str, code: int | None) -> str | None:
@@ -118,8 +149,8 @@ def _inside(text: str, code: int | None) -> str | None:
     found = _INSIDE.search(text)
     if found is None:
         return None
-    marked = found[0][0] in "(#["
-    return found[1] if marked or code is None or int(found[1][0]) == code // 100 else None
+    marked = text[found.start() - 1 : found.start()] in ("(", "#", "[")
+    return found[0] if marked or code is None or int(found[0][0]) == code // 100 else None
 
 
 @functools.lru_cache(maxsize=256)
@@ -136,7 +167,7 @@ def _unwrap(line: str, codeless: bool) -> tuple[str, str | None]:
     if suffix:
         line = line[: len(line) - len(suffix[0])]
         stage = _stage_of(suffix[1])
-    prefix = _PREFIX.match(line) if codeless else None
+    prefix = _PREFIX.match(line) if codeless and _WRAPPED.search(line) else None
     if prefix:
         line = line[prefix.end() :]
         if prefix["after"]:

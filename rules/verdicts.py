@@ -9,22 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from rules.captures import typed
-from rules.hints import LONGEST, TRIGGERS, recipients, spoken
-from rules.matching import Case, Matcher, View
+from rules.hints import LONGEST, TRIGGER, recipients, spoken
+from rules.matching import Case, Matcher
 from rules.model import Rule, RuleSet
 from rules.patterns import compile_pattern
 from rules.taxonomy import CATEGORIES, UNKNOWN
+from rules.texts import Look
 from rules.verdict import Flag, Verdict
 
-__all__ = ["LATER", "NEVER", "Judge"]
+__all__ = ["LATER", "NEVER", "Decision", "Judge"]
 
 # phrase lists that feed the flags
 LATER = "speaks.later"
 NEVER = "speaks.never"
 _EMPTY: Mapping[str, str | int | float] = MappingProxyType({})
+
+
+class Decision(NamedTuple):
+    """What follows from a view and its tries alone, without reading the text again."""
+
+    rule: Rule | None
+    flags: tuple[Flag, ...]
+    timed: bool  # the text may speak of a wait
+    verdict: Verdict | None  # if nothing is left to be read from the text
 
 
 class Judge:
@@ -34,10 +44,10 @@ class Judge:
         self._later = ruleset.words(LATER)
         self._never = ruleset.words(NEVER)
         # patterns that the matcher is to look for on the judge's behalf
-        self.words = (*self._later, *self._never, *TRIGGERS)
+        self.words = (*self._later, *self._never, TRIGGER)
         self._passing: frozenset[int] = frozenset()
         self._lasting: frozenset[int] = frozenset()
-        self._triggers: frozenset[int] = frozenset()
+        self._trigger: frozenset[int] = frozenset()
         self._captures: dict[str, list[tuple[str, Any]]] = {
             rule.id: [(kind, compile_pattern(p.text)) for kind, p in rule.captures.items()]
             for rule in ruleset.rules
@@ -48,23 +58,26 @@ class Judge:
         """Take over the numbers under which the matcher finds the judge's words."""
         self._passing = matcher.number(self._later)
         self._lasting = matcher.number(self._never)
-        self._triggers = matcher.number(TRIGGERS)
+        self._trigger = matcher.number((TRIGGER,))
 
-    def plain(self, view: View, rule: Rule | None) -> bool:
-        """Is the verdict the same for every case of this view: nothing is read from its text."""
-        return rule is None or (
-            rule.id not in self._captures
-            and rule.category != "flow.recipients"
-            and self._triggers.isdisjoint(view.found)
-        )
-
-    def verdict(self, case: Case, view: View, rule: Rule | None, dsn: str | None) -> Verdict:
-        """The verdict that a winning rule (or none) gives."""
-        reply = case.reply
+    def decide(self, case: Case, look: Look, rule: Rule | None) -> Decision:
+        """What the winning rule (or none) comes to, as far as the view tells."""
         if rule is None:
-            return _unknown(case)
-        flags = self._flags(case, view, rule)
-        wait, words = self._wait(case, view, rule)
+            flags: tuple[Flag, ...] = ("enhanced_mismatch",) if case.reply.mismatch else ()
+            return Decision(None, flags, False, _unknown(case, flags))
+        flags = self._flags(case, look, rule)
+        timed = _may_wait(case, rule) and look.any(self._trigger)
+        decision = Decision(rule, flags, timed, None)
+        if timed or rule.id in self._captures or rule.category == "flow.recipients":
+            return decision
+        return decision._replace(verdict=self.verdict(case, decision, None))
+
+    def verdict(self, case: Case, decision: Decision, dsn: str | None) -> Verdict:
+        """The verdict on a case that has been decided."""
+        rule, flags, timed, known = decision
+        if rule is None or (known is not None and dsn is None):
+            return known or _unknown(case, flags)
+        wait, words = _wait(case, rule, timed)
         return Verdict(
             category=rule.category,
             rule=rule.id,
@@ -76,36 +89,23 @@ class Judge:
             hint=words,
             captures=self._captured(case, rule),
             flags=flags,
-            code=reply.code,
-            enhanced=reply.enhanced,
+            code=case.reply.code,
+            enhanced=case.reply.enhanced,
         )
 
-    def _flags(self, case: Case, view: View, rule: Rule) -> tuple[Flag, ...]:
+    def _flags(self, case: Case, look: Look, rule: Rule) -> tuple[Flag, ...]:
         flags: list[Flag] = []
         nature = CATEGORIES[rule.category].nature
         digit = case.reply.digit
-        if digit == 5 and (nature == "temporary" or not self._passing.isdisjoint(view.found)):
+        if digit == 5 and (nature == "temporary" or look.any(self._passing)):
             flags.append("temporary_text_permanent_code")
-        if digit == 4 and (nature == "permanent" or not self._lasting.isdisjoint(view.found)):
+        if digit == 4 and (nature == "permanent" or look.any(self._lasting)):
             flags.append("permanent_text_temporary_code")
         if case.reply.mismatch:
             flags.append("enhanced_mismatch")
         if rule.vague:
             flags.append("vague")
         return tuple(flags)
-
-    def _wait(self, case: Case, view: View, rule: Rule) -> tuple[float | None, str | None]:
-        digit = case.reply.digit
-        passing = digit == 5 and CATEGORIES[rule.category].nature == "temporary"
-        words = None
-        if (digit in (4, None) or passing) and not self._triggers.isdisjoint(view.found):
-            hint = spoken(case.reply.text)
-            if hint and hint.seconds is not None:
-                return hint.seconds, hint.words
-            words = hint.words if hint else None
-        if rule.retry is not None:
-            return min(rule.retry, LONGEST), words or f"rule {rule.id}"
-        return None, words
 
     def _captured(self, case: Case, rule: Rule) -> Mapping[str, str | int | float]:
         patterns = self._captures.get(rule.id, ())
@@ -124,7 +124,7 @@ class Judge:
         return MappingProxyType(found) if found else _EMPTY
 
 
-def _unknown(case: Case) -> Verdict:
+def _unknown(case: Case, flags: tuple[Flag, ...]) -> Verdict:
     known = CATEGORIES[UNKNOWN]
     return Verdict(
         category=UNKNOWN,
@@ -133,10 +133,26 @@ def _unknown(case: Case) -> Verdict:
         scope=known.scope,
         stance=known.stance,
         suppress=False,
-        flags=("enhanced_mismatch",) if case.reply.mismatch else (),
+        flags=flags,
         code=case.reply.code,
         enhanced=case.reply.enhanced,
     )
+
+
+def _may_wait(case: Case, rule: Rule) -> bool:
+    """A permanent refusal may speak of a wait only where its meaning is a passing one."""
+    digit = case.reply.digit
+    return digit in (4, None) or (digit == 5 and CATEGORIES[rule.category].nature == "temporary")
+
+
+def _wait(case: Case, rule: Rule, timed: bool) -> tuple[float | None, str | None]:
+    hint = spoken(case.reply.text) if timed else None
+    if hint and hint.seconds is not None:
+        return hint.seconds, hint.words
+    words = hint.words if hint else None
+    if rule.retry is not None:
+        return min(rule.retry, LONGEST), words or f"rule {rule.id}"
+    return None, words
 
 
 def _digit(case: Case, dsn: str | None) -> int | None:

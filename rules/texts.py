@@ -1,0 +1,113 @@
+"""Which patterns occur in a text: thousands of them for one look, and a few tries.
+
+Contract: `Texts.look` finds the literals of all patterns in one pass; the `Look` then answers for
+one pattern at a time whether it occurs. Looks with the same `hits` differ in the answers of
+`tried` patterns only.
+Failure: none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import re2
+
+from rules.patterns import pattern_set
+from rules.probe import probe
+
+__all__ = ["Look", "Texts"]
+
+
+class Texts:
+    """All patterns of a rule set, by number."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self.literals: dict[str, int] = {}
+        self.exact: list[list[int]] = []  # literal → patterns that occur where it does
+        self.maybe: list[list[int]] = []  # literal → patterns that may
+        self.always: list[int] = []  # patterns without literals
+        self.tries: dict[int, Any] = {}
+        self._set = pattern_set(1 << 27)
+        self._match: Any = None
+
+    def add(self, patterns: Iterable[str]) -> frozenset[int]:
+        """The numbers of patterns, new or known."""
+        return frozenset([self._add(pattern) for pattern in patterns])
+
+    def _add(self, pattern: str) -> int:
+        number = self.numbers.get(pattern)
+        if number is not None:
+            return number
+        number = self.numbers[pattern] = len(self.numbers)
+        found = probe(pattern)
+        if not found.literals:
+            self.always.append(number)
+        if not found.exact:
+            self.tries[number] = pattern_set(1 << 23, pattern)._set.Match
+        for literal in sorted(found.literals):
+            (self.exact if found.exact else self.maybe)[self._literal(literal)].append(number)
+        return number
+
+    def _literal(self, literal: str) -> int:
+        place = self.literals.get(literal)
+        if place is None:
+            place = self.literals[literal] = self._set.Add(re2.escape(literal))
+            self.exact.append([])
+            self.maybe.append([])
+        return place
+
+    def compile(self) -> None:
+        """No more patterns."""
+        if self.literals:
+            self._set.Compile()
+            self._match = self._set._set.Match
+
+    def look(self, text: str) -> Look:
+        """One pass over a text."""
+        encoded = text.encode("utf-8", "replace")
+        return Look(self, encoded, tuple(self._match(encoded)) if self._match else ())
+
+
+class Look:
+    """What has been seen of one text so far."""
+
+    __slots__ = ("_encoded", "_sure", "_texts", "hits", "maybe", "tried")
+
+    def __init__(self, texts: Texts, encoded: bytes, hits: tuple[int, ...]) -> None:
+        self._texts = texts
+        self._encoded = encoded
+        self.hits = hits
+        self.maybe: set[int] | None = None
+        self.tried: dict[int, bool] = {}
+
+    def open(self) -> frozenset[int]:
+        """The patterns that surely occur; `maybe` then has those that may."""
+        exact, maybe = self._texts.exact, self._texts.maybe
+        sure: set[int] = set()
+        self.maybe = set(self._texts.always)
+        for place in self.hits:
+            sure.update(exact[place])
+            self.maybe.update(maybe[place])
+        self._sure = frozenset(sure)
+        return self._sure
+
+    def has(self, number: int) -> bool:
+        """Does the pattern occur. The look must be open."""
+        assert self.maybe is not None
+        return number in self._sure or (number in self.maybe and self.attempt(number))
+
+    def any(self, numbers: frozenset[int]) -> bool:
+        """Does one of these patterns occur."""
+        if not numbers.isdisjoint(self._sure):
+            return True
+        assert self.maybe is not None
+        return any(self.attempt(number) for number in sorted(numbers & self.maybe))
+
+    def attempt(self, number: int) -> bool:
+        """Try a pattern that is more than its literals."""
+        known = self.tried.get(number)
+        if known is None:
+            known = self.tried[number] = bool(self._texts.tries[number](self._encoded))
+        return known
