@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from policyd.sample import texts
 from policyd.sample.cast import CAST, OUR_ADDRESS, Host, Incident, Receiver
 
 __all__ = ["DAY", "TARGET", "main", "play", "render"]
@@ -67,6 +68,7 @@ def play(seed: int = _SEED) -> list[Line]:
     for message in sorted(_messages(rng), key=lambda message: message.at):
         _arrive(log, rng, message)
         _deliver(log, rng, message)
+    _circular(log, rng)
     return sorted(line for line in log.lines if line.at < 24 * _HOUR)
 
 
@@ -147,6 +149,40 @@ def _deliver(log: _Log, rng: Random, message: Message) -> None:
         age = at - message.at
         at += min(max(age, _BACKOFF), _BACKOFF_MAX) + rng.random() * 300
         attempt += 1
+
+
+def _circular(log: _Log, rng: Random) -> None:
+    """Messages to many at once, at a receiver that takes ten at a time."""
+    receiver = next(receiver for receiver in CAST if receiver.name == "barracuda")
+    for hour in (9.2, 13.4, 17.9):
+        at, domain = hour * _HOUR, receiver.domains[0]
+        rcpts = [f"member{number}@{domain}" for number in range(1, 15)]
+        one = Message(at, "t", receiver, domain, rcpts[0], _queue_id(rng, at))
+        _arrive(log, rng, one)
+        for start, wait in ((0, 0.03), (10, 420.0)):
+            active = f"{one.qid}: from=<bounce@news.example.org>, size=3120, nrcpt={14 - start}"
+            log.add(at + wait, "qmgr", 1711, f"{active} (queue active)")
+            for number, rcpt in enumerate(rcpts[start:]):
+                _shared(log, one._replace(rcpt=rcpt), at + wait, refused=number >= 10)
+        log.add(at + 428.0, "qmgr", 1711, f"{one.qid}: removed")
+
+
+def _shared(log: _Log, message: Message, at: float, *, refused: bool) -> None:
+    """One recipient's line of a session that several recipients of a message share."""
+    host = message.receiver.hosts[0]
+    where = f"{host.name}[{host.address}]"
+    status, dsn, reason = "sent", "2.0.0", "250 Ok: queued as 5C0FFEE1"
+    if refused:
+        status, dsn = "deferred", "4.5.3"
+        reason = f"host {where} said: {texts.TOO_MANY} (in reply to RCPT TO command)"
+    age = max(0.0, at - message.at - 0.02)
+    log.add(
+        at + 3.2,
+        "smtp",
+        3077,
+        f"{message.qid}: to=<{message.rcpt}>, relay={where}:25, delay={_seconds(age + 3.2)}, "
+        f"delays={_seconds(age)}/0.01/0.9/2.3, dsn={dsn}, status={status} ({reason})",
+    )
 
 
 def _attempt(log: _Log, rng: Random, message: Message, at: float, attempt: int) -> str:

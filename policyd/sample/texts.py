@@ -20,6 +20,7 @@ __all__ = [
     "OLC_UNKNOWN",
     "POSTGREY",
     "TONLINE",
+    "TOO_MANY",
     "YAHOO_DISABLED",
     "YAHOO_TSS04",
 ]
@@ -87,3 +88,4 @@ OLC_UNKNOWN = (
 YAHOO_DISABLED = (
     "554 30 Sorry, your message to {rcpt} cannot be delivered. This mailbox is disabled (554.30)."
 )
+TOO_MANY = "452 4.5.3 Too many recipients (limit is 10 per message)"
