@@ -27,6 +27,7 @@ __all__ = ["ReleaseSettings", "Releaser", "Run", "parse_queue", "run_command"]
 
 log = logging.getLogger(__name__)
 
+_AGAIN = 10.0  # seconds until a queue that could not be read is tried again
 _QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,30}\Z")
 
 Run = Callable[[tuple[str, ...], float], Awaitable[tuple[int, bytes]]]
@@ -184,13 +185,13 @@ class Releaser:
 
     async def _read_queue(self) -> None:
         while True:
-            await self.reconcile()
-            if self._settings.reconcile <= 0:
+            done = await self.reconcile()
+            if done and self._settings.reconcile <= 0:
                 return
-            await asyncio.sleep(self._settings.reconcile)
+            await asyncio.sleep(self._settings.reconcile if done else _AGAIN)
 
-    async def reconcile(self) -> None:
-        """Read the whole queue and make the book agree with it."""
+    async def reconcile(self) -> bool:
+        """Read the whole queue and make the book agree with it; False: it could not be read."""
         began = self._clock()
         try:
             code, listing = await self._run((*self._command, "-j"), 6 * self._timeout)
@@ -198,13 +199,14 @@ class Releaser:
             code, listing = -1, str(error).encode()
         if code:
             self._complain("cannot read the queue: %s", code)
-            return
+            return False
         queue = await asyncio.to_thread(lambda: list(parse_queue(listing)))
         controller, now = self._controller, self._clock()
         added, dropped = controller.reconcile(queue, self._receiver_of, began, now)
         self.counts["reconciled"] += 1
         self.counts["added"] += added
         self.counts["dropped"] += dropped
+        return True
 
     def _complain(self, message: str, *arguments: object) -> None:
         """Say it, but not more than once a minute."""

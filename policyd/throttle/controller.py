@@ -31,6 +31,7 @@ __all__ = ["Admission", "Controller"]
 _LANE_SCOPES = frozenset({"ip", "receiver", "account"})
 _LANE_ACTS = frozenset({"slow", "connections", "pause"})
 _STALE = 600.0  # evidence older than this is history, not news
+_ECHO = 60.0  # an echo from a lane that is free otherwise waits so long
 _IDLE_BUCKET = 2.0  # a bucket full for so long has nobody who fetches its tokens
 
 
@@ -151,7 +152,7 @@ class Controller:
         if outcome == "held":
             self._observe_hold(evidence, now)
         elif outcome == "suspended":
-            self._count("echo")
+            self._observe_echo(evidence, now)
         elif outcome == "tried":
             self._observe_host(evidence, now)
         elif outcome != "probe" and evidence.receiver != "local":
@@ -187,6 +188,20 @@ class Controller:
         message = self._message(evidence, now)
         message.lines += 1
         self.book.wait(message, lane, evidence.domain, now, now)
+
+    def _observe_echo(self, evidence: Evidence, now: float) -> None:
+        """Postfix tries nothing there for a while, for one message was refused at the door.
+
+        The receiver's own words: the message waits for its lane. Words of our own MTA (nobody
+        answered, no such name): Postfix knows better when to try again.
+        """
+        self._count("echo")
+        lane = self._lane_of(evidence) if evidence.origin == "remote" else None
+        if lane is None or not evidence.queue_id:
+            return
+        troubled = self.lane(lane, now).advance(now) != "free"
+        message = self._message(evidence, now)
+        self.book.wait(message, lane, evidence.domain, now, now if troubled else now + _ECHO)
 
     def _observe_host(self, evidence: Evidence, now: float) -> None:
         """One host of an attempt that goes on with the next host: the attempt is not over."""

@@ -70,8 +70,8 @@ class LaneState:
         "accepted",
         "act",
         "adjusted",
-        "episode",
         "entered",
+        "episode",
         "epoch",
         "granted",
         "held_total",
@@ -108,7 +108,7 @@ class LaneState:
         self.speed = Speed(settings, self.limits, now)
         self.patience = Patience()
         self.history = Accepted()
-        self.entered: dict[State, int] = {}  # how often, for the metrics
+        self.entered: dict[str, int] = {}  # how often, for the metrics
         self.epoch = 0
         self.episode = 0.0  # the refusal that began the present trouble; 0.0: none
         self.refused_at = 0.0
@@ -277,11 +277,7 @@ class LaneState:
             self.episode = now
         self.act = reaction.act
         if reaction.act == "connections":
-            self.window.refused(now, self.settings.explore)
-            if hint is None:  # fewer at a time; no stop
-                self._change(now)
-                self._enter("slowed", now)
-                return
+            self.window.refused(now, self.settings.longest_explore)
         elif reaction.act == "slow":
             self.speed.refused(self._taken(now), self.patience.good, now)
         stop = self.patience.first(reaction)

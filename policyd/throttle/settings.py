@@ -161,7 +161,8 @@ _NET = Reaction("pause", count=4, ratio=0.8, pause=30.0, factor=2.0, longest=900
 DEFAULT_REACTIONS: Mapping[str, Reaction] = MappingProxyType(
     {
         "flow.rate": _RATE,
-        "flow.connections": Reaction("connections", pause=1.0, longest=300.0),
+        # a stop as long as Postfix keeps idle sessions open: they count, too
+        "flow.connections": Reaction("connections", pause=2.2, factor=1.5, longest=300.0),
         "flow.quota": Reaction("pause", pause=600.0, factor=2.0, longest=14400.0),
         "flow.busy": _BUSY,
         "reputation.*": _BLOCK,

@@ -15,6 +15,8 @@ from policyd.throttle.settings import WindowSettings
 
 __all__ = ["Attempt", "Window"]
 
+_FIRST_EXPLORE = 1.0  # idle sessions count, too: the first refusals tell too little
+_SELDOM = 4.0
 _WAITING = 64  # closed attempts per domain that may wait for their log line
 
 
@@ -141,15 +143,15 @@ class Window:
         if self.taken > self._settings.settled and self.open >= self.limit / 2:
             self.limit = min(self.limit + 1, self._settings.largest)
 
-    def refused(self, now: float, gap: float) -> None:
+    def refused(self, now: float, longest: float) -> None:
         """The receiver counts connections: allow as many as were not refused."""
         self._base, self._refusals = self.open + 1, 0
         if self.cap is not None:
             self._base = min(self._base, self.cap)
         if self.explore_gap == 0.0:
-            self.explore_gap = gap / 2
+            self.explore_gap = _FIRST_EXPLORE
         elif self.explored:
-            self.explore_gap = min(self.explore_gap * 2, 3600.0)
+            self.explore_gap = min(self.explore_gap * _SELDOM, longest)
         self.explored = False
         self.explore_at = now + self.explore_gap
         self.refused_again()
