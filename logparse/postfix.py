@@ -165,8 +165,10 @@ def records(
     at = find(b": to=")
     while at >= 0:
         begin = rfind(b"\n", start, at) + 1 or start
-        while ends and ends[-1][0] < begin:
-            yield ends.pop()[1]
+        while ends and ends[-1][0] <= begin:
+            place, line = ends.pop()
+            if place < begin:  # else it is this very line, whose sender has ": to=" in it
+                yield line
         record = (sent(block, begin) if short else None) or match(block, begin)
         if record is not None:
             start = record.end()
