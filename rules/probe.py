@@ -32,6 +32,7 @@ class Probe:
 
     literals: Texts
     exact: bool
+    also: Texts = frozenset()  # if not empty: one of these occurs beside, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,19 @@ class _Part:
     """What is known about a part of a pattern.
 
     `whole`: every text it matches, if these are few. `needs`: one of these is in every text it
-    matches. `firm`: it matches wherever one of `whole` stands (no anchors, no word boundaries).
+    matches, for each of these sets. `firm`: it matches wherever one of `whole` stands (no anchors,
+    no word boundaries).
     """
 
     whole: Texts | None = None
-    needs: Texts | None = None
+    needs: tuple[Texts, ...] = ()
     firm: bool = True
 
     @property
-    def best(self) -> Texts | None:
-        """What is needed at least."""
-        return _better(self.needs, self.whole)
+    def all_needs(self) -> tuple[Texts, ...]:
+        """Every set of which something occurs, the most telling one first."""
+        found = {texts for texts in (*self.needs, self.whole or _EMPTY) if "" not in texts}
+        return tuple(sorted(found, key=lambda texts: (-_weight(texts), len(texts), min(texts))))
 
 
 _ATOM = re.compile(
@@ -74,10 +77,10 @@ def probe(pattern: str) -> Probe:
         return Probe(frozenset(), False)
     if part.whole is not None and "" not in part.whole:
         return Probe(_shortest_only(part.whole) if part.firm else part.whole, part.firm)
-    best = part.best
-    if best is None or _weight(best) < SHORTEST:
+    telling = [texts for texts in part.all_needs if _weight(texts) >= SHORTEST]
+    if not telling:
         return Probe(frozenset(), False)
-    return Probe(best, False)
+    return Probe(telling[0], False, telling[1] if len(telling) > 1 else frozenset())
 
 
 def _alternatives(pattern: str, start: int) -> tuple[_Part, int]:
@@ -89,7 +92,8 @@ def _alternatives(pattern: str, start: int) -> tuple[_Part, int]:
 
 
 def _sequence(pattern: str, start: int) -> tuple[_Part, int]:
-    whole, needs, firm, broken = _EMPTY, None, True, False
+    whole, firm, broken = _EMPTY, True, False
+    needs: tuple[Texts, ...] = ()
     position = start
     while position < len(pattern) and pattern[position] not in "|)":
         part, position = _repeated(pattern, position)
@@ -98,10 +102,10 @@ def _sequence(pattern: str, start: int) -> tuple[_Part, int]:
             whole = frozenset(map("".join, product(whole, part.whole)))
             continue
         broken = True
-        needs = _better(_better(needs, whole), part.best)
+        needs += (whole, *part.needs)
         whole = part.whole if part.whole is not None else _EMPTY
     if broken:
-        return _Part(None, _better(needs, whole), firm), position
+        return _Part(None, (*needs, whole), firm), position
     return _Part(whole, needs, firm), position
 
 
@@ -118,9 +122,9 @@ def _repeated(pattern: str, start: int) -> tuple[_Part, int]:
     elif sign == "+" and blank:
         pass  # never two blanks in a row
     elif sign == "+" or (times["low"] and int(times["low"]) > 0):
-        part = _Part(None, part.best, part.firm)
+        part = _Part(None, part.all_needs, part.firm)
     else:
-        part = _Part(None, None, part.firm)
+        part = _Part(firm=part.firm)
     return part, times.end()
 
 
@@ -172,24 +176,11 @@ def _either(first: _Part, second: _Part) -> _Part:
         whole = first.whole | second.whole
         if len(whole) > MOST:
             whole = None
-    needs: Texts | None = None
-    if first.best is not None and second.best is not None:
-        needs = first.best | second.best
-        if len(needs) > MOST:
-            needs = None
+    needs: tuple[Texts, ...] = ()
+    if first.all_needs and second.all_needs:
+        either = first.all_needs[0] | second.all_needs[0]
+        needs = (either,) if len(either) <= MOST else ()
     return _Part(whole, needs, first.firm and second.firm)
-
-
-def _better(first: Texts | None, second: Texts | None) -> Texts | None:
-    """The set whose shortest text is longer; None is worth nothing."""
-    if second is None or "" in second:
-        return first
-    if first is None or "" in first:
-        return second
-    one, two = _weight(first), _weight(second)
-    if one != two:
-        return first if one > two else second
-    return first if len(first) <= len(second) else second
 
 
 def _weight(texts: Texts) -> int:

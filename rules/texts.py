@@ -27,6 +27,7 @@ class Texts:
         self.literals: dict[str, int] = {}
         self.exact: list[list[int]] = []  # literal → patterns that occur where it does
         self.maybe: list[list[int]] = []  # literal → patterns that may
+        self.also: dict[int, frozenset[int]] = {}  # one of these literals must occur beside
         self.always: list[int] = []  # patterns without literals
         self.tries: dict[int, Any] = {}
         self._set = pattern_set(1 << 27)
@@ -48,6 +49,8 @@ class Texts:
             self.tries[number] = pattern_set(1 << 23, pattern)._set.Match
         for literal in sorted(found.literals):
             (self.exact if found.exact else self.maybe)[self._literal(literal)].append(number)
+        if found.also:
+            self.also[number] = frozenset([self._literal(text) for text in sorted(found.also)])
         return number
 
     def _literal(self, literal: str) -> int:
@@ -80,17 +83,16 @@ class Look:
         self._encoded = encoded
         self.hits = hits
         self.maybe: set[int] | None = None
+        self._sure: frozenset[int] = frozenset()
         self.tried: dict[int, bool] = {}
 
     def open(self) -> frozenset[int]:
         """The patterns that surely occur; `maybe` then has those that may."""
-        exact, maybe = self._texts.exact, self._texts.maybe
-        sure: set[int] = set()
-        self.maybe = set(self._texts.always)
-        for place in self.hits:
-            sure.update(exact[place])
-            self.maybe.update(maybe[place])
-        self._sure = frozenset(sure)
+        texts = self._texts
+        self._sure = frozenset().union(*map(texts.exact.__getitem__, self.hits))
+        maybe = set(texts.always).union(*map(texts.maybe.__getitem__, self.hits))
+        also, hits = texts.also, frozenset(self.hits)
+        self.maybe = {n for n in maybe if n not in also or not also[n].isdisjoint(hits)}
         return self._sure
 
     def has(self, number: int) -> bool:
