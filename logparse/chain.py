@@ -1,8 +1,8 @@
 """The generations of one log as a chain: finding a marked place again, and what comes after it.
 
-Contract: looks at the file system anew at every call and keeps nothing. `live` must be asked
-before `after` or `newer`: a rotation in between then shows as an entry too many, never as one
-too few.
+Contract: looks at the file system anew at every call and keeps nothing. Rotation may be at work
+at any moment: names are compared before and after, files are compared with what was listed, and
+where they differ the answer is "ask again", never a guess.
 Failure: OSError where a file that is needed cannot be opened. Files that merely might have been of
 use (unreadable, broken, gone since) are passed over.
 """
@@ -10,12 +10,12 @@ use (unreadable, broken, gone since) are passed over.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from logparse.errors import LogError
 from logparse.generation import Generation, open_generation
 from logparse.mark import WEAK, Mark
-from logparse.rotated import Entry, rotated
+from logparse.rotated import TRIES, Entry, names, rotated
 
 __all__ = ["Chain"]
 
@@ -40,27 +40,19 @@ class Chain:
         """The generation that was marked, opened at the marked place; an empty one has no marks."""
         if not mark.size:
             return None
-        for entry in self._candidates(mark, previous):
-            same_file = (entry.dev, entry.ino) == (mark.dev, mark.ino)
-            try:
-                generation = open_generation(entry.path)
-            except FileNotFoundError:
-                continue
-            except (OSError, LogError):
-                if same_file:  # it is most likely the one: waiting is better than a gap
-                    raise
-                continue
-            try:
-                if generation.resume(mark):
-                    return generation
-            except LogError:
-                pass
-            generation.release()
+        older: list[Entry] = []
+        for _ in range(TRIES):
+            before, older = older, rotated(self.path, self._patterns)
+            if before and names(before) == names(older):
+                break
+            for entry in self._candidates(mark, previous, older):
+                found = _resumed(entry, mark)
+                if found is not None:
+                    return found
         return None
 
-    def _candidates(self, mark: Mark, previous: Mark | None) -> list[Entry]:
-        older = rotated(self.path, self._patterns)
-        entries = [*self._named(self.path, mark.path), *reversed(older)]
+    def _candidates(self, mark: Mark, previous: Mark | None, older: list[Entry]) -> list[Entry]:
+        entries = [*_named(self.path, mark.path), *reversed(older)]
         if mark.head_size >= WEAK:
             return sorted(entries, key=lambda e: ((e.dev, e.ino) != (mark.dev, mark.ino), e.packed))
         # So few bytes begin many a file. It cannot be older than the mark, or be the one before
@@ -74,6 +66,8 @@ class Chain:
         if mark.size:
             return self.locate(mark)
         for entry in rotated(self.path, self._patterns):  # it was empty: only its inode is known
+            if (entry.dev, entry.ino) == (current.dev, current.ino):
+                break
             if (entry.dev, entry.ino) == (mark.dev, mark.ino) and entry.size:
                 generation = open_generation(entry.path)
                 if generation.head[: len(current.head)] != current.head:
@@ -81,27 +75,53 @@ class Chain:
                 generation.release()  # the inode is used again, by a copy of the current file
         return None
 
-    def after(self, *known: Generation | None) -> list[Entry]:
-        """The rotated generations that come after the first of `known` that is still there."""
-        entries = rotated(self.path, self._patterns)
+    def after(self, *known: Generation | None, or_empty: bool = False) -> Generation | None:
+        """What comes after the first of `known` that is still there: opened at its beginning."""
         generations = [generation for generation in known if generation is not None]
-        for generation in generations:
-            index = _index(entries, generation)
-            if index is not None:
-                return self._unread(entries[index + 1 :])
-        return self._unread([e for e in entries if e.mtime > generations[0].mtime])
 
-    def newer(self, mark: Mark) -> list[Entry]:
-        """The rotated generations that were written to after `mark`, oldest first."""
+        def look(entries: list[Entry]) -> list[Entry]:
+            for generation in generations:
+                index = _index(entries, generation)
+                if index is not None:
+                    return entries[index + 1 :]
+            return [e for e in entries if e.mtime > generations[0].mtime]
+
+        return self._oldest(look, or_empty)
+
+    def newer(self, mark: Mark) -> Generation | None:
+        """The oldest generation that was written to after `mark`: opened at its beginning."""
 
         def empty_still(entry: Entry) -> bool:
             return not entry.size and not mark.size and entry.ino == mark.ino
 
-        entries = rotated(self.path, self._patterns)
-        return self._unread([e for e in entries if e.mtime > mark.mtime or empty_still(e)])
+        return self._oldest(
+            lambda entries: [e for e in entries if e.mtime > mark.mtime or empty_still(e)],
+            or_empty=True,
+        )
 
-    def _unread(self, entries: list[Entry]) -> list[Entry]:
+    def _oldest(
+        self, look: Callable[[list[Entry]], list[Entry]], or_empty: bool
+    ) -> Generation | None:
+        """The first rotated generation that `look` finds, else the live one.
+
+        None: not yet, ask again. Either the live file is empty, and its writer may still hold the
+        renamed one, or something was renamed or copied while we looked.
+        """
         live = self.live()
+        entries = rotated(self.path, self._patterns)
+        unread = self._unread(look(entries), live)
+        if unread:
+            file = _opened(unread[0])
+        elif live is not None and (live.st_size or or_empty):
+            file = _opened(_entry(self.path, live))
+        else:
+            return None
+        if file is not None and names(rotated(self.path, self._patterns)) != names(entries):
+            file.release()
+            return None
+        return file
+
+    def _unread(self, entries: list[Entry], live: os.stat_result | None) -> list[Entry]:
         if live is not None:
             entries = [e for e in entries if (e.dev, e.ino) != (live.st_dev, live.st_ino)]
         entries = [e for e in entries if not (e.packed and e.size < WEAK and not _head(e))]  # empty
@@ -115,14 +135,19 @@ class Chain:
         with open(self.path, "rb", buffering=0) as file:
             return bool(head) and file.read(len(head)) == head
 
-    @staticmethod
-    def _named(*paths: str) -> Iterator[Entry]:
-        for path in dict.fromkeys(paths):
-            try:
-                stat = os.stat(path)
-            except OSError:
-                continue
-            yield Entry(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, path)
+
+def _entry(path: str, stat: os.stat_result) -> Entry:
+    return Entry(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, path)
+
+
+def _named(*paths: str) -> Iterator[Entry]:
+    """The files of these names that are there."""
+    for path in dict.fromkeys(paths):
+        try:
+            stat = os.stat(path)
+        except OSError:
+            continue
+        yield _entry(path, stat)
 
 
 def _index(entries: list[Entry], generation: Generation) -> int | None:
@@ -137,10 +162,41 @@ def _index(entries: list[Entry], generation: Generation) -> int | None:
     return None
 
 
-def _head(entry: Entry) -> bytes:
+def _opened(entry: Entry) -> Generation | None:
+    """The file of an entry; None where its name belongs to another by now."""
     try:
         generation = open_generation(entry.path)
+    except FileNotFoundError:
+        return None
+    if (generation.dev, generation.ino) == (entry.dev, entry.ino):
+        return generation
+    generation.release()
+    return None
+
+
+def _resumed(entry: Entry, mark: Mark) -> Generation | None:
+    """The file of an entry, if it is the marked one."""
+    try:
+        generation = _opened(entry)
     except (OSError, LogError):
+        if (entry.dev, entry.ino) == (mark.dev, mark.ino):
+            raise  # it is most likely the one: waiting is better than a gap
+        return None
+    if generation is None:
+        return None
+    if generation.resume(mark):
+        return generation
+    generation.release()
+    return None
+
+
+def _head(entry: Entry) -> bytes:
+    """How the file of an entry begins; nothing where it cannot be read."""
+    try:
+        generation = _opened(entry)
+    except (OSError, LogError):
+        return b""
+    if generation is None:
         return b""
     generation.release()
     return generation.head

@@ -160,7 +160,8 @@ class PlainFile(Generation):
     def _fetch(self, size: int) -> bytes:
         before = len(self.near)
         raw = os.pread(self._fd, before + size, self.offset - before)
-        if raw[:before] != self.near:
+        known = self.near or self.head[:size]
+        if raw[: len(known)] != known:
             raise Cut(f"{self.path} was truncated or replaced")
         return raw[before:]
 

@@ -10,18 +10,17 @@ Failure: OSError where the file to go on with cannot be opened; nothing has chan
 from __future__ import annotations
 
 import logging
-import os
-from errno import ENOENT
+from errno import EAGAIN, ENOENT
 from typing import NamedTuple
 
 from logparse.chain import Chain
 from logparse.errors import LogError
 from logparse.generation import Generation, PlainFile, open_generation
 from logparse.mark import Mark
-from logparse.rotated import Entry
+from logparse.rotated import TRIES
 from logparse.source import Position
 
-__all__ = ["Place", "beginning", "first_of", "resume"]
+__all__ = ["Place", "beginning", "resume"]
 
 _log = logging.getLogger(__name__)
 
@@ -62,21 +61,6 @@ def beginning(chain: Chain, from_end: bool = False) -> Generation:
     return file
 
 
-def first_of(
-    chain: Chain, entries: list[Entry], live: os.stat_result | None, or_empty: bool = False
-) -> Generation | None:
-    """The oldest unread generation; None while the live one is empty or has just changed."""
-    for entry in entries:
-        return open_generation(entry.path)
-    if live is None or not (live.st_size or or_empty):
-        return None  # the writer may still hold the renamed file
-    file = open_generation(chain.path)
-    if (file.dev, file.ino) == (live.st_dev, live.st_ino):
-        return file
-    file.release()  # rotated since we asked: it is in the chain now
-    return None
-
-
 def _with_previous(chain: Chain, file: Generation, before: list[Mark]) -> Place:
     for mark in before[-1:]:
         previous = chain.locate_older(mark, file)
@@ -89,17 +73,21 @@ def _with_previous(chain: Chain, file: Generation, before: list[Mark]) -> Place:
 def _after_gap(chain: Chain, current: Mark, before: list[Mark]) -> Place:
     """The marked file is gone, or was empty and cannot be told from others."""
     previous = chain.locate(before[-1]) if before else None
-    file = None
     try:
-        while file is None:
-            live = chain.live()
-            unread = chain.after(previous) if previous else chain.newer(current)
-            if live is None and not unread:
-                raise FileNotFoundError(ENOENT, "there is no such file now", chain.path)
-            file = first_of(chain, unread, live, or_empty=True)
+        file = _next_one(chain, current, previous)
     except OSError:
         if previous is not None:
             previous.release()
         raise
     lost = max(1, current.size - current.offset) if current.size else 0
     return Place(file, previous, lost, "the file we were reading is gone")
+
+
+def _next_one(chain: Chain, current: Mark, previous: Generation | None) -> Generation:
+    for _ in range(TRIES):
+        file = chain.after(previous, or_empty=True) if previous else chain.newer(current)
+        if file is not None:
+            return file
+        if chain.live() is None:
+            raise FileNotFoundError(ENOENT, "there is no such file now", chain.path)
+    raise OSError(EAGAIN, "it is being rotated again and again", chain.path)

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from logparse.packed import SUFFIXES
 
-__all__ = ["Entry", "rotated"]
+__all__ = ["TRIES", "Entry", "names", "rotated"]
 
-_TRIES = 20
+TRIES = 20  # listings that disagree, before one is taken as it is
 _NUMBER = 5  # more digits than this are a date
 
 
@@ -42,9 +42,9 @@ class Entry(NamedTuple):
 def rotated(path: str, patterns: Sequence[str] = ()) -> list[Entry]:
     """The older generations of the log at `path`, oldest first."""
     before: list[Entry] | None = None
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         found = sorted(_listing(path, patterns))
-        if before is not None and _names(found) == _names(before):
+        if before is not None and names(found) == names(before):
             break
         before = found
     plain = {entry.base for entry in found if not entry.packed}
@@ -52,7 +52,8 @@ def rotated(path: str, patterns: Sequence[str] = ()) -> list[Entry]:
     return _in_order(list(once.values()), path)
 
 
-def _names(entries: Iterable[Entry]) -> list[tuple[str, int]]:
+def names(entries: Iterable[Entry]) -> list[tuple[str, int]]:
+    """What must be the same where nothing was renamed, made or removed."""
     return [(entry.path, entry.ino) for entry in entries]
 
 

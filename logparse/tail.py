@@ -21,7 +21,7 @@ from pygtail import Pygtail
 
 from logparse.chain import Chain
 from logparse.generation import Cut, Generation
-from logparse.resume import beginning, first_of, resume
+from logparse.resume import beginning, resume
 from logparse.source import LIMIT, Block, Position
 
 __all__ = ["Tail"]
@@ -131,13 +131,12 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         """At the end of a file that is no longer the live one: open what comes after it."""
         if self.fh is None or not self.fh.at_end:
             return False
-        live = self._chain.live()
         if self._is_live():
             self._wait_for(None)
             return False
-        if live is None:
+        if self._chain.live() is None:
             self._wait_for(f"{self.filename}: there is no such file now")
-        self._next = first_of(self._chain, self._chain.after(self.fh, self._previous), live)
+        self._next = self._chain.after(self.fh, self._previous)
         return self._next is not None
 
     # Where to go on

@@ -1,4 +1,4 @@
-"""What the tests of log tailing share: our reader, plain Pygtail beside it, and logrotate's moves."""
+"""What the tests of log tailing share: our reader, plain Pygtail, and logrotate's moves."""
 
 from __future__ import annotations
 
