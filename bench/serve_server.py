@@ -1,0 +1,93 @@
+"""The servers that `bench.serve_bench` measures, each in a process and on a core of its own.
+
+`python -m bench.serve_server KIND ADDRESS PROTOCOL CORE` serves until it is killed. KIND:
+`bare-s`, `bare-p`: the least a server of the protocol can do, a constant for each read, on uvloop;
+`mxheed`: the daemon's own handlers (gate with controller, status filter with the shipped rules,
+policy), 1,000 domains behind 50 receivers of which one is suspended, DNS that answers after 100 ms;
+`mxheed-fast`, `mxheed-slow`: the same with DNS that answers at once, for 2 % after 200 ms.
+Failure: an address in use ends it with a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import uvloop
+
+from policyd.config import Config
+from policyd.core import Core
+from policyd.mxlookup import Answer, LookupSettings, MxLookup
+from policyd.serve.listen import BACKLOG, open_socket, parse
+from policyd.serve.policy import PolicyEndpoint
+from policyd.serve.settings import ServeSettings
+from policyd.serve.socketmap import SocketmapEndpoint
+
+DOMAINS = 1000
+RECEIVERS = 50
+SUSPENDED = "mx:host7.test"
+
+Factory = Callable[[], asyncio.Protocol]
+
+
+class Bare(asyncio.Protocol):
+    """Says the same to everything."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(self._answer)  # type: ignore[attr-defined]
+
+
+def bare(kind: str) -> Factory:
+    answer = b"9:NOTFOUND ," if kind == "bare-s" else b"action=DUNNO\n\n"
+    return lambda: Bare(answer)
+
+
+def mxheed(kind: str, protocol: str) -> Factory:
+    """The daemon's own endpoint with what it knows after a while."""
+    config = Config(serve=ServeSettings(transports={"google": "mx-google"}))
+    core = Core(config, clock=time.time)
+    delays = {"mxheed": (0.1, 0.1), "mxheed-fast": (0.0, 0.0), "mxheed-slow": (0.0, 0.2)}[kind]
+    calls = 0
+
+    async def resolve(domain: str, deadline: float) -> Answer:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(delays[calls % 50 == 0])
+        return Answer(((10, f"mx.{domain}."),), 3600.0)
+
+    core.lookup = MxLookup(
+        core.receivers, time.time, replace(LookupSettings(), size=10_000), resolve
+    )
+    now = time.time()
+    for number in range(DOMAINS):
+        core.receivers.learn(f"d{number}.test", f"mx1.host{number % RECEIVERS}.test", now)
+    core.controller.pin(SUSPENDED, "suspended", 3600.0, now)
+    if protocol == "p":
+        return PolicyEndpoint(core.policy, clock=time.time).protocol
+    return SocketmapEndpoint(core.maps, clock=time.time).protocol
+
+
+async def main(kind: str, address: str, protocol: str) -> None:
+    factory = bare(kind) if kind.startswith("bare") else mxheed(kind, protocol)
+    loop = asyncio.get_running_loop()
+    listener = open_socket(parse(address))
+    server = await loop.create_server(factory, sock=listener, backlog=BACKLOG)
+    gc.collect()
+    gc.freeze()  # as the daemon does: what is there at the start stays
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    os.sched_setaffinity(0, {int(sys.argv[4])})
+    uvloop.run(main(sys.argv[1], sys.argv[2], sys.argv[3]))
