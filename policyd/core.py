@@ -124,7 +124,7 @@ class Core:
 
     def standing(self, receiver: str, now: float) -> Standing:
         """How a receiver stands; of several pools, the best: mail may go by any of them."""
-        states = [lane for lane in self.controller.lanes(now) if lane.lane.receiver == receiver]
+        states = self.controller.of_receiver(receiver, now)
         if not states:
             return Standing("free")
         best = min(states, key=lambda lane: (_RANK[lane.state], lane.until))

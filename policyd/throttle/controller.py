@@ -63,6 +63,7 @@ class Controller:
         self._grants = self._dispatcher.grants
         self._transactions = Transactions(self.settings.recipients)
         self._lanes: dict[Lane, LaneState] = {}
+        self._pools: set[str] = set()  # few: each is named in the MTA's configuration
         self._homes: Bounded[str, Lane] = Bounded(200_000)  # domain → the lane that held it last
         self._senders: Bounded[str, str] = Bounded(100_000)  # queue id → sender domain
         self._blamed: Bounded[tuple[Lane, str], float] = Bounded(10_000)  # sender there → until
@@ -87,6 +88,7 @@ class Controller:
             if len(self._lanes) >= self.settings.lanes:
                 self._forget_lane()
             found = self._lanes[lane] = LaneState(lane, self.settings, now)
+            self._pools.add(lane.pool)
         return found
 
     def _forget_lane(self) -> None:
@@ -386,11 +388,16 @@ class Controller:
         return [explain(state, self.book.waiting(state.lane), now) for state in lanes]
 
     def _of(self, receiver: str, pool: str | None) -> Sequence[LaneState]:
-        return [
-            state
-            for lane, state in self._lanes.items()
-            if lane.receiver == receiver and pool in (None, lane.pool)
-        ]
+        pools = self._pools if pool is None else (pool,)
+        found = (self._lanes.get(Lane(name, receiver)) for name in sorted(pools))
+        return [state for state in found if state is not None]
+
+    def of_receiver(self, receiver: str, now: float) -> Sequence[LaneState]:
+        """The lanes of one receiver, brought up to date; asked for each message submitted."""
+        found = self._of(receiver, None)
+        for state in found:
+            state.advance(now)
+        return found
 
     def pin(
         self,
