@@ -43,6 +43,7 @@ class Archive:
         self._skip = int(start.get("offset", 0))
         self._file: Generation | None = None
         self._offset = 0
+        self._left = b""  # lines read on the way to the start that come behind it
 
     @property
     def position(self) -> Position:
@@ -53,7 +54,7 @@ class Archive:
         """The next whole lines; None at the end of the last input."""
         while self._index < len(self.paths):
             file = self._open(self.paths[self._index])
-            data = file.read(limit)
+            data, self._left = self._left or file.read(limit), b""
             self._offset = file.offset
             ended = not data and file.at_end
             if ended:
@@ -76,10 +77,13 @@ class Archive:
                 self._file = PackedFile(path, io.FileIO(sys.stdin.fileno(), closefd=False))
             else:
                 self._file = open_generation(path)
-            while self._file.offset < self._skip and self._file.read(LIMIT):
-                pass
+            self._pass_over(self._file, self._skip)
             self._skip = 0
         return self._file
+
+    def _pass_over(self, file: Generation, size: int) -> None:
+        while file.offset < size and (data := file.read(LIMIT)):
+            self._left = data[len(data) - (file.offset - size) :] if file.offset > size else b""
 
     def _close(self) -> None:
         if self._file is not None:
