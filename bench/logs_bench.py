@@ -1,0 +1,147 @@
+"""How fast logs are read, beside the programs people use for it today.
+
+    python -m bench.logs_bench [--lines 1000000] [--exim-lines 300000] [--runs 3]
+
+Writes its logs into a temporary directory, runs every program that is installed on the same files
+and prints CPU seconds, lines per CPU second, peak memory, and our speed as a multiple of theirs.
+CPU time, not elapsed time, because benchmarks share their machine. mxheed's figure is its reading
+and counting; loading the rules (once per start) is told apart.
+Failure: a peer that is not installed or ends with an error is left out and named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from bench.genlog import Exim, Postfix
+from bench.logs_peers import PEERS_EXIM, PEERS_POSTFIX, Peer, Usage, usage_of
+from bench.logs_worst import KINDS, worst_case
+
+__all__ = ["main"]
+
+_READER = "bench.logs_reader"
+
+
+class Log(NamedTuple):
+    """A file to read."""
+
+    name: str
+    path: Path
+    lines: int
+
+    @property
+    def megabytes(self) -> float:
+        return self.path.stat().st_size / 1e6
+
+
+def write(path: Path, lines: Iterator[bytes], count: int) -> Log:
+    """The first `count` lines in a file."""
+    with path.open("wb") as file:
+        file.writelines(islice(lines, count))
+    return Log(path.stem, path, count)
+
+
+def ours(log: Log, *options: str) -> tuple[Usage, float]:
+    """mxheed's reader on one log: what the process used, and CPU seconds of reading alone."""
+    command = [sys.executable, "-m", _READER, *options, str(log.path)]
+    usage = usage_of(command)
+    return usage, float(usage.output.split()[-1])
+
+
+def compare(log: Log, peers: tuple[Peer, ...], runs: int) -> None:
+    """One table: we and the peers, in turns, on one log."""
+    print(f"\n{log.name}: {log.lines:,} lines, {log.megabytes:.0f} MB")
+    print(f"{'':38}{'CPU s':>8}{'lines/s':>12}{'peak MB':>9}{'we are':>9}")
+    own: list[float] = []
+    theirs: dict[str, list[Usage]] = {}
+    memory = 0.0
+    for _ in range(runs):
+        usage, seconds = ours(log)
+        own.append(seconds)
+        memory = max(memory, usage.megabytes)
+        for peer in peers:
+            found = _try(lambda peer=peer: peer.run(log.path))  # type: ignore[misc]
+            if found is not None:
+                theirs.setdefault(peer.name, []).append(found)
+    best = median(own)
+    print(f"{'mxheed':38}{best:8.2f}{log.lines / best:12,.0f}{memory:9.0f}")
+    for name, usages in theirs.items():
+        seconds = median(usage.seconds for usage in usages)
+        peak = max(usage.megabytes for usage in usages)
+        print(
+            f"{name:38}{seconds:8.2f}{log.lines / seconds:12,.0f}{peak:9.0f}{seconds / best:8.2f}×"
+        )
+
+
+def _try(run: Callable[[], Usage]) -> Usage | None:
+    try:
+        return run()
+    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        print(f"  left out: {error}", file=sys.stderr)
+        return None
+
+
+def memory_over_size(directory: Path, lines: int) -> None:
+    """Peak memory for logs of growing size."""
+    print("\npeak memory by size of the log")
+    for factor in (1, 4):
+        log = write(directory / "size.log", Postfix(3).lines(), lines * factor // 4)
+        usage, _ = ours(log)
+        print(f"{log.lines:12,} lines {log.megabytes:8.0f} MB log {usage.megabytes:6.0f} MB memory")
+
+
+def hostile(directory: Path, normal: Log) -> None:
+    """Bytes per second on lines made to be slow, against an ordinary log."""
+    _, seconds = ours(normal)
+    usual = normal.megabytes / seconds
+    print(f"\nlines of 2,000 bytes full of false fields (an ordinary log: {usual:.0f} MB/s)")
+    for kind in KINDS:
+        log = write(directory / "worst.log", worst_case(kind), 20_000)
+        _, seconds = ours(log)
+        speed = log.megabytes / seconds
+        print(f"{kind:38}{speed:8.0f} MB/s {speed / usual:6.2f} of normal")
+
+
+def main() -> None:
+    """Runs everything."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--exim-lines", type=int, default=300_000)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]}")
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mxheed-bench-") as name:
+        directory = Path(name)
+        traditional = write(directory / "postfix.log", Postfix(1).lines(), options.lines)
+        compare(traditional, PEERS_POSTFIX, options.runs)
+        usage, seconds = ours(traditional, "--listen")
+        print(f"{'  with every value handed out':38}{seconds:8.2f}{options.lines / seconds:12,.0f}")
+        modern = write(
+            directory / "postfix-rfc3339.log", Postfix(1, "rfc3339").lines(), options.lines
+        )
+        compare(modern, PEERS_POSTFIX[:1], options.runs)
+        compare(
+            write(directory / "exim.log", Exim(1).lines(), options.exim_lines),
+            PEERS_EXIM,
+            options.runs,
+        )
+        hostile(directory, traditional)
+        memory_over_size(directory, options.lines)
+        print(f"\nloading rules and modules once: {usage.seconds - seconds:.2f} CPU s")
+    print(f"whole run: {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
