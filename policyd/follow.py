@@ -127,7 +127,7 @@ class Follower:
                         self._take(block)
                     elif not self._position:  # nothing yet: remember at least where that was
                         self._position = self._source.position
-                        self._dirty = bool(self._position)
+                        self._dirty = self._dirty or bool(self._position)
                     at_end = block is None or block.end
                     self.caught_up = self.caught_up or (at_end and self.trouble is None)
                     if self._dirty and loop.time() >= next_commit:
