@@ -243,7 +243,8 @@ def line(name: str, connections: int, found: Sequence[Figure], ratio: str) -> st
     middle = Figure(*(statistics.median(column) for column in zip(*found, strict=True)))
     return (
         f"| {name} | {connections} | {middle.rate:,.0f} | {min(rates):,.0f}–{max(rates):,.0f} "
-        f"| {middle.p50 / 1000:.2f} | {middle.p99 / 1000:.2f} | {middle.cpu:.1f} | {middle.others:.2f} | {ratio} |"
+        f"| {middle.p50 / 1000:.2f} | {middle.p99 / 1000:.2f} | {middle.cpu:.1f} "
+        f"| {middle.others:.2f} | {ratio} |"
     )
 
 

@@ -53,6 +53,11 @@ def bare(kind: str) -> Factory:
     return lambda: Bare(answer)
 
 
+def home(domain: str) -> str:
+    """Where the mail for d0.test, d1.test… goes."""
+    return f"host{int(domain[1:].partition('.')[0]) % RECEIVERS}.test"
+
+
 def mxheed(kind: str, protocol: str) -> Factory:
     """The daemon's own endpoint with what it knows after a while."""
     config = Config(serve=ServeSettings(transports={"google": "mx-google"}))
@@ -64,14 +69,15 @@ def mxheed(kind: str, protocol: str) -> Factory:
         nonlocal calls
         calls += 1
         await asyncio.sleep(delays[calls % 50 == 0])
-        return Answer(((10, f"mx.{domain}."),), 3600.0)
+        host = f"mx.{domain}." if domain.startswith("n") else f"mx1.{home(domain)}."
+        return Answer(((10, host),), 3600.0)
 
     core.lookup = MxLookup(
         core.receivers, time.time, replace(LookupSettings(), size=10_000), resolve
     )
     now = time.time()
     for number in range(DOMAINS):
-        core.receivers.learn(f"d{number}.test", f"mx1.host{number % RECEIVERS}.test", now)
+        core.receivers.learn(f"d{number}.test", f"mx1.{home(f'd{number}.test')}", now)
     core.controller.pin(SUSPENDED, "suspended", 3600.0, now)
     if protocol == "p":
         return PolicyEndpoint(core.policy, clock=time.time).protocol

@@ -116,7 +116,7 @@ class Core:
 
     def receiver_of(self, domain: str) -> str | None:
         """The receiver behind a recipient's domain; None: not known yet, but soon."""
-        receiver = self.lookup.known(domain).receiver
+        receiver = self.lookup.receiver(domain)
         return None if receiver == UNKNOWN else receiver
 
     def wanted(self, domain: str) -> None:
@@ -126,7 +126,7 @@ class Core:
         """How a receiver stands; of several pools, the best: mail may go by any of them."""
         states = self.controller.of_receiver(receiver, now)
         if not states:
-            return Standing("free")
+            return _FREE
         best = min(states, key=lambda lane: (_RANK[lane.state], lane.until))
         return Standing(best.state, best.until)
 
@@ -221,6 +221,7 @@ class _Seldom:
         self._next = 0.0
 
 
+_FREE = Standing("free")
 _RANK = {"free": 0, "slowed": 1, "probing": 2, "suspended": 3}
 
 
