@@ -11,13 +11,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC
+from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from policyd.errors import MxheedError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from policyd.report import Summary, Tally
 
 __all__ = ["register"]
 
@@ -42,14 +47,16 @@ def report(
     rotated: Annotated[
         bool, typer.Option("--rotated", help="Also read each FILE's older generations.")
     ] = False,
-    top: Annotated[int, typer.Option("--top", "-n", min=1, help="Rows in each table.")] = 8,
+    top: Annotated[
+        int | None, typer.Option("--top", "-n", min=1, help="Rows in each table.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All rows of all tables.")] = False,
     domains: Annotated[
         bool, typer.Option("--domains", help="List the domains behind each receiver.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a page to FILE instead.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page to FILE.")
     ] = None,
     site_rules: Annotated[
         list[Path] | None, typer.Option("--rules", metavar="FILE", help="Your own rules too.")
@@ -70,41 +77,70 @@ def report(
             jobs=jobs or len(os.sched_getaffinity(0)),
             progress=progress,
         )
-    top = _EVERYTHING if everything else top
-    receivers = max(top, 14)
+    show = _Show(reading.tally, sources, _EVERYTHING if everything else top, domains)
     zone = UTC if utc else None
     if html is not None:
-        from policyd.report import page
-
-        settings = engine.Settings(max(top, 20), max(receivers, 30), 96, domains)
-        _write(html, page.render(engine.summarise(reading.tally, sources, settings), zone))
-    elif as_json:
-        from policyd.report import data
-
-        settings = engine.Settings(top if top != 8 else _EVERYTHING, _EVERYTHING, 1_000, domains)
-        print(data.render(engine.summarise(reading.tally, sources, settings)))
-    else:
-        from policyd.report import text
-
-        console = _console()
-        narrow = console.width < _NARROW
-        settings = engine.Settings(top, receivers, 12 if narrow else 24, domains)
-        summary = engine.summarise(reading.tally, sources, settings)
-        console.print(text.render(summary, zone, narrow=narrow))
+        show.page(html, zone)
+    if as_json:
+        show.json()
+    elif html is None:
+        show.tables(zone)
     for problem in reading.problems:
         print(f"mxheed: {problem}", file=sys.stderr)
     return 1 if reading.problems else 0
 
 
+class _Show:
+    """The three forms of a report."""
+
+    def __init__(self, tally: Tally, sources: list[str], top: int | None, domains: bool) -> None:
+        self._tally = tally
+        self._sources = sources
+        self._top = top
+        self._domains = domains
+
+    def _summary(self, top: int, receivers: int, columns: int) -> Summary:
+        from policyd.report import Settings, summarise
+
+        top = self._top or top
+        settings = Settings(top, max(top, receivers), columns, self._domains)
+        return summarise(self._tally, self._sources, settings)
+
+    def page(self, path: Path, zone: tzinfo | None) -> None:
+        """The page, in a file."""
+        from policyd.report import page
+
+        _write(path, page.render(self._summary(20, 30, 96), zone))
+
+    def json(self) -> None:
+        """The object, complete unless somebody wants less."""
+        from policyd.report import data
+
+        print(data.render(self._summary(_EVERYTHING, self._top or _EVERYTHING, 1_000)))
+
+    def tables(self, zone: tzinfo | None) -> None:
+        """The tables, as wide as the terminal."""
+        from policyd.report import text
+
+        console = _console()
+        narrow = console.width < _NARROW
+        summary = self._summary(8, 14, 12 if narrow else 24)
+        console.print(text.render(summary, zone, narrow=narrow))
+
+
 def _with_rotated(files: list[str]) -> list[str]:
+    """Each file with its older generations before it."""
     from logparse.rotated import rotated
 
-    found = [
-        path
-        for file in files
-        for path in ([*(entry.path for entry in rotated(file)), file] if file != "-" else [file])
-    ]
-    return list(dict.fromkeys(found))
+    found: dict[str, None] = {}
+    for file in files:
+        if file != "-":
+            try:
+                found |= dict.fromkeys(entry.path for entry in rotated(file))
+            except OSError as error:
+                raise MxheedError(f"{error.filename or file}: {error.strerror}") from error
+        found[file] = None
+    return list(found)
 
 
 def _write(path: Path, text: str) -> None:
@@ -114,7 +150,7 @@ def _write(path: Path, text: str) -> None:
         raise MxheedError(f"{path}: {error.strerror}") from error
 
 
-def _console() -> Any:
+def _console() -> Console:
     """Standard output; wide where it is no terminal and nobody said otherwise."""
     from rich.console import Console
 

@@ -102,7 +102,7 @@ def ranges(rows: Sequence[SlowRow]) -> Markup:
         told = " to ".join(map(words.duration, row.delays["total"]))
         parts.append(f'<text x="0" y="{y + 4}">{escape(words.clean(row.receiver)[:26])}</text>')
         parts.append(_rect(begin, y - 5, max(end - begin, 2), 10, "range", told))
-        for part in ("connect", "send"):
+        for part in row.delays.keys() & {"connect", "send"}:
             x = place(row.delays[part][1])
             title = f"{part}: 95 % within {words.duration(row.delays[part][1])}"
             parts.append(_rect(x - 1.5, y - 8, 3, 16, part, title))

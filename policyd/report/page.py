@@ -80,7 +80,8 @@ def _environment(
         return list(sums.values())
 
     environment.filters.update(
-        count=words.count, share=words.share, duration=words.duration, clean=words.clean,
+        count=words.count, share=words.share, many=words.many, delays=words.delays,
+        clean=words.clean,
         meaning=words.meaning, span=span, when=when, moment=moment, bar=bar, heat=heat, cells=cells,
         level=_level,
     )  # fmt: skip

@@ -236,6 +236,7 @@ def _slow(tally: Tally, attempts: int) -> Iterable[SlowRow]:
             delays = {
                 part: (_percentile(known, 0.5), _percentile(known, 0.95))
                 for part, known in zip(PARTS, row.delays, strict=True)
+                if known
             }
             yield SlowRow(name, deliveries, MappingProxyType(delays))
 

@@ -154,8 +154,9 @@ class Tally:
         if slot is None:
             slot = row.hours[hour] = [0, 0, 0]
         slot[_REFUSED.get(delivery.outcome, 0)] += 1
-        if delivery.outcome == "sent" and delivery.delays is not None:
-            for known, value in zip(row.delays, (delivery.delay, *delivery.delays), strict=False):
+        if delivery.outcome == "sent" and (delivery.delays is not None or delivery.delay):
+            parts = delivery.delays or ()  # Exim logs the whole delay only
+            for known, value in zip(row.delays, (delivery.delay, *parts), strict=False):
                 seconds = value if value < 100 else float(f"{value:.2g}")
                 known[seconds] = known.get(seconds, 0) + 1
         self._unlooked += 1
@@ -170,6 +171,8 @@ class Tally:
         refusal = self._refusal(key, time, reply)
         refusal.recipients += 1
         refusal.last = max(refusal.last, time)
+        if time < refusal.first:  # lines need not be in order
+            refusal.first, refusal.sample = time, reply[:_SAMPLE]
         session = (delivery.queue_id, delivery.host, delivery.delays, reply)
         if stage != "rcpt" and session == self._previous:
             return

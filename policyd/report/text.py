@@ -58,7 +58,7 @@ def _head(summary: Summary, zone: tzinfo | None) -> Text:
     text = Text()
     names = ", ".join(summary.sources[:4]) + (", …" if len(summary.sources) > 4 else "")
     text.append(words.clean(names) or "log", style="bold")
-    text.append(f" · {words.count(summary.lines)} lines")
+    text.append(f" · {words.many(summary.lines, 'line')}")
     if summary.first:
         first, last = (datetime.fromtimestamp(t, zone) for t in (summary.first, summary.last))
         end = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%a %d %b %Y %H:%M}"
@@ -67,7 +67,7 @@ def _head(summary: Summary, zone: tzinfo | None) -> Text:
         text.append(f" · {words.count(summary.unparsed)} not understood", style="red")
     if summary.gap:
         text.append(f" · {words.count(summary.gap)} bytes missing", style="red")
-    text.append(f"\n{words.count(summary.attempts)} attempts")
+    text.append(f"\n{words.many(summary.attempts, 'attempt')}")
     for outcome, name in words.OUTCOMES.items():
         number = summary.outcomes.get(outcome, 0)
         if number or outcome in ("sent", "deferred", "bounced"):
@@ -182,7 +182,7 @@ def _slowest(summary: Summary, narrow: bool) -> Table:
     )
     for row in summary.slowest:
         cells = [
-            Text(" · ".join(map(words.duration, row.delays[part])), style="" if number else "bold")
+            Text(words.delays(row.delays.get(part)), style="" if number else "bold")
             for number, part in enumerate(parts)
         ]
         name = Text(words.clean(row.receiver), style="bold")
@@ -227,9 +227,12 @@ def _domains(summary: Summary) -> Table:
     table = _table(("", "left"), ("", "right"), ("", "left"))
     table.show_header = False
     for row in summary.domains:
-        many = "1 domain" if row.total == 1 else f"{words.count(row.total)} domains"
         names = ", ".join(f"{name} {words.count(number)}" for name, number in row.names)
-        table.add_row(Text(words.clean(row.receiver), style="bold"), many, words.clean(names))
+        table.add_row(
+            Text(words.clean(row.receiver), style="bold"),
+            words.many(row.total, "domain"),
+            words.clean(names),
+        )
     return table
 
 

@@ -15,7 +15,9 @@ __all__ = [
     "axis",
     "clean",
     "count",
+    "delays",
     "duration",
+    "many",
     "meaning",
     "moment",
     "share",
@@ -32,6 +34,7 @@ OUTCOMES = {
     "held": "held by mxheed",
     "expired": "expired in the queue",
     "probe": "address probes",
+    "tried": "refused by a host that was not the last",
 }
 _SPILLED = {
     "receivers": "deliveries to receivers beyond the 4,000th are under “other”",
@@ -52,6 +55,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def many(number: int, one: str, more: str = "") -> str:
+    """1 line, 2 lines."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def share(part: float) -> str:
     """A share as percents: a dash for nothing, one decimal below ten."""
     if not part:
@@ -69,6 +77,11 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
+def delays(pair: tuple[float, float] | None) -> str:
+    """Median and 95th percentile; a dash where the MTA does not log this part."""
+    return " · ".join(map(duration, pair)) if pair else "–"
 
 
 def moment(time: float, summary: Summary, zone: tzinfo | None) -> str:
