@@ -234,8 +234,10 @@ class Controller:
         if lane is None:
             return
         state = self.lane(lane, now)
+        again = False  # a further recipient of a transaction that was refused already
         if now - evidence.time <= _STALE:
             transaction = self._transactions.of(evidence, state, now)
+            again = transaction.refused
             if evidence.outcome == "sent":
                 if not transaction.accepted:
                     transaction.accepted = True
@@ -244,8 +246,15 @@ class Controller:
                 transaction.refused = True
                 if not self._transactions.known(evidence, now):
                     self._judge(evidence, state, transaction.attempt, now)
-        self._observe_message(evidence, state, now)
+        self._observe_message(evidence, state, now, again)
         self._room(state)
+
+    def _unasked(self, evidence: Evidence, state: LaneState, now: float) -> None:
+        """A delivery over a session that was kept open asked nothing: it uses up a token."""
+        message = self.book.get(evidence.queue_id) if self._grants else None
+        if message is None or not self._grants.use(message, state.lane, evidence.domain):
+            state.speed.take(now)
+            self._count("unasked")
 
     def _judge(
         self, evidence: Evidence, state: LaneState, attempt: Attempt | None, now: float
@@ -269,7 +278,9 @@ class Controller:
         kind = socket_error(evidence)
         return self.settings.reaction(kind or evidence.category, evidence.stance)
 
-    def _observe_message(self, evidence: Evidence, state: LaneState, now: float) -> None:
+    def _observe_message(
+        self, evidence: Evidence, state: LaneState, now: float, again: bool
+    ) -> None:
         """What becomes of this message's part: done, or put off until its own time."""
         if not evidence.queue_id:
             return
@@ -277,11 +288,14 @@ class Controller:
         due: float | None = None
         times = 1
         if evidence.outcome == "deferred":
-            known = message.pending.get((state.lane, evidence.domain)) if message else None
-            times = known.refused + 1 if known else 1
+            times = _times(message, (state.lane, evidence.domain), again, now)
             due = self._due(evidence, times, now)
         if due is None:
-            if message is not None:
+            part = message.parts.get((state.lane, evidence.domain)) if message and again else None
+            if part is not None:
+                # taken in part (a recipient limit): the others still wait, and not longer each time
+                part.refused = 0
+            elif message is not None:
                 self.book.settle(message, state.lane, evidence.domain)
             return
         message = message or self._message(evidence, now)
@@ -394,9 +408,12 @@ class Controller:
 
     def of_receiver(self, receiver: str, now: float) -> Sequence[LaneState]:
         """The lanes of one receiver, brought up to date; asked for each message submitted."""
-        found = self._of(receiver, None)
-        for state in found:
-            state.advance(now)
+        found = []
+        for pool in self._pools:
+            state = self._lanes.get(Lane(pool, receiver))
+            if state is not None:
+                state.advance(now)
+                found.append(state)
         return found
 
     def pin(
@@ -450,3 +467,15 @@ class Controller:
     def restore(self, saved: Mapping[str, Any], now: float) -> None:
         """Take a snapshot back; buckets start empty."""
         restore(self, saved, now)
+
+
+def _times(message: Message | None, key: tuple[Lane, str], again: bool, now: float) -> int:
+    """How often a part was put off, this time included; further lines of one attempt count once."""
+    if message is None:
+        return 1
+    if released := message.pending.get(key):
+        return released.refused + 1
+    waiting = message.parts.get(key)
+    if waiting is None:
+        return 1
+    return max(1, waiting.refused + (not again and now >= waiting.due))
