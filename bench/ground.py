@@ -62,15 +62,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "penalty",
-        "20 messages in any 2 s; each refusal blocks for 3 s more, at most for 60 s",
-        {
-            "kind": "sliding",
-            "limit": 20,
-            "per": 2.0,
-            "penalty": 3.0,
-            "ceiling": 60.0,
-            "reply": RATE,
-        },
+        "20 messages in any 2 s; each refusal blocks the address for 5 s from then on",
+        {"kind": "sliding", "limit": 20, "per": 2.0, "penalty": 5.0, "reply": RATE},
         _mail("penalty", 300),
         ideal=28.0,
     ),

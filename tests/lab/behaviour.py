@@ -121,10 +121,9 @@ class RecipientRate(Window):
 
 @dataclass
 class Sliding(_Rate):
-    """At most `limit` messages in any `per` seconds; a refusal blocks, and extends the block."""
+    """At most `limit` messages in any `per` seconds; each refusal blocks for `penalty`."""
 
     penalty: float = 10.0
-    ceiling: float = 120.0  # the block never lasts longer than this from now on
     _taken: dict[str, deque[float]] = field(default_factory=dict)
     _blocked: dict[str, float] = field(default_factory=dict)
 
@@ -136,7 +135,7 @@ class Sliding(_Rate):
             taken.popleft()
         until = self._blocked.get(rcpt.peer, 0.0)
         if now < until or len(taken) >= self.limit:
-            self._blocked[rcpt.peer] = min(max(until, now) + self.penalty, now + self.ceiling)
+            self._blocked[rcpt.peer] = now + self.penalty
             return False
         taken.append(now)
         return True

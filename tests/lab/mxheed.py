@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
 from .errors import LabError
-from .namespace import REPOSITORY
+from .namespace import ENVIRONMENT, PYTHON, REPOSITORY
 
 if TYPE_CHECKING:
     from .lab import Lab, Ran
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Mxheed"]
 
 _HTTP = "http://127.0.0.1:9825"
-_ENVIRONMENT = {"PYTHONPATH": "/srv/mxheed:/srv/packages", "HOME": "/var/lib/mxheed"}
+_ENVIRONMENT = ENVIRONMENT | {"HOME": "/var/lib/mxheed"}
 _SOCKETS = "/var/spool/postfix/mxheed"
 _STATE = "/var/lib/mxheed"
 
@@ -83,7 +82,7 @@ class Mxheed:
         """Run one command of mxheed's."""
         assigned = [f"{name}={value}" for name, value in _ENVIRONMENT.items()]
         return self._lab.run(
-            "env", *assigned, sys.executable, "-m", "policyd.cli", *arguments,
+            "env", *assigned, PYTHON, "-m", "policyd.cli", *arguments,
             text=text, user=user or self.user,
         )  # fmt: skip
 
@@ -138,7 +137,7 @@ class Mxheed:
         return self._lab.http(f"{_HTTP}/healthz")[0] == 200
 
     def _spawn(self, name: str, *arguments: str) -> None:
-        command = [sys.executable, "-m", "policyd.cli", *arguments]
+        command = [PYTHON, "-m", "policyd.cli", *arguments]
         self._lab.call("spawn", name=name, command=command, user=self.user, env=_ENVIRONMENT)
         self._running.append(name)
 

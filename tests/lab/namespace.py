@@ -16,9 +16,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["REPOSITORY", "enter", "furnish", "why_not"]
+__all__ = ["ENVIRONMENT", "PYTHON", "REPOSITORY", "enter", "furnish", "why_not"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+# the program and its interpreter as any user inside may read them, wherever they lie outside
+PYTHON = f"/srv/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+ENVIRONMENT = {
+    "PYTHONPATH": "/srv/mxheed:/srv/packages",
+    "PYTHONHOME": "/srv/python",
+    "LD_LIBRARY_PATH": "/srv/python/lib",
+}
+
 _UNSHARE = ("unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child")
 _PROGRAMS = ("unshare", "ip", "mount", "dnsmasq", "postfix", "postconf", "openssl", "setpriv")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -67,8 +76,9 @@ def furnish(directory: Path) -> None:
     for name, target in (("postfix", "/etc/postfix"), ("log", "/var/log"), ("mail", "/var/mail")):
         (directory / name).mkdir()
         _do("mount", "--bind", str(directory / name), target)
-    for target in ("/var/spool/postfix", "/var/lib/postfix", "/run", "/srv"):
+    for target in ("/var/spool/postfix", "/var/lib", "/run", "/srv"):
         _do("mount", "-t", "tmpfs", "-o", "mode=0755", "lab", target)
+    Path("/var/lib/postfix").mkdir()
     Path("/var/mail").chmod(0o1777)
     Path("/var/log/mail.log").touch(0o640)  # as a distribution's syslog makes it
     shutil.chown("/var/log/mail.log", "root", "adm")
@@ -77,11 +87,14 @@ def furnish(directory: Path) -> None:
     _replace(directory, "/etc/hosts", "127.0.0.1 localhost lab.test\n")
     _replace(directory, "/etc/passwd", Path("/etc/passwd").read_text() + _USERS)
     _replace(directory, "/etc/group", _groups(Path("/etc/group").read_text()))
-    # the program as anyone may read it, wherever the checkout lies
-    packages = next(Path(path) for path in sys.path if path.endswith("site-packages"))
-    for source, target in ((REPOSITORY, "/srv/mxheed"), (packages, "/srv/packages")):
-        Path(target).mkdir()
-        _do("mount", "--bind", str(source), target)
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    for source, name in (
+        (REPOSITORY, "mxheed"),
+        (packages, "packages"),
+        (sys.base_prefix, "python"),
+    ):
+        Path("/srv", name).mkdir()
+        _do("mount", "--bind", str(source), f"/srv/{name}")
 
 
 def _groups(text: str) -> str:

@@ -28,10 +28,10 @@ def test_further_recipients_of_a_message_are_no_further_messages() -> None:
     assert refusals(window, [0.2]) == [True]
 
 
-def test_a_penalty_grows_with_each_refusal() -> None:
-    """Whoever goes on asking while blocked is blocked longer."""
+def test_each_refusal_begins_the_penalty_anew() -> None:
+    """Whoever goes on asking while blocked stays blocked; whoever waits does not."""
     sliding = make("sliding", limit=1, per=1.0, reply=BUSY, penalty=5.0)
-    assert refusals(sliding, [0, 0.5, 2.0, 9.9, 15.0]) == [False, True, True, True, True]
+    assert refusals(sliding, [0, 0.5, 5.4, 10.3, 15.2]) == [False, True, True, True, True]
     patient = make("sliding", limit=1, per=1.0, reply=BUSY, penalty=5.0)
     assert refusals(patient, [0, 0.5, 5.6]) == [False, True, False]
 
