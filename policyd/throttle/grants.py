@@ -66,6 +66,19 @@ class Grants:
                 return True
         return False
 
+    def use(self, message: Message, lane: Lane, domain: str) -> bool:
+        """A released message was delivered without a question: its own grant paid for it."""
+        waiting = self._by_key.get((lane, domain), ())
+        for grant in waiting:
+            if grant.message is message and grant.expires:
+                grant.expires = 0.0
+                grant.part.asked = True
+                grant.state.granted -= 1
+                if not any(g.expires for g in waiting):
+                    del self._by_key[(lane, domain)]
+                return True
+        return False
+
     def expire(self, now: float) -> None:
         """Return the tokens of grants that nobody used in time."""
         while self._by_age and self._by_age[0][0] <= now:

@@ -208,8 +208,6 @@ class LaneState:
         self.run = 0
         self.history.add(now)
         self.window.accepted(now)
-        if attempt is None:  # it did not ask: a session that was kept open
-            self.speed.take(now)
         if self.state == "slowed":
             if self.pinned <= now:
                 self.speed.grow(now)

@@ -42,6 +42,7 @@ class Window:
     __slots__ = (
         "_base",
         "_by_domain",
+        "_least",
         "_oldest",
         "_refusals",
         "_settings",
@@ -69,6 +70,7 @@ class Window:
         self._oldest: deque[Attempt] = deque()
         self._base = 0  # in flight when connections were refused
         self._refusals = 0  # of those
+        self._least = 1  # so far the cap may fall by them
 
     def size(self) -> int:
         """Attempts allowed in flight."""
@@ -107,7 +109,11 @@ class Window:
         waiting = self._by_domain.get(domain)
         if not waiting:
             return None
-        attempt = min(waiting, key=lambda a: (a.heard and a.accepted != accepted, a.open, a.began))
+        attempt = waiting[0]
+        if len(waiting) > 1:
+            attempt = min(
+                waiting, key=lambda a: (a.heard and a.accepted != accepted, a.open, a.began)
+            )
         waiting.remove(attempt)
         if not waiting:
             del self._by_domain[domain]
@@ -145,9 +151,10 @@ class Window:
 
     def refused(self, now: float, longest: float) -> None:
         """The receiver counts connections: allow as many as were not refused."""
-        self._base, self._refusals = self.open + 1, 0
-        if self.cap is not None:
+        self._base, self._refusals, self._least = self.open + 1, 0, 1
+        if self.cap is not None:  # idle sessions may have filled it: believe only part of it
             self._base = min(self._base, self.cap)
+            self._least = max(1, self.cap - max(1, self.cap // 4))
         if self.explore_gap == 0.0:
             self.explore_gap = _FIRST_EXPLORE
         elif self.explored:
@@ -160,7 +167,7 @@ class Window:
         """One more of those that were in flight when it was refused first."""
         if self._base:
             self._refusals += 1
-            self.cap = max(1, self._base - self._refusals)
+            self.cap = max(self._least, self._base - self._refusals)
 
     def reset(self, limit: int) -> None:
         """Start anew, modestly; attempts in flight stay in flight."""

@@ -91,13 +91,13 @@ class Sliding(Unlimited):
 
 
 class Extending(Sliding):
-    """As `Sliding`, but each refusal while limited adds to the time of the block."""
+    """As `Sliding`, but each refusal while limited adds to the block, which ends in a minute."""
 
     def arrive(self, now: float) -> str | None:
         while self.times and self.times[0] <= now - self.span:
             self.times.popleft()
         if now < self.blocked or len(self.times) >= self.number:
-            self.blocked = max(self.blocked, now) + self.penalty
+            self.blocked = min(max(self.blocked, now) + self.penalty, now + 60)
             return "flow.rate"
         self.times.append(now)
         return None
