@@ -37,7 +37,7 @@ def page(core: Core, log: str, caught_up: bool, troubles: Mapping[str, str]) -> 
         ReceiverView(
             id=name,
             name=_name(core, name),
-            outcomes=dict(tally.outcomes),
+            outcomes=dict(tally.all_outcomes()),
             categories=_refusals(tally.replies),
             unclassified=tally.unclassified,
             lanes=lanes.pop(name, ()),

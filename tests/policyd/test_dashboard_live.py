@@ -210,7 +210,7 @@ def test_every_panel_shows_data(mxheed: dict[str, tuple[str, int]], prometheus: 
 def test_the_numbers_are_those_of_the_page(
     mxheed: dict[str, tuple[str, int]], prometheus: str
 ) -> None:
-    """What Prometheus stored is a value the daemon told, and it only grows."""
+    """Prometheus stores what the daemon told, and the status page tells the same; it only grows."""
     query = 'sum(mxheed_deliveries_total{outcome="sent"})'
     before = float(result(prometheus, query)[0]["value"][1])
     with urllib.request.urlopen("http://{}:{}/metrics".format(*mxheed["http"])) as page:
@@ -220,6 +220,8 @@ def test_the_numbers_are_those_of_the_page(
         for value in re.findall(r'^mxheed_deliveries_total\{.*outcome="sent"\} (\S+)$', text, re.M)
     )
     assert 0 < before <= told
+    state = fetch("http://{}:{}/api/state".format(*mxheed["http"]))
+    assert told <= sum(row["outcomes"].get("sent", 0) for row in state["receivers"])
 
 
 def test_prometheus_takes_the_rules(prometheus: str) -> None:
