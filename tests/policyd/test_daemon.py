@@ -101,8 +101,8 @@ def test_a_bad_configuration_never_replaces_a_good_one(daemon: DaemonProcess) ->
 def test_a_site_rule_works_after_a_reload(daemon: DaemonProcess) -> None:
     """A new rule file is used from SIGHUP on, and what was learnt stays."""
     odd = SENT.replace("dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as 12345)", "").rstrip() + (
-        " dsn=4.0.0, status=deferred (host mx.example.net[192.0.2.7] said: 450 the moon is too bright "
-        "(in reply to RCPT TO command))\n"
+        " dsn=4.0.0, status=deferred (host mx.example.net[192.0.2.7] said: 450 the moon is too "
+        "bright (in reply to RCPT TO command))\n"
     )
     daemon.start()
     add(daemon, lines(odd, 1, 10))

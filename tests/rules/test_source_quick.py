@@ -12,7 +12,7 @@ from rules.source import parse
 
 ODD = (
     "a: yes\nb: on\nc: 0o14\nd: 014\ne: 12:30:00\nf: 1_000\ng: ~\ni: True\nj: .inf\n"
-    "k: 2026-11-23\nm: \"é\\n\"\nü: {ё: [1, 0x1F, 1e3]}\no: |\n  a\n  b\np: !foo x\n"
+    'k: 2026-11-23\nm: "é\\n"\nü: {ё: [1, 0x1F, 1e3]}\no: |\n  a\n  b\np: !foo x\n'
 )
 
 
