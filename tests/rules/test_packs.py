@@ -145,6 +145,15 @@ def test_a_limit_or_a_block_never_suppresses(judge: Classifier, reply: str, mx: 
     assert not judge.classify(reply, mx=mx).suppress
 
 
+@pytest.mark.parametrize("stage", [None, "mail", "rcpt"])
+@pytest.mark.parametrize("reply", ["550 No such user here", "550 5.1.1 User unknown"])
+def test_before_rcpt_nobody_speaks_of_the_recipient(
+    judge: Classifier, reply: str, stage: str | None
+) -> None:
+    """In answer to MAIL FROM an unknown user is our own sender address."""
+    assert judge.classify(reply, stage=stage).suppress is (stage != "mail")
+
+
 @pytest.mark.parametrize(
     "reply",
     [
