@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from logparse.errors import LogError
 from logparse.generation import Generation, open_generation
@@ -18,6 +19,8 @@ from logparse.mark import WEAK, Mark
 from logparse.rotated import TRIES, Entry, names, rotated
 
 __all__ = ["Chain"]
+
+_Look: TypeAlias = Callable[[list[Entry]], list[Entry]]
 
 SECOND = 1_000_000_000  # nanoseconds; some compressors keep whole seconds only
 
@@ -86,7 +89,10 @@ class Chain:
                     return entries[index + 1 :]
             return [e for e in entries if e.mtime > generations[0].mtime]
 
-        return self._oldest(look, or_empty)
+        found = self._oldest(look, or_empty)
+        if found is not None and found.path == self.path and generations[0].offset:
+            found.resume(generations[0].mark())  # a copy was read: go on where it ended
+        return found
 
     def newer(self, mark: Mark) -> Generation | None:
         """The oldest generation that was written to after `mark`: opened at its beginning."""
@@ -99,41 +105,49 @@ class Chain:
             or_empty=True,
         )
 
-    def _oldest(
-        self, look: Callable[[list[Entry]], list[Entry]], or_empty: bool
-    ) -> Generation | None:
+    def _oldest(self, look: _Look, or_empty: bool) -> Generation | None:
         """The first rotated generation that `look` finds, else the live one.
 
-        None: not yet, ask again. Either the live file is empty, and its writer may still hold the
-        renamed one, or something was renamed or copied while we looked.
+        None: the live file holds no line yet, and its writer may still hold the renamed one.
         """
-        live = self.live()
-        entries = rotated(self.path, self._patterns)
-        unread = self._unread(look(entries), live)
-        if unread:
+        for _ in range(TRIES):
+            unread = self._survey(look)
+            if not unread:
+                return None
             file = _opened(unread[0])
-        elif live is not None and (live.st_size or or_empty):
-            file = _opened(_entry(self.path, live))
-        else:
-            return None
-        if file is not None and names(rotated(self.path, self._patterns)) != names(entries):
-            file.release()
-            return None
-        return file
+            if file is None:
+                continue
+            if [e.ino for e in self._survey(look)] != [e.ino for e in unread]:
+                file.release()  # renamed or truncated while we looked
+                continue
+            if len(unread) == 1 and not or_empty and _is_bare(file):
+                file.release()
+                return None
+            return file
+        return None
 
-    def _unread(self, entries: list[Entry], live: os.stat_result | None) -> list[Entry]:
-        if live is not None:
-            entries = [e for e in entries if (e.dev, e.ino) != (live.st_dev, live.st_ino)]
-        entries = [e for e in entries if not (e.packed and e.size < WEAK and not _head(e))]  # empty
-        return [e for e in entries if not (live and self._is_copy(e, live))]
+    def _survey(self, look: _Look) -> list[Entry]:
+        """The generations that `look` finds, oldest first; the live one comes last."""
+        live = self.live()
+        found = look(rotated(self.path, self._patterns))
+        found = [e for e in found if not (e.packed and e.size < WEAK and not _head(e))]  # empty
+        if live is None:
+            return found
+        last = _entry(self.path, live)
+        return [e for e in found if e.ino != last.ino and not _is_copy(e, last)] + [last]
 
-    def _is_copy(self, entry: Entry, live: os.stat_result) -> bool:
-        """Is this a copy of the live file, about to be truncated (copytruncate at work)?"""
-        if not entry.packed and entry.size > live.st_size:
-            return False
-        head = _head(entry)
-        with open(self.path, "rb", buffering=0) as file:
-            return bool(head) and file.read(len(head)) == head
+
+def _is_copy(entry: Entry, live: Entry) -> bool:
+    """Is this a copy of the live file, about to be truncated (copytruncate at work)?"""
+    if not entry.packed and entry.size > live.size:
+        return False
+    head = _head(entry)
+    return bool(head) and _head(live)[: len(head)] == head
+
+
+def _is_bare(file: Generation) -> bool:
+    """No whole line, and too little to be told from other files."""
+    return len(file.head) < WEAK and b"\n" not in file.head
 
 
 def _entry(path: str, stat: os.stat_result) -> Entry:

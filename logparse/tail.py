@@ -152,14 +152,21 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
 
     def _late_lines(self) -> bytes:
         """Lines that a writer put into the renamed file after we had gone on."""
-        if self._previous is None:
+        old = self._previous
+        if old is None:
             return b""
+        first = not old.offset
         try:
-            return self._previous.read(self._limit)
+            data = old.read(self._limit)
         except Cut:
-            self._let_go(self._previous)
+            self._let_go(old)
             self._previous = None
             return b""
+        if first and data and self.fh is not None and self.fh.head.startswith(old.head):
+            old.release()  # it was empty, and became a copy of the file we are reading
+            self._previous = None
+            return b""
+        return data
 
     def _let_go(self, file: Generation | None) -> None:
         """Close a file for good; an incomplete last line in it will not be completed."""
