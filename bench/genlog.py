@@ -174,7 +174,11 @@ class Postfix(_Writer):
 
 
 class Exim(_Writer):
-    """Exim's main log."""
+    """Exim's main log; `ids` is "new" (4.97 and later) or "old"."""
+
+    def __init__(self, seed: int = 1, ids: str = "new") -> None:
+        super().__init__(seed)
+        self._old = ids == "old"
 
     def lines(self) -> Iterator[bytes]:
         """The log, without end."""
@@ -188,6 +192,8 @@ class Exim(_Writer):
         for _ in range(6):
             seconds, digit = divmod(seconds, 62)
             digits = _BASE62[digit] + digits
+        if self._old:
+            return f"{digits}-{self.tag(6)}-{self.tag(2)}"
         return f"{digits}-{self.tag(11)}-{self.tag(4)}"
 
     def _message(self) -> Iterator[str]:

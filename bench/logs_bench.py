@@ -133,7 +133,8 @@ def main() -> None:
         )
         compare(modern, PEERS_POSTFIX[:1], options.runs)
         compare(
-            write(directory / "exim.log", Exim(1).lines(), options.exim_lines),
+            # Debian 12's eximstats does not know the longer message ids of Exim 4.97
+            write(directory / "exim.log", Exim(1, "old").lines(), options.exim_lines),
             PEERS_EXIM,
             options.runs,
         )

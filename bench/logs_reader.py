@@ -45,6 +45,7 @@ def main() -> None:
         on_attempt=listen if listening else None,
         sent=listening,
     )
+    receivers.of_host("mx.warm.example")  # loads the list of public suffixes, once per start
     path = Path(sys.argv[-1])
     now = path.stat().st_mtime
     started = time.process_time()

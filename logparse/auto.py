@@ -11,7 +11,7 @@ Failure: none.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import Any
 
@@ -44,19 +44,20 @@ class AutoParser:
     def feed(self, block: bytes, now: float) -> list[Event]:
         """The events in `block`; Postfix's in the order of their lines, then Exim's."""
         text = self.plain(block)
-        return [*self.postfix.feed(text, now), *self.others(text, now)]
+        exim = (self.exim.line(line, now) for line in self.others(text))
+        return [*self.postfix.feed(text, now), *(event for event in exim if event is not None)]
 
     def plain(self, block: bytes) -> bytes:
         """`block` with all wrapping removed."""
         return self._plain.lines(block)
 
-    def others(self, text: bytes, now: float) -> Sequence[Event]:
-        """The events of Exim's lines in a block that went through `plain`."""
+    def others(self, text: bytes) -> Iterable[bytes]:
+        """The lines of a block that went through `plain` that may be Exim's."""
         if not self._mixed and not self._holds_exim(text):
             return ()
-        events = self.exim.feed(text, now)
-        self._mixed = bool(events) and not _EXIM.match(text)
-        return events
+        lines = list(self.exim.candidates(text))
+        self._mixed = bool(lines) and not _EXIM.match(text)
+        return lines
 
     def _holds_exim(self, text: bytes) -> bool:
         """Whether Exim wrote any of these lines; large blocks are only sampled most of the time."""

@@ -14,9 +14,10 @@ Failure: none. Time is linear in the length of the line.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["HOST", "Record", "parse", "unquoted"]
+__all__ = ["HOST", "Record", "duration", "parse", "unquoted"]
 
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
 _WORD = re.compile(rf'(?:{_QUOTED}|[^\s"])++|\S++')
@@ -197,7 +198,7 @@ def _record(
         port=int(host[3]) if host is not None and (host[3] or "").isdigit() else None,
         reused=host is not None and host[4] is not None,
         confirmation=None if confirmation is None else unquoted(confirmation),
-        queue_time=_duration(values["QT"]) if "QT" in values else None,
+        queue_time=duration(values["QT"]) if "QT" in values else None,
         number=number,
         deferred=deferred,
         error=error,
@@ -209,5 +210,8 @@ _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)([wdhms])")
 
 
-def _duration(text: str) -> float:
-    return sum(float(value) * _UNITS[unit] for value, unit in _PIECE.findall(text))
+@lru_cache(maxsize=4096)
+def duration(text: str | bytes) -> float:
+    """Seconds of a time such as 1d2h3m4.5s."""
+    words = text if isinstance(text, str) else text.decode()
+    return sum(float(value) * _UNITS[unit] for value, unit in _PIECE.findall(words))

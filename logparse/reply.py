@@ -25,18 +25,16 @@ def unfold(reply: str, joint: str = " ") -> str:
     if first is None:
         return reply
     code, enhanced = first.groups()
-    lines: list[str] = []
-    rest = reply
-    while rest.startswith(f"{code}-"):
-        line, found, tail = _split(rest, code, joint)
-        lines.append(_bare(line, enhanced))
-        if not found:
-            rest = ""
-            break
-        rest = tail
-    if rest:
-        lines.append(_bare(rest, enhanced))
-    words = " ".join(line for line in lines if line)
+    last = reply.find(f"{joint}{code} ", 4)
+    if last < 0 and reply.endswith(f"{joint}{code}"):
+        last = len(reply) - len(joint) - 3
+    head = reply if last < 0 else reply[:last]
+    lines = head[4:].split(f"{joint}{code}-")
+    if last >= 0:
+        lines.append(reply[last + len(joint) + 4 :])
+    if enhanced:
+        lines = [_bare(line, enhanced) for line in lines]
+    words = " ".join(filter(None, map(str.strip, lines)))
     return " ".join(part for part in (code, enhanced, words) if part)
 
 
@@ -46,21 +44,9 @@ def code_of(reply: str) -> int | None:
     return int(match[0]) if match else None
 
 
-def _split(rest: str, code: str, joint: str) -> tuple[str, bool, str]:
-    """The first line of `rest`, whether another one follows, and what follows."""
-    more = rest.find(f"{joint}{code}-", 4)
-    last = rest.find(f"{joint}{code} ", 4, more if more >= 0 else len(rest))
-    if last < 0 and more < 0 and rest.endswith(f"{joint}{code}"):
-        last = len(rest) - len(joint) - 3
-    at = more if last < 0 else last
-    if at < 0:
-        return rest, False, ""
-    return rest[:at], True, rest[at + len(joint) :]
-
-
-def _bare(line: str, enhanced: str | None) -> str:
-    """A line without its code, and without the enhanced code if it is the first line's."""
-    line = line[4:].strip()
-    if enhanced and line.startswith(enhanced) and line[len(enhanced) :][:1] in ("", " "):
-        line = line[len(enhanced) :].strip()
+def _bare(line: str, enhanced: str) -> str:
+    """A line without the enhanced code, if it is the first line's."""
+    line = line.strip()
+    if line.startswith(enhanced) and line[len(enhanced) :][:1] in ("", " "):
+        return line[len(enhanced) :]
     return line

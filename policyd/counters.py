@@ -128,7 +128,7 @@ class Counters:
         self.lines = 0
         self.unparsed = 0
         self.gap_bytes = 0
-        self.last_time = 0  # whole seconds: the newest stamp understood
+        self.last_time = 0  # whole seconds: the newest stamp seen at the end of a block
         self._candidates: dict[str, int] = {}  # receivers without a row, and how often seen
         self._earned = 0  # rows given to receivers we do not know by name
         self._saved: dict[str, int] = {}
@@ -141,7 +141,13 @@ class Counters:
             return known
         if ":" in receiver and not self._earns(receiver):
             receiver = OTHER
-        return self.tallies.setdefault(receiver, Tally(receiver))
+        return self._row(receiver)
+
+    def _row(self, receiver: str) -> Tally:
+        known = self.tallies.get(receiver)
+        if known is None:
+            known = self.tallies[receiver] = Tally(receiver)
+        return known
 
     def settled(self, receiver: str) -> Tally | None:
         """The row `receiver` will always have from now on; None: that is not decided yet."""
@@ -256,7 +262,7 @@ class Counters:
             if value:
                 self._candidates[labels[0]] = value
             return
-        tally = self.tallies.setdefault(labels[0], Tally(labels[0]))
+        tally = self._row(labels[0])
         if family == "deliveries" and isinstance(value, int):
             if labels[1] == "sent":
                 tally.sent = value

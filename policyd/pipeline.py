@@ -19,15 +19,16 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from typing import Any, Protocol
-from zlib import crc32
 
 from logparse.auto import AutoParser
 from logparse.events import Delivery, Event, Removed, Unparsed
-from logparse.framing import FRAME
+from logparse.exim import SENT as EXIM_SENT
+from logparse.framing import STAMP
 from logparse.postfix import records
 from logparse.reason import LOCAL_AGENTS
 from logparse.record import RECORD, SENT
-from policyd.counters import Counters, Tally, bucket_of
+from policyd.counters import Counters, Tally
+from policyd.quick import Delays, Quick
 from policyd.sessions import Sessions, make_room
 from rules.verdict import Verdict
 
@@ -43,8 +44,7 @@ _ATTEMPTS = frozenset({"sent", "deferred", "bounced", "tried"})
 _QUEUE_AGAIN = frozenset({"deferred", "suspended", "held"})
 _PATHS = ("/", "private/", "public/")  # a socket's path where an address would be
 
-_CACHED = 65_536
-_FRAME = re.compile(FRAME)
+_STAMPED = re.compile(rb"(?:<\d{1,3}>)?(" + STAMP + rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
 _QUEUED = 512  # messages whose last receiver is remembered, for the line that says "expired"
 
 
@@ -61,20 +61,6 @@ class Classify(Protocol):
         origin: str | None = "remote",
         dsn: str | None = None,
     ) -> Verdict: ...
-
-
-class _Delays(dict[bytes | float, tuple[int, int]]):
-    """Delays, each with its bucket and its microseconds: a log has few different ones."""
-
-    def __missing__(self, text: bytes | float) -> tuple[int, int]:
-        if len(self) >= _CACHED:
-            self.clear()
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = 0.0
-        found = self[text] = bucket_of(seconds)
-        return found
 
 
 class Pipeline:
@@ -100,96 +86,52 @@ class Pipeline:
         self._on_removed = on_removed
         self._on_unparsed = on_unparsed
         self._parser = AutoParser(zone, removed=on_removed is not None)
-        self._relays: dict[bytes, Tally] = {}
-        self._unsettled: dict[bytes, str] = {}
-        self._delays = _Delays()
+        self._delays = Delays()
         self._sessions = Sessions()
-        self._last = self._sessions.last
+        self._quick = Quick(counters, self._sessions, self._delays)
         self._queued: dict[str, str] = {}
 
     def process(self, block: bytes, now: float) -> None:
         """Counts what `block` holds."""
         text = self._parser.plain(block)
         self.counters.lines += text.count(b"\n")
-        last = 0
         for record in records(text, self._on_removed is not None, not self._sent):
             if isinstance(record, bytes):
                 event = self._parser.postfix.careful(record, now)
                 if event is not None:
                     self._take(event)
-                continue
-            last = record.start()
-            if record.re is not SENT or not self._count_sent(record):
+            elif record.re is not SENT or not self._quick.postfix(record):
                 self._long_way(record, text, now)
-        if (frame := _FRAME.match(text, last)) is not None:
-            self._saw(self._parser.postfix.stamps.posix(frame[1], now))
-        for event in self._parser.others(text, now):
-            self._take(event)
-
-    def _count_sent(self, record: re.Match[bytes]) -> bool:
-        """The short cut for accepted mail; False: its relay is not known yet.
-
-        Nine of ten records come through here: it is written for speed, not for beauty.
-        """
-        pid, queue_id, relay, total, a, b, c, d, reply = record.groups()
-        tally = self._relays.get(relay)
-        if tally is None:
-            receiver = self._unsettled.get(relay)
-            if receiver is None:
-                return False
-            tally = self.counters.tally(receiver)
-        known = self._delays
-        before, in_queue, connect, send, whole = tally.delays
-        bucket, in_a = known[a]
-        before[bucket] += 1
-        before[-1] += in_a
-        bucket, in_b = known[b]
-        in_queue[bucket] += 1
-        in_queue[-1] += in_b
-        bucket, microseconds = known[c]
-        connect[bucket] += 1
-        connect[-1] += microseconds
-        bucket, microseconds = known[d]
-        send[bucket] += 1
-        send[-1] += microseconds
-        bucket, microseconds = known[total]
-        whole[bucket] += 1
-        whole[-1] += microseconds
-        tally.sent += 1
-        tally.dirty = True
-        session = (queue_id, in_a, in_b, crc32(reply))
-        last = self._last
-        if last.get(pid) != session:
-            if pid in last:
-                last[pid] = session
-            else:
-                self._sessions.is_new(pid, session)
-            tally.accepted += 1
-        return True
+        for line in self._parser.others(text):
+            self._exim(line, now)
+        self._look_at_the_clock(text, now)
 
     def _long_way(self, record: re.Match[bytes], text: bytes, now: float) -> None:
-        """Counts one record by way of its value."""
+        """Counts one of Postfix's records by way of its value."""
         full = RECORD.match(text, record.start()) if record.re is SENT else record
         if full is None:  # cannot be: SENT is narrower
             return
         delivery = self._parser.postfix.delivery(full, now)
         self._deliver(delivery)
-        if not self._sent and delivery.outcome == "sent":
-            self._learn(full[7], delivery)
+        self._learn(full[7], delivery)
+
+    def _exim(self, line: bytes, now: float) -> None:
+        """Counts one of Exim's lines."""
+        match = None if self._sent else EXIM_SENT.fullmatch(line)
+        if match is not None:
+            when = self._parser.exim.stamps.posix(match[1], now)
+            if self._quick.exim(match, when):
+                return
+        event = self._parser.exim.line(line, now)
+        if event is not None:
+            self._take(event)
+            if match is not None and isinstance(event, Delivery):
+                self._learn(match[3], event)
 
     def _learn(self, relay: bytes, delivery: Delivery) -> None:
-        """Remembers the row of a relay, so that its accepted mail can take the short cut."""
-        if delivery.host is None or delivery.origin != "remote":
-            return
-        receiver = self._receiver(delivery)
-        tally = self.counters.settled(receiver)
-        if len(self._relays) + len(self._unsettled) >= _CACHED:
-            self._relays.clear()
-            self._unsettled.clear()
-        if tally is not None:
-            self._relays[relay] = tally
-        else:
-            self._unsettled[relay] = receiver
+        """Lets this relay's accepted mail take the short cut from now on."""
+        if delivery.outcome == "sent" and delivery.host is not None and not self._sent:
+            self._quick.learn(relay, self._receiver(delivery))
 
     def _take(self, event: Event) -> None:
         """Counts one event, the long way."""
@@ -230,8 +172,6 @@ class Pipeline:
             self._queued[delivery.queue_id] = receiver
         if self._on_attempt is not None and (self._sent or outcome != "sent"):
             self._on_attempt(delivery, receiver, verdict)
-        if delivery.mta == "exim":
-            self._saw(delivery.time)
 
     def _receiver(self, delivery: Delivery) -> str:
         if delivery.outcome == "expired" and not delivery.recipient:
@@ -264,16 +204,18 @@ class Pipeline:
             tally.delays[-1][bucket] += 1
             tally.delays[-1][-1] += microseconds
 
-    def _saw(self, when: float) -> None:
-        if when > self.counters.last_time:
-            self.counters.last_time = int(when)
+    def _look_at_the_clock(self, text: bytes, now: float) -> None:
+        """Takes the time of the last line."""
+        last = _STAMPED.match(text, text.rfind(b"\n", 0, len(text) - 1) + 1)
+        if last is not None:
+            when = int(self._parser.postfix.stamps.posix(last[1], now))
+            self.counters.last_time = max(self.counters.last_time, when)
 
     def use(self, classify: Classify, receiver_of: ReceiverOf) -> None:
         """Judges by other rules from now on."""
         self._classify = classify
         self._receiver_of = receiver_of
-        self._relays.clear()
-        self._unsettled.clear()
+        self._quick.forget()
 
     def snapshot(self) -> dict[str, Any]:
         """What must be saved with the counters, as plain JSON values."""

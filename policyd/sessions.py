@@ -48,7 +48,8 @@ class Sessions:
             return True  # each recipient got an answer of its own
         reply = crc32(delivery.reply.encode("utf-8", "replace"))
         if delivery.mta == "exim":
-            return self._fresh_exim(delivery, reply)
+            address = (delivery.address or delivery.host or "").encode()
+            return self.is_new_exim(delivery.queue_id.encode(), address, int(delivery.time), reply)
         a, b = (delivery.delays or (0.0, 0.0))[:2]
         return self.is_new(
             str(delivery.pid).encode(),
@@ -65,12 +66,10 @@ class Sessions:
         last[key] = session
         return True
 
-    def _fresh_exim(self, delivery: Delivery, reply: int) -> bool:
-        key = delivery.queue_id.encode()
-        when = int(delivery.time)
-        address = (delivery.address or delivery.host or "").encode()
-        known = self.last.get(key)
-        self.is_new(key, (address, when, 0, reply))
+    def is_new_exim(self, queue_id: bytes, address: bytes, when: int, reply: int) -> bool:
+        """The same for Exim; lines of one transaction may be some seconds apart."""
+        known = self.last.get(queue_id)
+        self.is_new(queue_id, (address, when, 0, reply))
         if known is None or known[0] != address or known[3] != reply:
             return True
         return abs(when - known[1]) > _TOGETHER

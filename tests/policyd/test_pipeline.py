@@ -151,7 +151,20 @@ other_lines = st.sampled_from(
         b"SMTP error from remote mail server after DATA: 450 4.7 x\n",
     )
 )
-logs = st.lists(st.one_of(records, records, other_lines), max_size=40)
+exim_sent = st.builds(
+    '{} {} {} {} R=r T=t {}{} C="{}"{}\n'.format,
+    st.sampled_from(
+        ("2026-11-23 04:05:06", "2026-11-23 04:05:40", "2026-11-23 04:05:06.250 +0100")
+    ),
+    st.sampled_from(("1xNl5M-00000000abc-0001", "1xNl5M-0000ab-01", "zzzzzz-0000ab-02")),
+    st.sampled_from(("=>", "->", ">>", "*>")),
+    st.sampled_from(("a@x.example", "a@x.example <b@x.example>", '"a b"@x.example', "a@[1.2.3.4]")),
+    st.sampled_from(("H=mx.example.net [192.0.2.10]", "H=mx.example.net [192.0.2.10]:25*", "")),
+    st.sampled_from(("", " X=TLS1.3:A:256 CV=yes", ' DN="CN=x,O=y z" A=plain L* K')),
+    st.sampled_from(("250 ok", "250-a\\\\n250 b", '250 \\"q\\"', "250 ok ", "251 hm")),
+    st.sampled_from(("", " QT=2s", " QT=1d2h DT=0.3s", " DT=1s")),
+).map(str.encode)
+logs = st.lists(st.one_of(records, records, exim_sent, other_lines), max_size=40)
 
 
 @settings(max_examples=300)
@@ -166,14 +179,18 @@ def test_any_log_gives_the_same_numbers_both_ways(lines: list[bytes]) -> None:
 @given(logs, st.integers(0, 40))
 def test_cutting_and_restarting_change_nothing(lines: list[bytes], at: int) -> None:
     """Blocks may end anywhere, and a restart from a snapshot may come between any two."""
-    whole = counted(pipeline(), b"".join(lines))
-    assert counted(pipeline(), *lines) == whole
+
+    def without_clock(rows: list[Change]) -> list[Change]:
+        return [row for row in rows if row[1] != ("last_time",)]  # told once per block
+
+    whole = without_clock(counted(pipeline(), b"".join(lines)))
+    assert without_clock(counted(pipeline(), *lines)) == whole
     first = pipeline()
     counted(first, *lines[:at])
     second = pipeline()
     second.counters.load(first.counters.dump())
     second.restore(json.loads(json.dumps(first.snapshot())))
-    assert counted(second, *lines[at:]) == whole
+    assert without_clock(counted(second, *lines[at:])) == whole
 
 
 def replies(*lines: bytes) -> dict[tuple[str, ...], float]:
