@@ -107,7 +107,7 @@ def _throttle(page: Metrics, core: Core) -> None:
 
 def _cache(core: Core) -> Numbers:
     info = core.classifier.cache_info()
-    return {("hit",): info.hits, ("miss",): info.misses}
+    return {("hit",): info.hits, ("alike",): info.alike, ("miss",): info.misses}
 
 
 def _numbers(counts: Mapping[tuple[str, str], int]) -> Numbers:
