@@ -20,6 +20,7 @@ from policyd.throttle.settings import PacingSettings
 
 __all__ = ["Dispatcher", "Queued", "Release"]
 
+_OF_TOLERANCE = 0.9
 _OVERDUE_GAP = 0.2  # seconds between attempts forced by age
 
 
@@ -86,10 +87,14 @@ class Dispatcher:
         message = self._book.peek(lane)
         if message is None:
             return None
-        probe = state.state == "probing"
-        if not probe and room < self._needed(state, message, lane):
+        if state.state == "probing":
+            return self._let_go(message, lane, state, room, "probe", now)
+        needed = self._needed(state, message, lane)
+        if room + state.saved < needed:
+            if state.bucket is not None:
+                state.save(room, now)
             return None
-        return self._let_go(message, lane, state, room, "probe" if probe else "token", now)
+        return self._let_go(message, lane, state, room + state.saved, "token", now)
 
     def _let_go(
         self,
@@ -117,12 +122,16 @@ class Dispatcher:
         """Tokens to wait for before this message is let go.
 
         Each release tries all parts of a message, so letting one with many parts go for a few
-        tokens costs a hold line for each of the others.
+        tokens costs a hold line for each of the others: tokens are saved up, but for no more at
+        once than the receiver has been seen to take.
         """
         wanted = sum(self._transactions(p) for p in message.parts.values() if p.lane == lane)
-        if state.bucket is None:
-            return 1 if state.window.cap is not None else min(wanted, state.window.size())
-        return min(wanted, max(1, int(state.bucket.burst)))
+        if state.bucket is None and state.window.cap is not None:
+            return 1
+        most = state.window.size()
+        if state.bucket is not None:
+            most = min(most, max(int(state.bucket.burst), int(state.tolerance * _OF_TOLERANCE)))
+        return min(wanted, max(1, most))
 
     def _transactions(self, part: Part) -> int:
         return -(-part.recipients // self.settings.recipients) or 1

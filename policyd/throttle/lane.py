@@ -86,11 +86,13 @@ class LaneState:
         "refused_at",
         "refused_total",
         "run",
+        "saved",
         "seen",
         "settings",
         "since",
         "speed",
         "state",
+        "tolerance",
         "until",
         "window",
     )
@@ -115,6 +117,8 @@ class LaneState:
         self.act: Act = "none"  # what the present trouble was answered with
         self.adjusted = now
         self.probes = 0
+        self.saved = 0  # tokens put aside for a message with many parts
+        self.tolerance = 1.0  # accepted within a second before it was refused
         self.granted = 0  # tokens reserved for released messages not seen yet
         self.reasons: deque[Reason] = deque(maxlen=8)
         self.recent: deque[float] = deque(maxlen=256)  # times of judged refusals
@@ -186,7 +190,16 @@ class LaneState:
         """Take one token that `room` promised, or that must be given whatever it costs."""
         if self.state == "probing":
             self.probes += 1
-        self.speed.take(now)
+        if self.saved:
+            self.saved -= 1
+        else:
+            self.speed.take(now)
+
+    def save(self, count: int, now: float) -> None:
+        """Put tokens aside for a message that needs many at once."""
+        for _ in range(count):
+            self.speed.take(now)
+        self.saved += count
 
     def give_back(self) -> None:
         """A token was not used after all."""
@@ -277,6 +290,7 @@ class LaneState:
         if reaction.act == "connections":
             self.window.refused(now, self.settings.longest_explore)
         elif reaction.act == "slow":
+            self._tolerated(now)
             self.speed.refused(self._taken(now), self.patience.good, now)
         stop = self.patience.first(reaction)
         self._suspend(now + (stop if hint is None else hint), now)
@@ -285,6 +299,14 @@ class LaneState:
         """Accepted a second, over about the time the receiver seems to count."""
         span = min(max(2.0, self.patience.good * _HALF), 30.0)
         return self.history.within(now, span) / span
+
+    def _tolerated(self, now: float) -> None:
+        """How many at once were taken; a burst that was refused makes it less."""
+        taken = self.history.within(now, 1.0)
+        if self.state == "free":
+            self.tolerance = max(1.0, taken)
+        else:
+            self.tolerance = max(1.0, min(self.tolerance * 0.8, max(taken, self.tolerance * 0.5)))
 
     def _suspend(self, until: float, now: float) -> None:
         self.until = until
@@ -295,6 +317,7 @@ class LaneState:
         """What began before is from now on no news."""
         self.epoch += 1
         self.adjusted = now
+        self.saved = 0
 
     def _recover(self, began: float, now: float) -> None:
         """A probe was taken: go on at what the receiver has shown to take."""
