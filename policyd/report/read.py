@@ -22,7 +22,7 @@ from typing import NamedTuple
 from logparse.errors import LogError
 from logparse.packed import Unpacked
 from policyd.counters import Counters
-from policyd.pipeline import Pipeline, ReceiverOf
+from policyd.pipeline import Classify, Pipeline, ReceiverOf
 from policyd.receivers import Receivers
 from policyd.report.tally import Tally
 from rules import Classifier, RuleSet
@@ -46,7 +46,8 @@ class Reading(NamedTuple):
 class Work(NamedTuple):
     """What every process needs to know to read a source."""
 
-    ruleset: RuleSet
+    classify: Classify
+    receivers: Receivers
     zone: tzinfo | None
     now: float
     done: Synchronized[int]  # bytes read of all files together
@@ -67,8 +68,9 @@ def read_all(
     progress: Callable[[int], None] | None = None,
 ) -> Reading:
     """Everything the sources say."""
-    context = multiprocessing.get_context("fork")  # the rules are loaded once and shared
-    work = Work(ruleset, zone, now, context.Value("q", 0))
+    context = multiprocessing.get_context("fork")  # what is slow to build is built once
+    classify, receivers = Classifier(ruleset).classify, Receivers(ruleset.receivers)
+    work = Work(classify, receivers, zone, now, context.Value("q", 0))
     jobs = min(jobs, len(sources))
     if jobs <= 1 or STDIN in sources:
         return _together(_read(source, work, progress) for source in sources)
@@ -107,8 +109,8 @@ def _read(source: str, work: Work, progress: Callable[[int], None] | None = None
     """One source from its beginning to its end."""
     tally, counters = Tally(), Counters()
     pipeline = Pipeline(
-        Classifier(work.ruleset).classify,
-        _receiver_of(Receivers(work.ruleset.receivers)),
+        work.classify,
+        _receiver_of(work.receivers),
         counters,
         on_attempt=tally.add,
         sent=True,

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 import rules
 from policyd import sample
 from policyd.cli import report as command
+from policyd.report import read
 
 LOG = gzip.decompress(sample.PATH.read_bytes())
 
@@ -49,8 +50,10 @@ def told(*args: str | Path) -> dict[str, Any]:
 def _rules_read_once() -> Iterator[None]:
     """The command reads the rules at each start; here once is enough."""
     loaded = rules.load()
+    classifier = rules.Classifier(loaded)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rules, "load", lambda site=(): loaded)
+        patch.setattr(read, "Classifier", lambda ruleset: classifier)
         yield
 
 
