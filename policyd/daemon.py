@@ -84,6 +84,8 @@ class Daemon:
             documents=self.core.documents,
             interval=config.log.commit_interval,
         )
+        # what comes through a pipe was never read before: there is nothing to catch up with
+        self.follower.caught_up = chosen.kind in ("stdin", "sample")
         self.releaser = self._new_releaser()
         self._releasing: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()

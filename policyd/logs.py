@@ -8,12 +8,13 @@ Failure: `LogError` where a log was asked for by name that can never be followed
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from logparse.archive import Archive
 from logparse.detect import detect
+from logparse.pipe import Pipe
 from logparse.source import LIMIT, Block, Position, Source
 from policyd import sample
 
@@ -61,7 +62,7 @@ def choose(path: str, *, clock: Callable[[], float]) -> Chosen:
     if path == "sample":
         return _sample("as asked", clock)
     if path == "-":
-        return Chosen("stdin", "standard input", "as asked", lambda _: Archive(["-"]))
+        return Chosen("stdin", "standard input", "as asked", lambda _: Pipe(sys.stdin.fileno()))
     found = detect(None if path == "auto" else path)
     if found.kind == "none":
         return _sample(f"there is no mail log here ({found.why}); name one with --log", clock)

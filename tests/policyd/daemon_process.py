@@ -42,13 +42,14 @@ class DaemonProcess:
         self.output = ""
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, pipe: bool = False) -> None:
         """Start it and wait until it has said where it listens."""
         self.config.write_text(json.dumps(self.sections))
         command = [sys.executable, "-m", "policyd.cli", "run", "--config", str(self.config)]
         self.process = subprocess.Popen(
             [*command, *arguments],
             cwd=ROOT,
+            stdin=subprocess.PIPE if pipe else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},

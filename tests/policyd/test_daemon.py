@@ -160,3 +160,16 @@ def test_without_any_mail_the_sample_day_plays(daemon: DaemonProcess) -> None:
     assert "the sample day" in daemon.output
     assert daemon.stop() == 0
     assert not (daemon.folder / "state.db").exists()
+
+
+def test_a_log_may_come_through_a_pipe(daemon: DaemonProcess) -> None:
+    """`--log -` counts what it is sent while the pipe stays open, and still stops at once."""
+    daemon.start("--log", "-", pipe=True)
+    assert daemon.process is not None
+    assert daemon.process.stdin is not None
+    daemon.process.stdin.write(lines(SENT, 5).encode())
+    daemon.process.stdin.flush()
+    sent = 'mxheed_deliveries_total{receiver="mx:example.net",outcome="sent"}'
+    daemon.until(lambda: daemon.metric(sent) == 5, "five deliveries")
+    assert daemon.stop() == 0
+    daemon.process.stdin.close()
