@@ -58,6 +58,23 @@ class Mxheed:
         self._spawn("mxheed", "run", "--config", "/run/mxheed.yaml")
         self._lab.until(self._up, "mxheed is healthy", seconds)
 
+    def keep(self, config: Mapping[str, Any] | None = None) -> None:
+        """Start it under a stand-in for systemd (tests/lab/keeper.py), which keeps its sockets."""
+        self.user = "mxheed"
+        self.prepare()
+        self.configure(config or {})
+        command = [PYTHON, "-m", "policyd.cli", "run", "--config", "/run/mxheed.yaml"]
+        keeper = [PYTHON, "-m", "tests.lab.keeper", self.user, *command]
+        self._lab.call("spawn", name="keeper", command=keeper, user="root", env=_ENVIRONMENT)
+        self._lab.until(lambda: self._lab.http(f"{_HTTP}/healthz")[0] == 200, "mxheed is healthy")
+
+    def release(self) -> None:
+        """End the stand-in and what it keeps."""
+        self._lab.call("signal", name="keeper", number=signal.SIGKILL)
+        self._lab.call("wait", name="keeper", timeout=10)
+        self._lab.run("pkill", "-KILL", "-f", r"^\S+ -m policyd\.cli")
+        self._lab.check("rm", "-rf", _SOCKETS, "/run/keeper.notify")
+
     def prepare(self, *, keep_state: bool = False) -> None:
         """The directories that an installation would make."""
         lab = self._lab
