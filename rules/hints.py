@@ -55,9 +55,9 @@ _TAG = re.compile(
     r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?)?))(?![0-9A-Za-z_:])",
     re.IGNORECASE,
 )
-_BACK_AT = re.compile(
-    rf"((?:{_BACK}|{_HELD})[^.;:0-9]{{0,30}}?\b(?:(?:{_PREPOSITION}|for) )?{_CLOCK})",
-    re.IGNORECASE,
+_AT = tuple(
+    re.compile(rf"({words}[^.;:0-9]{{0,30}}?\b(?:{_PREPOSITION}|for) {_CLOCK})", re.IGNORECASE)
+    for words in (_BACK, _HELD)
 )
 _PHRASES = tuple(
     re.compile(f"({pattern})", re.IGNORECASE)
@@ -114,9 +114,10 @@ def spoken(text: str) -> Hint | None:
         if tag[2]:
             return Hint(_clock(tag[2], tag[3], tag[4]), tag[1])
         return Hint(_clamp(float(tag[5]) * _size(tag[6] or "s")), tag[1])
-    at = _BACK_AT.search(text)
-    if at and at[4]:  # only h:m:s: "again at 12:30" is a time of day
-        return Hint(_clock(at[2], at[3], at[4]), at[1])
+    for pattern in _AT:
+        at = pattern.search(text)
+        if at:
+            return Hint(_clock(at[2], at[3], at[4]), at[1])
     for pattern in _PHRASES:
         for found in pattern.finditer(text):
             if not _RATE.search(text, max(0, found.start() - 40), found.start()):

@@ -164,7 +164,7 @@ def _conditions(when: Mapping, reader: Reader, phrases: Phrases, receivers: Rece
     codes = frozenset(reader.codes(when.get("code")))
     enhanced = frozenset(reader.enhanced(when.get("enhanced")))
     named = [item.text for item in _receivers(when.get("receiver"), reader, receivers)]
-    if not (codes or enhanced or texts["any"] or texts["all"]):
+    if not any(when.get(key) for key in ("code", "enhanced")) and not _asks(when.get("text")):
         reader.add(when, "a rule asks for at least one of: code, enhanced, text (any or all)")
     exact = any(not status.endswith(".") for status in enhanced)
     if ANYWHERE in named and not (texts["any"] or texts["all"] or exact):
@@ -205,6 +205,13 @@ def _texts(node: Node | None, reader: Reader, phrases: Phrases) -> dict[str, tup
         return {"any": tuple(reader.patterns(node, phrases, "'text'")), "all": (), "none": ()}
     reader.mapping(node, "'text'", TEXT_KEYS)
     return {key: tuple(reader.patterns(node.get(key), phrases, f"'{key}'")) for key in TEXT_KEYS}
+
+
+def _asks(text: Node | None) -> bool:
+    """Is there a text condition other than `none`."""
+    if isinstance(text, Mapping):
+        return any(key.text != "none" for key, _ in text.entries)
+    return text is not None
 
 
 def _shown(node: Node) -> str:

@@ -32,6 +32,7 @@ class File(NamedTuple):
     name: str
     text: str
     site: bool = False
+    trusted: bool = False  # shipped with us: may be read by the C parser
 
 
 def load(site: Sequence[Path] = (), *, packs: Path = PACKS, receivers: Path = RECEIVERS) -> RuleSet:
@@ -57,9 +58,11 @@ def assemble(
 def build(files: Iterable[File], table: File) -> tuple[RuleSet, list[Problem]]:
     """The rule set of these texts, and every mistake in them."""
     problems: list[Problem] = []
-    receivers = read_receivers(parse(table.text, table.name, problems, quick=True), problems)
+    receivers = read_receivers(
+        parse(table.text, table.name, problems, quick=table.trusted), problems
+    )
     reader = Reader(problems)
-    trees = [parse(file.text, file.name, problems, quick=not file.site) for file in files]
+    trees = [parse(file.text, file.name, problems, quick=file.trusted) for file in files]
     read = [read_pack(tree, reader, file.site) for tree, file in zip(trees, files, strict=True)]
     packs = [pack for pack in read if pack]
     phrases: Phrases = {}
@@ -76,7 +79,7 @@ def build(files: Iterable[File], table: File) -> tuple[RuleSet, list[Problem]]:
 
 def _file(path: Path, site: bool, problems: list[Problem]) -> File | None:
     try:
-        return File(str(path), path.read_text(encoding="utf-8"), site)
+        return File(str(path), path.read_text(encoding="utf-8"), site, trusted=not site)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         problems.append(Problem(str(path), 1, 1, f"cannot be read: {reason}"))

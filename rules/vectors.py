@@ -76,7 +76,8 @@ def _rules(name: str, vector: dict[str, Any]) -> Iterator[str]:
     if "site" in vector:
         files.append(File("site", vector["site"], site=True))
     ruleset, problems = build(files, File("receivers", vector.get("receivers", RECEIVERS)))
-    found = [f"{p.file}:{p.line}:{p.column}" for p in sorted(set(problems) | set(check(ruleset)))]
+    every = sorted({*problems, *check(ruleset)})
+    found = list(dict.fromkeys(f"{p.file}:{p.line}:{p.column}" for p in every))
     wanted = vector.get("errors", [])
     if found != wanted:
         yield f"{name}: errors are {found}, expected {wanted}"
