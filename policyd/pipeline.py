@@ -6,7 +6,9 @@ accepted mail only if `sent` is set, because that is most of a log. The verdict 
 is no fresh reply to judge: accepted, echoed ("suspended"), held, expired, probes. Recipients count
 one by one in "deliveries"; a reply that several recipients of one transaction share counts once in
 "replies" (each refused RCPT is a reply of its own). Accepted mail without a callback takes a short
-cut that builds no values; a test holds both ways to the same numbers.
+cut that builds no values; a test holds both ways to the same numbers. Who counts accepted mail in
+another manner brings a short cut of his own (`quick`): `on_attempt` is then told of the accepted
+mail that could not take it, and the counters miss the rest.
 
 `snapshot()` is what must be saved together with the counters so that a restart in the middle of a
 transaction counts nothing twice; `restore` takes it back.
@@ -28,7 +30,7 @@ from logparse.postfix import records
 from logparse.reason import LOCAL_AGENTS
 from logparse.record import RECORD, SENT
 from policyd.counters import Counters, Tally
-from policyd.quick import Delays, Quick
+from policyd.quick import Delays, Quick, Shortcut
 from policyd.sessions import Sessions, make_room
 from rules.verdict import Verdict
 
@@ -77,6 +79,7 @@ class Pipeline:
         on_removed: Callable[[Removed], None] | None = None,
         on_unparsed: Callable[[Unparsed], None] | None = None,
         zone: tzinfo | None = None,
+        quick: Shortcut | None = None,
     ) -> None:
         self.counters = counters
         self._classify = classify
@@ -88,7 +91,8 @@ class Pipeline:
         self._parser = AutoParser(zone, removed=on_removed is not None)
         self._delays = Delays()
         self._sessions = Sessions()
-        self._quick = Quick(counters, self._sessions, self._delays)
+        self._quick = quick or Quick(counters, self._sessions, self._delays)
+        self._tell_sent = self._sent or (quick is not None and on_attempt is not None)
         self._queued: dict[str, str] = {}
 
     def process(self, block: bytes, now: float) -> None:
@@ -170,7 +174,7 @@ class Pipeline:
             self._queued.pop(delivery.queue_id, None)
             make_room(self._queued, _QUEUED)
             self._queued[delivery.queue_id] = receiver
-        if self._on_attempt is not None and (self._sent or outcome != "sent"):
+        if self._on_attempt is not None and (self._tell_sent or outcome != "sent"):
             self._on_attempt(delivery, receiver, verdict)
 
     def _receiver(self, delivery: Delivery) -> str:

@@ -13,6 +13,7 @@ Failure: none.
 from __future__ import annotations
 
 import re
+from typing import Protocol
 from zlib import crc32
 
 from logparse.exim import LONGEST_LIFE, made_at
@@ -20,7 +21,7 @@ from logparse.exim_record import duration
 from policyd.counters import Counters, Tally, bucket_of
 from policyd.sessions import Sessions
 
-__all__ = ["Delays", "Quick"]
+__all__ = ["Delays", "Quick", "Shortcut"]
 
 _CACHED = 65_536
 
@@ -39,8 +40,17 @@ class Delays(dict[bytes | float, tuple[int, int]]):
         return found
 
 
+class Shortcut(Protocol):
+    """What the pipeline asks first about a line of accepted mail; see the module."""
+
+    def learn(self, relay: bytes, receiver: str) -> None: ...
+    def forget(self) -> None: ...
+    def postfix(self, match: re.Match[bytes]) -> bool: ...
+    def exim(self, match: re.Match[bytes], when: float) -> bool: ...
+
+
 class Quick:
-    """See the module."""
+    """The short cut to the counters; see the module."""
 
     def __init__(self, counters: Counters, sessions: Sessions, delays: Delays) -> None:
         self._counters = counters
