@@ -238,6 +238,8 @@ class Controller:
         if now - evidence.time <= _STALE:
             transaction = self._transactions.of(evidence, state, now)
             again = transaction.refused
+            if transaction.lines == 1 and transaction.attempt is None:
+                self._unasked(evidence, state, now)
             if evidence.outcome == "sent":
                 if not transaction.accepted:
                     transaction.accepted = True

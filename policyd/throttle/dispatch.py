@@ -84,7 +84,7 @@ class Dispatcher:
         room = state.room(now)
         if room < 1:
             return None
-        message = self._book.peek(lane)
+        message = self._book.peek(lane, now)
         if message is None:
             return None
         if state.state == "probing":

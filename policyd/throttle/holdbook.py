@@ -129,6 +129,7 @@ class HoldBook:
             self._queue(message, part, now)
         elif due > part.due:
             part.due = due
+            self._queue(message, part, now)
         part.recipients += 1
         message.total = max(message.total, sum(p.recipients for p in message.parts.values()))
         return part
@@ -166,12 +167,8 @@ class HoldBook:
         """When the next part that waits aside becomes due."""
         return self._aside[0][0] if self._aside else None
 
-    def peek(self, lane: Lane) -> Message | None:
+    def peek(self, lane: Lane, now: float) -> Message | None:
         """Whose turn it is in a lane."""
-        found = self._head(lane)
-        return found[2] if found else None
-
-    def _head(self, lane: Lane) -> tuple[str, str, Message] | None:
         classes = self._turns.get(lane)
         while classes:
             klass = min(classes, key=lambda k: self._class_pass.get((lane, k), 0.0))
@@ -179,19 +176,20 @@ class HoldBook:
             while senders:
                 sender = min(senders, key=lambda s: (senders[s].virtual, senders[s].heap[0][:2]))
                 heap = senders[sender].heap
-                while heap and not self._valid(heap[0][2], lane):
+                while heap and not self._ready(heap[0][2], lane, now):
                     heapq.heappop(heap)
                 if heap:
-                    return klass, sender, heap[0][2]
+                    return heap[0][2]
                 del senders[sender]
             del classes[klass]
             self._class_pass.pop((lane, klass), None)
         self._turns.pop(lane, None)
         return None
 
-    def _valid(self, message: Message, lane: Lane) -> bool:
+    def _ready(self, message: Message, lane: Lane, now: float) -> bool:
+        """Whether something of this message waits for this lane and may go by now."""
         return self._messages.get(message.queue_id) is message and any(
-            key[0] == lane for key in message.parts
+            part.lane == lane and part.due <= now for part in message.parts.values()
         )
 
     def charge(self, lane: Lane, message: Message, tokens: int) -> None:

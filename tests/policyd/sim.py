@@ -103,6 +103,22 @@ class Extending(Sliding):
         return None
 
 
+class Blocking(FixedWindow):
+    """As `FixedWindow`, but one more blocks the address for `block` seconds."""
+
+    def __init__(self, number: int, span: float, block: float) -> None:
+        super().__init__(number, span)
+        self.block, self.until = block, 0.0
+
+    def arrive(self, now: float) -> str | None:
+        if now < self.until:
+            return "reputation.ip"
+        refused = super().arrive(now)
+        if refused:
+            self.until = now + self.block
+        return refused
+
+
 class Concurrency(Unlimited):
     """At most `number` sessions at a time."""
 
