@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -29,7 +30,9 @@ from policyd.follow import Follower
 from policyd.logs import Chosen, choose
 from policyd.metrics import Metrics
 from policyd.release import Releaser
+from policyd.serve.early import answering
 from policyd.serve.listen import inherited
+from policyd.serve.listeners import Listeners, open_listeners
 from policyd.serve.ports import Services
 from policyd.serve.servers import Servers, serve
 from policyd.serve.view import Page
@@ -56,9 +59,14 @@ async def run(config: Config, path: Path | None, say: Say) -> None:
             state = Path(folder) / "mxheed.db"
         else:
             state = state_file(config.state.file, os.environ, os.geteuid())
-        daemon = Daemon(config, path, state, chosen)
+        listeners = open_listeners(config.serve, inherited(os.environ, os.getpid()))
+        stack.callback(listeners.close)
+        with answering(listeners):  # reading the rules takes a moment in which mail shall flow
+            daemon = Daemon(config, path, state, chosen)
         stack.callback(daemon.store.close)
-        await daemon.run(say)
+        gc.collect()
+        gc.freeze()  # rules and tables stay: collections need not look at them again
+        await daemon.run(say, listeners)
 
 
 class Daemon:
@@ -100,10 +108,10 @@ class Daemon:
             receiver_of=lambda domain: receivers.of_domain(domain).receiver,
         )
 
-    async def run(self, say: Say) -> None:
+    async def run(self, say: Say, listeners: Listeners) -> None:
         """Serve and follow until a signal."""
         notifier = Notifier.from_environment(os.environ, os.getpid())
-        servers = await self._serve()
+        servers = await self._serve(listeners)
         self._signals(notifier)
         following = asyncio.create_task(self.follower.run())
         following.add_done_callback(lambda _: self._stopping.set())
@@ -121,7 +129,7 @@ class Daemon:
         await servers.close()
         await following
 
-    async def _serve(self) -> Servers:
+    async def _serve(self, listeners: Listeners) -> Servers:
         services = Services(
             clock=self.clock,
             maps=self.core.maps,
@@ -131,8 +139,7 @@ class Daemon:
             page=self._page,
             control=Operator(self.core),
         )
-        passed = inherited(os.environ, os.getpid())
-        servers = await serve(self.core.config.serve, services, passed)
+        servers = await serve(self.core.config.serve, services, listeners)
         self._metrics = metrics(
             self.core,
             servers.counts,

@@ -23,12 +23,10 @@ from typing import NamedTuple
 
 from policyd.errors import ListenError
 from policyd.serve.endpoint import Endpoint
+from policyd.serve.everything import Everything
 from policyd.serve.holder import QUESTIONS, holder, is_ours, probe
 from policyd.serve.listen import BACKLOG, Address, inherited, open_socket, parse, remove
-from policyd.serve.netstring import encode
 from policyd.serve.policy import DUNNO, PolicyEndpoint
-from policyd.serve.session import Session
-from policyd.serve.socketmap import NOTFOUND, SocketmapEndpoint
 
 __all__ = ["POLICY", "SOCKETMAP", "main"]
 
@@ -48,16 +46,6 @@ class _Taken(NamedTuple):
     where: str
     path: str = ""
     inode: int = 0
-
-
-class _Everything(SocketmapEndpoint):
-    """Every map there may be, and nothing in it."""
-
-    def answer(self, request: bytes, session: Session) -> bytes:
-        return _NOTFOUND
-
-
-_NOTFOUND = encode(NOTFOUND)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -160,7 +148,7 @@ async def _serve(taken: Sequence[_Taken]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     endpoints: dict[str, Endpoint] = {
-        "socketmap": _Everything({}, clock=time.monotonic),
+        "socketmap": Everything(clock=time.monotonic),
         "policy": PolicyEndpoint(lambda request, session: DUNNO, clock=time.monotonic),
     }
     for hook, listener, *_ in taken:

@@ -1,87 +1,72 @@
-"""Open all sockets and answer on them: what the daemon calls to be asked.
+"""Answer on the sockets: what the daemon calls to be asked.
 
-Contract: `serve(settings, services, passed)` returns when everything listens; `Servers.addresses`
-says where, `close()` ends it and takes our unix sockets away. Sockets passed by systemd, named
-`socketmap`, `policy`, `http` or `control`, stand in for the configured addresses of that name and
-stay open for the next start.
-Failure: `ListenError` for an address that cannot be opened; what was open until then is closed.
+Contract: `serve(settings, services, listeners)` returns when everything is answered;
+`Servers.addresses` says where, `close()` ends it and closes the listeners.
+Failure: none of its own; what cannot be answered is the endpoints' and the pages' matter.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import uvicorn
 from starlette.applications import Starlette
 
-from policyd.errors import ListenError
 from policyd.serve import control as control_api
 from policyd.serve import http
 from policyd.serve.endpoint import Endpoint
-from policyd.serve.listen import BACKLOG, open_socket, parse, remove
-from policyd.serve.paths import control_path
+from policyd.serve.listen import BACKLOG
+from policyd.serve.listeners import Listeners
 from policyd.serve.policy import PolicyEndpoint
 from policyd.serve.ports import Services
 from policyd.serve.session import HookCounts
 from policyd.serve.settings import ServeSettings
 from policyd.serve.socketmap import SocketmapEndpoint
 
-__all__ = ["NAMES", "Servers", "serve"]
-
-NAMES = ("socketmap", "policy", "http", "control")
-
-Passed = Mapping[str, list[socket.socket]]
-_Loop = asyncio.AbstractEventLoop
+__all__ = ["Servers", "serve"]
 
 
 @dataclass(slots=True)
 class Servers:
-    """What listens."""
+    """What answers."""
 
     addresses: dict[str, list[str]] = field(default_factory=dict)  # by name, as Postfix writes them
     counts: dict[str, HookCounts] = field(default_factory=dict)  # by hook
+    _listeners: Listeners = field(default_factory=Listeners)
     _endpoints: list[Endpoint] = field(default_factory=list)
-    _listeners: list[asyncio.AbstractServer] = field(default_factory=list)
+    _servers: list[asyncio.AbstractServer] = field(default_factory=list)
     _web: list[_Web] = field(default_factory=list)
-    _paths: list[tuple[str, int]] = field(default_factory=list)
 
     async def close(self) -> None:
         """Stop listening, end the connections, take our unix sockets away."""
-        for path, inode in self._paths:
-            remove(path, inode)
-        for listener in self._listeners:
-            listener.close()
+        self._listeners.close()
+        for server in self._servers:
+            server.close()
         for endpoint in self._endpoints:
             endpoint.close()
         await asyncio.gather(*(web.stop() for web in self._web))
 
 
-async def serve(
-    settings: ServeSettings, services: Services, passed: Passed | None = None
-) -> Servers:
-    """Open everything that `settings` names and answer on it."""
-    passed = passed or {}
-    if unknown := sorted(set(passed) - set(NAMES)):
-        raise ListenError(
-            f"systemd passed a socket named {unknown[0]!r}; "
-            f"FileDescriptorName must be one of {', '.join(NAMES)}"
-        )
-    servers = Servers()
+async def serve(settings: ServeSettings, services: Services, listeners: Listeners) -> Servers:
+    """Answer on all listeners."""
+    servers = Servers(listeners.addresses, _listeners=listeners)
     try:
-        await _hooks(servers, settings, services, passed)
-        await _pages(servers, settings, services, passed)
+        await _hooks(servers, settings, services)
+        await _publish(servers, http.app(services), listeners.sockets["http"])
+        if services.control is not None:
+            own = control_api.app(services.control, services.clock)
+            await _publish(servers, own, listeners.sockets["control"])
     except BaseException:
         await servers.close()
         raise
     return servers
 
 
-async def _hooks(servers: Servers, settings: ServeSettings, ask: Services, passed: Passed) -> None:
+async def _hooks(servers: Servers, settings: ServeSettings, ask: Services) -> None:
     most = settings.max_connections
     maps = SocketmapEndpoint(
         ask.maps,
@@ -91,50 +76,11 @@ async def _hooks(servers: Servers, settings: ServeSettings, ask: Services, passe
         may_fail=settings.may_fail,
     )
     policy = PolicyEndpoint(ask.policy, clock=ask.clock, max_connections=most)
-    for endpoint, texts in ((maps, settings.socketmap), (policy, settings.policy)):
+    for endpoint in (maps, policy):
         servers._endpoints.append(endpoint)
         servers.counts[endpoint.hook] = endpoint.counts
-        mode = int(settings.mode, 8)
-        for listener in _sockets(servers, endpoint.hook, texts, passed, mode, settings.group):
-            servers._listeners.append(await _listen(endpoint.protocol, listener))
-
-
-async def _pages(servers: Servers, settings: ServeSettings, ask: Services, passed: Passed) -> None:
-    listeners = _sockets(servers, "http", settings.http, passed, 0o660, settings.group)
-    await _publish(servers, http.app(ask), list(listeners))
-    if ask.control is None:
-        return
-    path = control_path(settings.control, os.environ, os.geteuid())
-    mode = 0o660 if settings.control_group else 0o600
-    texts = (f"unix:{path}",)
-    own = _sockets(servers, "control", texts, passed, mode, settings.control_group)
-    await _publish(servers, control_api.app(ask.control, ask.clock), list(own))
-
-
-def _sockets(
-    servers: Servers, name: str, texts: tuple[str, ...], passed: Passed, mode: int, group: str
-) -> Iterator[socket.socket]:
-    told = servers.addresses.setdefault(name, [])
-    if name in passed:
-        for listener in passed[name]:
-            told.append(_where(listener))
-            # a copy: closing ours must not close systemd's way to the next start
-            yield listener.dup()
-        return
-    for address in map(parse, texts):
-        listener = open_socket(address, mode=mode, group=group)
-        if address.path:
-            servers._paths.append((address.path, os.stat(address.path).st_ino))
-        told.append(str(address) if address.path else _where(listener))
-        yield listener
-
-
-def _where(listener: socket.socket) -> str:
-    name = listener.getsockname()
-    if listener.family == socket.AF_UNIX:
-        return f"unix:{name}"
-    host = f"[{name[0]}]" if ":" in name[0] else name[0]
-    return f"inet:{host}:{name[1]}"
+        for listener in servers._listeners.sockets[endpoint.hook]:
+            servers._servers.append(await _listen(endpoint.protocol, listener.dup()))
 
 
 async def _listen(
@@ -149,7 +95,7 @@ async def _listen(
 async def _publish(servers: Servers, app: Starlette, listeners: list[socket.socket]) -> None:
     web = _Web(app)
     servers._web.append(web)
-    await web.start(listeners)
+    await web.start([listener.dup() for listener in listeners])
 
 
 class _Web(uvicorn.Server):

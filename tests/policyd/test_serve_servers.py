@@ -10,6 +10,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -20,7 +21,9 @@ import pytest
 import uvloop
 
 from policyd.errors import ListenError
+from policyd.serve.early import answering
 from policyd.serve.listen import open_socket, parse
+from policyd.serve.listeners import open_listeners
 from policyd.serve.ports import Services
 from policyd.serve.servers import Servers, serve
 from policyd.serve.settings import ServeSettings
@@ -52,7 +55,7 @@ def while_serving(
     """Serve, run `ask` in a thread, close; returns what `ask` did."""
 
     async def both() -> Any:
-        servers = await serve(wanted, answers, **more)
+        servers = await serve(wanted, answers, open_listeners(wanted, **more))
         try:
             return await asyncio.to_thread(ask, servers)
         finally:
@@ -300,7 +303,8 @@ def test_clients_that_come_while_it_stops_do_not_keep_it(
     lines: list[socket.socket] = []
 
     async def stop_in_a_rush() -> None:
-        servers = await serve(settings(tmp_path), services())
+        wanted = settings(tmp_path)
+        servers = await serve(wanted, services(), open_listeners(wanted))
         for _ in range(300):
             line = socket.socket(socket.AF_UNIX)
             line.connect(str(tmp_path / "map.sock"))
@@ -316,3 +320,34 @@ def test_clients_that_come_while_it_stops_do_not_keep_it(
             # dropped: the end, or a reset for those that never left the kernel's queue
             with contextlib.suppress(ConnectionResetError):
                 assert line.recv(1) == b""
+
+
+def test_questions_are_answered_safely_while_the_daemon_is_loading(tmp_path: Path) -> None:
+    """Before the rules are read every hook lets mail go; then the daemon's answers take over."""
+    wanted = settings(tmp_path)
+    listeners = open_listeners(wanted)
+    with answering(listeners):
+        for address in listeners.addresses["socketmap"]:
+            assert postmap("d. 0 IN MX 10 mx.", f"socketmap:{address}:mx") == (1, "")
+            assert talk(address, b"4:mx x,", b"8:status y,") == [b"9:NOTFOUND ,"] * 2
+        for address in listeners.addresses["policy"]:
+            assert talk(address, b"request=smtpd_access_policy\n\n") == [b"action=DUNNO\n\n"]
+
+    async def take_over() -> list[bytes]:
+        servers = await serve(wanted, services(), listeners)
+        try:
+            return await asyncio.to_thread(talk, f"unix:{tmp_path}/map.sock", b"4:mx x,")
+        finally:
+            await servers.close()
+
+    assert uvloop.run(take_over()) == [b"4:OK x,"]
+
+
+def test_a_start_that_fails_stops_the_early_answers(tmp_path: Path) -> None:
+    """When loading raises, nothing goes on answering behind its back."""
+    listeners = open_listeners(settings(tmp_path))
+    with pytest.raises(RuntimeError, match="rules"), answering(listeners):
+        raise RuntimeError("the rules are broken")
+    assert "mxheed-early" not in {thread.name for thread in threading.enumerate()}
+    listeners.close()
+    assert list(tmp_path.iterdir()) == []

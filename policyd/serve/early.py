@@ -1,0 +1,65 @@
+"""Answer Postfix while the daemon is still reading its rules: the safe answer, from a thread.
+
+Contract: within `answering(listeners)` every question on the hooks' sockets is answered `NOTFOUND `
+or `DUNNO` by a loop of its own, so that a start of some seconds delays no mail. Afterwards the
+sockets are free again; connections are closed, which a client takes as a reason to ask once more.
+Failure: none of its own; if the thread cannot run, questions wait in the kernel's queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from policyd.serve.endpoint import Endpoint
+from policyd.serve.everything import Everything
+from policyd.serve.listen import BACKLOG
+from policyd.serve.listeners import HOOKS, Listeners
+from policyd.serve.policy import DUNNO, PolicyEndpoint
+
+__all__ = ["answering"]
+
+
+@contextmanager
+def answering(listeners: Listeners) -> Generator[None, None, None]:
+    """Give the safe answer to everything while the body runs."""
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    thread = threading.Thread(
+        target=_run, args=(loop, listeners, stop), name="mxheed-early", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop, listeners: Listeners, stop: asyncio.Event) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(_serve(listeners, stop))
+
+
+async def _serve(listeners: Listeners, stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    endpoints: dict[str, Endpoint] = {
+        "socketmap": Everything(clock=time.monotonic),
+        "policy": PolicyEndpoint(lambda request, session: DUNNO, clock=time.monotonic),
+    }
+    servers = [
+        # asyncio's servers close the socket they are given: they get a copy
+        await loop.create_server(endpoints[name].protocol, sock=one.dup(), backlog=BACKLOG)
+        for name in HOOKS
+        for one in listeners.sockets[name]
+    ]
+    await stop.wait()
+    for server in servers:
+        server.close()
+    for endpoint in endpoints.values():
+        endpoint.close()
+    await asyncio.sleep(0)  # let the connections go down before the loop does

@@ -1,0 +1,97 @@
+"""All listening sockets of the daemon, open before anything that takes time.
+
+Contract: `open_listeners` opens what the settings name. Sockets passed by systemd, named
+`socketmap`, `policy`, `http` or `control`, stand in for the addresses of that name. `close` takes
+away the unix sockets that are still ours; those of systemd stay open for the next start.
+Failure: `ListenError` for an address that cannot be opened; what was open until then is closed.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from policyd.errors import ListenError
+from policyd.serve.listen import open_socket, parse, remove
+from policyd.serve.paths import control_path
+from policyd.serve.settings import ServeSettings
+
+__all__ = ["HOOKS", "NAMES", "Listeners", "open_listeners"]
+
+HOOKS = ("socketmap", "policy")
+NAMES = (*HOOKS, "http", "control")
+
+Passed = Mapping[str, list[socket.socket]]
+
+
+@dataclass(slots=True)
+class Listeners:
+    """What listens, by name."""
+
+    sockets: dict[str, list[socket.socket]] = field(default_factory=dict)
+    addresses: dict[str, list[str]] = field(default_factory=dict)  # as Postfix writes them
+    _paths: list[tuple[str, int]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Stop listening."""
+        for path, inode in self._paths:
+            remove(path, inode)
+        for group in self.sockets.values():
+            for listener in group:
+                listener.close()
+
+    def add(self, name: str, text: str, mode: int, group: str) -> None:
+        """Open one more address."""
+        address = parse(text)
+        listener = open_socket(address, mode=mode, group=group)
+        if address.path:
+            self._paths.append((address.path, os.stat(address.path).st_ino))
+        self._keep(name, listener, str(address) if address.path else _where(listener))
+
+    def take(self, name: str, passed: socket.socket) -> None:
+        """Take one from systemd: a copy, so that closing it keeps systemd's way open."""
+        self._keep(name, passed.dup(), _where(passed))
+
+    def _keep(self, name: str, listener: socket.socket, where: str) -> None:
+        self.sockets[name].append(listener)
+        self.addresses[name].append(where)
+
+
+def open_listeners(settings: ServeSettings, passed: Passed | None = None) -> Listeners:
+    """Everything that the settings name, or systemd passes."""
+    passed = passed or {}
+    if unknown := sorted(set(passed) - set(NAMES)):
+        raise ListenError(
+            f"systemd passed a socket named {unknown[0]!r}; "
+            f"FileDescriptorName must be one of {', '.join(NAMES)}"
+        )
+    control = f"unix:{control_path(settings.control, os.environ, os.geteuid())}"
+    control_mode = 0o660 if settings.control_group else 0o600
+    hooks = (int(settings.mode, 8), settings.group)
+    wanted = {
+        "socketmap": (settings.socketmap, *hooks),
+        "policy": (settings.policy, *hooks),
+        "http": (settings.http, *hooks),
+        "control": ((control,), control_mode, settings.control_group),
+    }
+    found = Listeners({name: [] for name in NAMES}, {name: [] for name in NAMES})
+    try:
+        for name, (texts, mode, group) in wanted.items():
+            for given in passed.get(name, ()):
+                found.take(name, given)
+            for text in () if name in passed else texts:
+                found.add(name, text, mode, group)
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
+def _where(listener: socket.socket) -> str:
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{name}"
+    host = f"[{name[0]}]" if ":" in name[0] else name[0]
+    return f"inet:{host}:{name[1]}"
