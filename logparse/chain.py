@@ -16,7 +16,7 @@ from typing import TypeAlias
 from logparse.errors import LogError
 from logparse.generation import Generation, open_generation
 from logparse.mark import WEAK, Mark
-from logparse.rotated import TRIES, Entry, names, rotated
+from logparse.rotated import TRIES, Entry, listed, names, rotated
 
 __all__ = ["Chain"]
 
@@ -129,12 +129,15 @@ class Chain:
     def _survey(self, look: _Look) -> list[Entry]:
         """The generations that `look` finds, oldest first; the live one comes last."""
         live = self.live()
-        found = look(rotated(self.path, self._patterns))
+        found = look(listed(self.path, self._patterns))
         found = [e for e in found if not (e.packed and e.size < WEAK and not _head(e))]  # empty
         if live is None:
             return found
         last = _entry(self.path, live)
-        return [e for e in found if e.ino != last.ino and not _is_copy(e, last)] + [last]
+        found = [e for e in found if e.ino != last.ino]
+        if found and _is_copy(found[-1], last):
+            del found[-1]
+        return [*found, last]
 
 
 def _is_copy(entry: Entry, live: Entry) -> bool:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from logparse.packed import SUFFIXES
 
-__all__ = ["TRIES", "Entry", "names", "rotated"]
+__all__ = ["TRIES", "Entry", "listed", "names", "rotated"]
 
 TRIES = 20  # listings that disagree, before one is taken as it is
 _NUMBER = 5  # more digits than this are a date
@@ -41,12 +41,17 @@ class Entry(NamedTuple):
 
 def rotated(path: str, patterns: Sequence[str] = ()) -> list[Entry]:
     """The older generations of the log at `path`, oldest first."""
-    before: list[Entry] | None = None
+    found = listed(path, patterns)
     for _ in range(TRIES):
-        found = sorted(_listing(path, patterns))
-        if before is not None and names(found) == names(before):
+        before, found = found, listed(path, patterns)
+        if names(found) == names(before):
             break
-        before = found
+    return found
+
+
+def listed(path: str, patterns: Sequence[str] = ()) -> list[Entry]:
+    """The same from one look, for callers that compare two of them anyway."""
+    found = sorted(_listing(path, patterns))
     plain = {entry.base for entry in found if not entry.packed}
     once = {(e.dev, e.ino): e for e in found if not e.packed or e.base not in plain}
     return _in_order(list(once.values()), path)
