@@ -40,7 +40,7 @@ _HELD = re.compile(
     _LOOKUP + r"\S+ type=\S+: "
     r"(?:DNS reply filter drops all results|Invalid DNS reply filter syntax)"
 )
-_PEER = r"([^\s\[\]]+)\[([^\]]*)\]"
+_PEER = r"([^\s\[\]]+)\[([^\[\]]*)\]"
 _SAID = re.compile(rf"host {_PEER} (said|refused to talk to me): ")
 _TLS = re.compile(
     rf"(?:TLS is required|Sender requested REQUIRETLS), but host {_PEER} refused to start TLS: "
@@ -117,9 +117,10 @@ def relay_of(relay: str) -> Relay:
 def read(status: str, dsn: str, text: str, agent: str, relay: Relay, cut: bool) -> Reading:
     """Reads the text after the opening parenthesis; `cut`: the record is known to be cut short."""
     if not cut:
-        cut = not text.endswith(")")
-    if not cut:
-        text = text[:-1]
+        if text[-1:] == ")":
+            text = text[:-1]
+        else:
+            cut = True
     outcome = _OUTCOMES.get(status) or _CLASSES.get(dsn[:1], "deferred")
     if outcome == "sent":
         return _sent(text, agent, relay, cut)
@@ -137,8 +138,11 @@ def read(status: str, dsn: str, text: str, agent: str, relay: Relay, cut: bool) 
 
 
 def _sent(text: str, agent: str, relay: Relay, cut: bool) -> Reading:
-    if agent not in LOCAL_AGENTS and relay.host is not None and code_of(text) is not None:
-        return Reading("sent", "remote", "eod", relay, unfold(text), cut)
+    if agent not in LOCAL_AGENTS and relay.host is not None:
+        if text[:4] == "250 ":
+            return Reading("sent", "remote", "eod", relay, text.strip(), cut)
+        if code_of(text) is not None:
+            return Reading("sent", "remote", "eod", relay, unfold(text), cut)
     return Reading("sent", "local", None, relay, text, cut)
 
 
