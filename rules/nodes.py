@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from rules.hints import LONGEST
 from rules.model import ORIGINS, STAGES, Example, Pattern
 from rules.patterns import fault
 from rules.source import Mapping as MapNode
 from rules.source import Node, Problem, Scalar, Sequence, oneof
 
-__all__ = ["EXAMPLE_KEYS", "Reader", "seconds"]
+__all__ = ["EXAMPLE_KEYS", "FLAGS", "Reader", "seconds"]
 
 EXAMPLE_KEYS = (
     "reply",
@@ -176,8 +177,8 @@ class Reader:
         if value is None:
             return None
         found = seconds(value.text) if isinstance(value, Scalar) else None
-        if found is None:
-            self.add(value, f"{key!r} is a duration: a number and s, m, h or d, such as 2h")
+        if found is None or found > LONGEST:
+            self.add(value, f"{key!r} is a duration of at most 1d: a number and s, m, h or d: 2h")
         return found
 
     def codes(self, node: Node | None) -> Iterator[int]:
