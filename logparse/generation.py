@@ -46,6 +46,7 @@ class Generation:
         self.closed = False  # read by Pygtail: "open the next one"
         self.head = b""
         self.near = b""
+        self._head_digest = (0, digest(b""))
 
     def read(self, limit: int) -> bytes:
         """The next whole lines, b"" if there is none."""
@@ -73,6 +74,8 @@ class Generation:
 
     def mark(self) -> Mark:
         """The place where the next line begins."""
+        if self._head_digest[0] != len(self.head):
+            self._head_digest = (len(self.head), digest(self.head))
         return Mark(
             path=self.path,
             dev=self.dev,
@@ -80,8 +83,8 @@ class Generation:
             offset=self.offset,
             size=max(self.size, self.offset),
             mtime=self.mtime,
-            head=digest(self.head),
-            head_size=len(self.head),
+            head=self._head_digest[1],
+            head_size=self._head_digest[0],
             near=digest(self.near),
             near_size=len(self.near),
         )

@@ -9,7 +9,7 @@ Failure: `LogError` from `from_json` for anything that `to_json` did not make.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -47,7 +47,7 @@ class Mark:
 
     def to_json(self) -> dict[str, Any]:
         """The mark as plain JSON values."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in (*_NUMBERS, *_TEXTS)}
 
     @classmethod
     def from_json(cls, value: object) -> Mark:

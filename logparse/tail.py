@@ -83,7 +83,8 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         gap, self._gap = self._gap, 0
         if not data and not gap:
             return None
-        return Block(data, self.position, gap, end=self._is_live() and self._filehandle().at_end)
+        at_end = self.fh is not None and self.fh.at_end and self._is_live()
+        return Block(data, self.position, gap, end=at_end)
 
     def close(self) -> None:
         """Close all files; `position` stays what it was."""
@@ -135,7 +136,8 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
             self._wait_for(None)
             return False
         if self._chain.live() is None:
-            self._wait_for(f"{self.filename}: there is no such file now")
+            # usual for a moment, and for longer where rotation leaves it to the writer to create it
+            self._wait_for(f"{self.filename}: there is no such file now", logging.INFO)
         self._next = self._chain.after(self.fh, self._previous)
         return self._next is not None
 
@@ -184,12 +186,12 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
             self._gap += size
             _log.warning("%s: at least %d bytes are lost: %s", self.filename, size, why)
 
-    def _wait_for(self, why: str | None) -> None:
+    def _wait_for(self, why: str | None, level: int = logging.WARNING) -> None:
         """Say once what we wait for, and once that it is there."""
         if why == self.waiting:
             return
         if why is not None:
-            _log.warning("waiting for the log: %s", why)
+            _log.log(level, "waiting for the log: %s", why)
         else:
             _log.info("%s: reading again", self.filename)
         self.waiting = why
