@@ -44,10 +44,12 @@ smtpd_recipient_restrictions =
 """
 
 _TRANSPORTS = """\
-# Receivers with a transport of their own (process limit, rate delay, source address). Only the
-# queue manager asks for transports: smtpd keeps the plain resolver, so mail is accepted while
-# mxheed is away. A transport named here takes precedence over relayhost and sender-dependent
-# transports: leave this away where you use those. Replaces your qmgr line.
+# Receivers with a transport of their own (process limit, rate delay, source address). Needed for
+# that only: pacing does not need it. Only the queue manager asks for transports, smtpd keeps the
+# plain resolver: mail is accepted while mxheed is away, but what is queued, local mail too, waits
+# until it (or `mxheed bypass`) answers again. A transport named here takes precedence over
+# relayhost and sender-dependent transports: leave this away where you use those. Replaces your
+# qmgr line.
 qmgr      unix  n       -       n       300     1       qmgr
     -o rewrite_service_name=rewrite-queue
 rewrite-queue unix -    -       y       -       -       trivial-rewrite

@@ -142,10 +142,10 @@ class Mxheed:
             value for (one, has), value in self.metrics().items() if one == name and wanted <= has
         )
 
-    def state(self) -> Any:
-        """What /api/state says."""
-        _, text = self._lab.http(f"{_HTTP}/api/state")
-        return json.loads(text)
+    def throttle(self) -> Any:
+        """What `mxheed throttle list` says."""
+        socket = "/var/lib/mxheed/.local/state/mxheed/control.sock"
+        return json.loads(self.cli("throttle", "list", "--json", "--socket", socket).out)
 
     def _up(self) -> bool:
         code = self._lab.call("ended", name="mxheed")
