@@ -148,7 +148,12 @@ class Follower:
             except Exception:  # whatever it is, the next start would meet it again
                 self.failures += 1
                 self._counters.gap_bytes += len(block.data)
-                _log.exception("a block of %d bytes could not be processed", len(block.data))
+                if not self.failures & (self.failures - 1):  # 1, 2, 4, 8…: it may be every block
+                    _log.exception(
+                        "%d bytes of the log could not be processed (failure %d)",
+                        len(block.data),
+                        self.failures,
+                    )
         self._counters.gap_bytes += block.gap
         self._position = block.position
         self._dirty = True
