@@ -14,6 +14,7 @@ Failure: none; every wait is bounded, so a lane always comes back.
 from __future__ import annotations
 
 from collections import deque
+from math import sqrt
 from typing import Any, Literal
 
 from policyd.throttle.estimate import Accepted
@@ -32,6 +33,8 @@ _TRIGGER_SPAN = 10.0
 _RUN = 5  # so many times the count in a row tell more than any share
 _START = 0.95  # of what a receiver has shown to take
 _HALF = 0.5
+_COSTLY = 4.0  # seconds of a stop after which the rate rises gently
+_LONG = 90.0  # seconds of trouble after which only the cautious reading counts
 
 
 class Reason:
@@ -81,6 +84,7 @@ class LaneState:
         "patience",
         "pinned",
         "probes",
+        "probes_refused",
         "reasons",
         "recent",
         "refused_at",
@@ -112,11 +116,12 @@ class LaneState:
         self.history = Accepted()
         self.entered: dict[str, int] = {}  # how often, for the metrics
         self.epoch = 0
-        self.episode = 0.0  # the refusal that began the present trouble; 0.0: none
+        self.episode = 0.0  # the refusal that began the latest trouble; 0.0: none
         self.refused_at = 0.0
         self.act: Act = "none"  # what the present trouble was answered with
         self.adjusted = now
-        self.probes = 0
+        self.probes = 0  # under way
+        self.probes_refused = 0  # in this episode
         self.saved = 0  # tokens put aside for a message with many parts
         self.tolerance = 1.0  # accepted within a second before it was refused
         self.granted = 0  # tokens reserved for released messages not seen yet
@@ -281,11 +286,12 @@ class LaneState:
     def _close(self, reaction: Reaction, hint: float | None, now: float) -> None:
         """The first refusal of an epoch."""
         if self.state == "probing":
+            self.probes_refused += 1
             stop = self.patience.longer(reaction)
             self._suspend(now + max(hint or 0.0, stop), now)
             return
-        if self.episode == 0.0 or self.state == "free":
-            self.episode = now
+        self.episode = now
+        self.probes_refused = 0
         self.act = reaction.act
         if reaction.act == "connections":
             self.window.refused(now, self.settings.longest_explore)
@@ -297,7 +303,7 @@ class LaneState:
 
     def _taken(self, now: float) -> float:
         """Accepted a second, over about the time the receiver seems to count."""
-        span = min(max(2.0, self.patience.good * _HALF), 30.0)
+        span = min(max(2.0, self.patience.good * _HALF), 600.0)
         return self.history.within(now, span) / span
 
     def _tolerated(self, now: float) -> None:
@@ -324,14 +330,31 @@ class LaneState:
         self.patience.enough()
         if self.speed.bucket is not None:
             self._slow(self.speed.bucket.rate, now)
-        elif self.act == "pause":  # a block is no matter of rate
-            shown = self.history.rate(self.episode, self.episode + 1.0)
-            self._slow((shown or 2.0) * _HALF, now)
-        elif self.act == "slow":
-            shown = self.history.rate(began, max(began, self.refused_at + 0.1))
-            self._slow((shown or 1.0) * _START, now)
+        elif self.act in ("slow", "pause"):
+            rate = self._estimate(max(began, self.refused_at + 0.1)) or 1.0
+            self._slow(rate, now, gently=self.patience.good > _COSTLY)
         self._enter("slowed", now)
         self._change(now)
+
+    def _estimate(self, recovered: float) -> float | None:
+        """A rate to start from, out of what was accepted before the trouble.
+
+        One reading counts the wait: so many in a time that includes it (a limit over a window).
+        The other does not: half of the former speed (a block is no matter of rate). The first
+        probe's success speaks for the former, a block's words for the latter; between them, their
+        geometric mean, unless the wait was so long that caution is better.
+        """
+        former = self.history.rate(self.episode, self.episode + 1.0)
+        waited = self.history.rate(recovered, recovered)
+        if former is None or waited is None:
+            return None
+        former *= _HALF
+        waited *= _START
+        if self.act == "pause":
+            return former
+        if self.probes_refused and recovered - self.episode < _LONG:
+            return max(waited, sqrt(waited * former))
+        return waited
 
     # changes ----------------------------------------------------------------------------------
 
@@ -341,9 +364,9 @@ class LaneState:
             self.since = now
             self.entered[state] = self.entered.get(state, 0) + 1
 
-    def _slow(self, rate: float, now: float) -> None:
+    def _slow(self, rate: float, now: float, *, gently: bool = False) -> None:
         self._enter("slowed", now)
-        self.speed.start(rate, now)
+        self.speed.start(rate, now, gently=gently)
         self._change(now)
 
     def _quiet(self, now: float) -> bool:

@@ -2,8 +2,8 @@
 
 Contract: pure. A refusal leaves a ceiling behind: between what was taken lately and the rate that
 was refused. The rate goes below it at once and climbs towards it; above it is tried ever more
-seldom. While no ceiling is known the rate rises by a fixed share. Never below `floor`, never above
-`top`.
+seldom. While no ceiling is known the rate rises by a factor, or gently by addition. Never below
+`floor`, never above `top`.
 Failure: none.
 """
 
@@ -17,6 +17,7 @@ from policyd.throttle.settings import Limits, PacingSettings
 __all__ = ["Speed"]
 
 _RAMP = 1.25  # growth a step while no ceiling is known
+_GENTLY = 0.06  # or, where refusals cost much, this share of the first rate each second
 _CLIMB = 0.35  # of what is missing to the ceiling, a step
 _FEW = 1.5  # tokens a step lasts at least, while no ceiling is known
 _MORE = 3.0  # and with one
@@ -43,6 +44,7 @@ class Speed:
         "explore_gap",
         "floor",
         "near",
+        "rise",
         "since",
         "top",
         "used",
@@ -56,6 +58,7 @@ class Speed:
         self.near = _NEAR
         self.since = now  # of the present step
         self.used = 0.0  # tokens in the present step
+        self.rise = 0.0  # a second, where the rate rises gently
         self.use_settings(settings, limits)
 
     def use_settings(self, settings: PacingSettings, limits: Limits) -> None:
@@ -66,9 +69,10 @@ class Speed:
         self.top = min(limits.ceiling or settings.ceiling, settings.ceiling)
         self.burst = limits.burst
 
-    def start(self, rate: float, now: float) -> None:
-        """Go on at this rate with an empty bucket."""
+    def start(self, rate: float, now: float, *, gently: bool = False) -> None:
+        """Go on at this rate with an empty bucket; `gently`: rise by addition, not by a factor."""
         rate = self.within(rate)
+        self.rise = rate * _GENTLY if gently else 0.0
         self.bucket = Gcra(rate, self.burst_of(rate), now, empty=True)
         self.since, self.used = now, 0.0
 
@@ -134,7 +138,7 @@ class Speed:
             return
         ceiling = self.ceiling
         if ceiling is None:
-            rate *= _RAMP
+            rate = rate + self.rise * span if self.rise else rate * _RAMP
         elif now >= self.explore_at:
             rate *= _TRY
             if rate > ceiling * _REACHED:
