@@ -24,6 +24,7 @@ from logparse.packed import Unpacked
 from policyd.counters import Counters
 from policyd.pipeline import Classify, Pipeline, ReceiverOf
 from policyd.receivers import Receivers
+from policyd.report.glance import Glance
 from policyd.report.tally import Tally
 from rules import Classifier, RuleSet
 
@@ -108,28 +109,37 @@ def _together(readings: Iterator[Reading]) -> Reading:
 def _read(source: str, work: Work, progress: Callable[[int], None] | None = None) -> Reading:
     """One source from its beginning to its end."""
     tally, counters = Tally(), Counters()
-    pipeline = Pipeline(
-        work.classify,
-        _receiver_of(work.receivers),
-        counters,
-        on_attempt=tally.add,
-        sent=True,
-        zone=work.zone,
-    )
     problems: list[str] = []
     try:
         raw = _open(source, work.done)
         now = work.now if source == STDIN else os.fstat(raw.fileno()).st_mtime
-        for block in blocks(raw):
-            pipeline.process(block, now)
-            tally.bytes += len(block)
-            if progress is not None:
-                progress(work.done.value)
+        glance = Glance(tally, now, work.zone, _teacher(work.receivers))
+        pipeline = Pipeline(
+            work.classify,
+            _receiver_of(work.receivers),
+            counters,
+            on_attempt=tally.add,
+            zone=work.zone,
+            quick=glance,
+        )
+        try:
+            for block in blocks(raw):
+                pipeline.process(block, now)
+                tally.bytes += len(block)
+                if progress is not None:
+                    progress(work.done.value)
+        finally:
+            glance.settle()
     except (OSError, LogError) as error:
         words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         problems.append(f"{source}: {words}")
     tally.lines, tally.unparsed = counters.lines, counters.unparsed
     return Reading(tally, tuple(problems))
+
+
+def _teacher(receivers: Receivers) -> Callable[[str, str], object]:
+    """Remembers a host that took mail for a domain."""
+    return lambda domain, host: receivers.learn(domain, host, 0.0)
 
 
 def _receiver_of(receivers: Receivers) -> ReceiverOf:

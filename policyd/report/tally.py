@@ -9,6 +9,7 @@ Failure: none.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -92,19 +93,44 @@ class Tally:
     def add(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
         """One recipient's result; `verdict` where the reply was judged."""
         time, outcome = delivery.time, delivery.outcome
-        if time > self.last:
-            self.last = time
-        if time < self.first or not self.first:
-            self.first = time
+        self.saw(time)
         row = self.receivers.get(receiver) or self._receiver(receiver)
         row.outcomes[outcome] += 1
         if outcome not in ATTEMPTS:
             return
-        self._domain(row, delivery.recipient)
+        recipient = delivery.recipient
+        self._domain(row, recipient[recipient.rfind("@") + 1 :], 1)
         if row.detailed:
             self._details(row, delivery)
         if outcome in _REFUSED and verdict is not None:
             self._refused(delivery, receiver, verdict)
+
+    def saw(self, time: float) -> None:
+        """A delivery happened at this time."""
+        if time > self.last:
+            self.last = time
+        if time < self.first or not self.first:
+            self.first = time
+
+    def add_sent(
+        self,
+        receiver: str,
+        hours: Mapping[int, int],
+        domains: Mapping[str, int],
+        delays: Sequence[Mapping[float, int]],
+    ) -> None:
+        """Accepted mail counted already, `delays` in the order of `PARTS`; `look` comes after."""
+        row = self._receiver(receiver)
+        row.outcomes["sent"] += sum(hours.values())
+        for domain, count in domains.items():
+            self._domain(row, domain, count)
+        if row.detailed:
+            for hour, count in hours.items():
+                row.hours.setdefault(hour, [0, 0, 0])[0] += count
+            for known, more in zip(row.delays, delays, strict=True):
+                for value, count in more.items():
+                    seconds = _rounded(value)
+                    known[seconds] = known.get(seconds, 0) + count
 
     def merge(self, other: Tally) -> None:
         """Adds what another tally counted."""
@@ -117,7 +143,7 @@ class Tally:
         self.spilled += other.spilled
         for name, theirs in other.receivers.items():
             self._merge_receiver(name, theirs)
-        self._look()
+        self.look()
         for key, refusal in other.refusals.items():
             mine = self._refusal(key, refusal.first, refusal.sample)
             mine.recipients += refusal.recipients
@@ -137,16 +163,15 @@ class Tally:
             row = self.receivers[name] = ReceiverTally()
         return row
 
-    def _domain(self, row: ReceiverTally, recipient: str) -> None:
-        domain = recipient[recipient.rfind("@") + 1 :].lower()
-        domains = row.domains
+    def _domain(self, row: ReceiverTally, name: str, count: int) -> None:
+        domain, domains = name.lower(), row.domains
         if domain in domains:
-            domains[domain] += 1
+            domains[domain] += count
         elif self._domains < _DOMAINS:
             self._domains += 1
-            domains[domain] = 1
+            domains[domain] = count
         else:
-            self.spilled["domains"] += 1
+            self.spilled["domains"] += count
 
     def _details(self, row: ReceiverTally, delivery: Delivery) -> None:
         hour = int(delivery.time // 3600)
@@ -157,11 +182,11 @@ class Tally:
         if delivery.outcome == "sent" and (delivery.delays is not None or delivery.delay):
             parts = delivery.delays or ()  # Exim logs the whole delay only
             for known, value in zip(row.delays, (delivery.delay, *parts), strict=False):
-                seconds = value if value < 100 else float(f"{value:.2g}")
+                seconds = _rounded(value)
                 known[seconds] = known.get(seconds, 0) + 1
         self._unlooked += 1
         if self._unlooked >= _LOOK:
-            self._look()
+            self.look()
 
     def _refused(self, delivery: Delivery, receiver: str, verdict: Verdict) -> None:
         """Counts the reason, and the text where it is not the same session's once more."""
@@ -209,11 +234,7 @@ class Tally:
         row = self._receiver(name)
         row.outcomes.update(theirs.outcomes)
         for domain, count in theirs.domains.items():
-            if domain in row.domains or self._domains < _DOMAINS:
-                self._domains += domain not in row.domains
-                row.domains[domain] = row.domains.get(domain, 0) + count
-            else:
-                self.spilled["domains"] += count
+            self._domain(row, domain, count)
         if not (row.detailed and theirs.detailed):
             self._drop_details(row)
             return
@@ -224,7 +245,7 @@ class Tally:
             for seconds, count in more.items():
                 known[seconds] = known.get(seconds, 0) + count
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """While hours and delays are too many, the smaller half of the receivers gives them up."""
         self._unlooked = 0
         while self._cells() > _CELLS:
@@ -244,3 +265,8 @@ class Tally:
         row.hours.clear()
         for known in row.delays:
             known.clear()
+
+
+def _rounded(seconds: float) -> float:
+    """Two significant digits are enough for a percentile, and few enough to count."""
+    return seconds if seconds < 100 else float(f"{seconds:.2g}")

@@ -1,0 +1,171 @@
+"""Accepted mail for the report, without a value for each: nine of ten records of a log.
+
+A match's texts are counted as they stand (delays, domains, the stamp's minute) and read as numbers
+once, by `settle`. It is written for speed, not for beauty; a test holds it to what the long way
+counts.
+
+Contract: the pipeline's short cut (`policyd.quick.Shortcut`) into a `Tally`; nothing is in the
+tally before `settle`. Memory is bounded: it settles by itself now and then. The year of a stamp
+without one is inferred from `now`. Failure: none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import tzinfo
+
+from logparse.events import text_of
+from logparse.exim import LONGEST_LIFE, made_at
+from logparse.exim_record import duration
+from logparse.framing import FRAME
+from logparse.stamps import Stamps
+from policyd.report.tally import Tally
+
+__all__ = ["Glance"]
+
+_MINUTE = 16  # bytes of a stamp that tell the minute, or, in the old form, the second
+_RELAYS = 65_536
+_SETTLE = 100_000  # records between two settlements
+_FRAME = re.compile(FRAME)
+
+
+class _Row:
+    """What one receiver took since the last settlement."""
+
+    __slots__ = ("delays", "domains", "hours", "receiver")
+
+    def __init__(self, receiver: str) -> None:
+        self.receiver = receiver
+        self.clear()
+
+    def clear(self) -> None:
+        """Nothing."""
+        self.hours: dict[int, int] = {}
+        self.domains: dict[bytes, int] = {}
+        # total, before the queue, in the queue, connect, send
+        self.delays: tuple[dict[bytes | float, int], ...] = ({}, {}, {}, {}, {})
+
+
+class Glance:
+    """See the module."""
+
+    def __init__(
+        self,
+        tally: Tally,
+        now: float,
+        zone: tzinfo | None = None,
+        teach: Callable[[str, str], object] = lambda domain, host: None,
+    ) -> None:
+        self._tally = tally
+        self._now = now
+        self._teach = teach  # told now and then which host took mail for which domain
+        self._stamps = Stamps(zone)
+        self._rows: dict[str, _Row] = {}
+        self._relays: dict[bytes, _Row] = {}
+        self._minutes: dict[bytes, int] = {}
+        self._last: re.Match[bytes] | None = None
+        self._counted = 0
+
+    def learn(self, relay: bytes, receiver: str) -> None:
+        """Remembers who is behind a relay's text."""
+        if len(self._relays) >= _RELAYS:
+            self.forget()
+        row = self._rows.get(receiver)
+        if row is None:
+            row = self._rows[receiver] = _Row(receiver)
+        self._relays[relay] = row
+
+    def forget(self) -> None:
+        """Knows no relay any more."""
+        self._relays.clear()
+
+    def postfix(self, match: re.Match[bytes]) -> bool:
+        """Counts a record of Postfix."""
+        _, _, relay, total, a, b, c, d, _ = match.groups()
+        row = self._relays.get(relay)
+        if row is None:
+            return False
+        text, start = match.string, match.start()
+        if text[start] == 60:  # "<22>"
+            start = text.index(b">", start) + 1
+        minute = text[start : start + _MINUTE]
+        hour = self._minutes.get(minute)
+        if hour is None:
+            hour = self._hour(minute, match)
+        hours = row.hours
+        hours[hour] = hours.get(hour, 0) + 1
+        begin = match.end(2) + 6  # ": to=<"
+        address = text[begin : text.index(b">", begin)]
+        domain = address[address.rfind(b"@") + 1 :]
+        domains = row.domains
+        if domain in domains:
+            domains[domain] += 1
+        else:
+            domains[domain] = 1
+            self._teach(text_of(domain).lower(), text_of(relay[: relay.find(b"[")]).lower())
+        whole, before, in_queue, connect, send = row.delays
+        whole[total] = whole.get(total, 0) + 1
+        before[a] = before.get(a, 0) + 1
+        in_queue[b] = in_queue.get(b, 0) + 1
+        connect[c] = connect.get(c, 0) + 1
+        send[d] = send.get(d, 0) + 1
+        self._last = match
+        self._counted += 1
+        if self._counted >= _SETTLE:
+            self.settle()
+        return True
+
+    def exim(self, match: re.Match[bytes], when: float) -> bool:
+        """Counts a line of Exim, which was written at `when`."""
+        _, queue_id, relay, _, _, queue_time = match.groups()
+        row = self._relays.get(relay)
+        if row is None:
+            return False
+        hour = int(when // 3600)
+        row.hours[hour] = row.hours.get(hour, 0) + 1
+        text = match.string
+        begin = match.end(2) + 4  # " => "
+        address = text[begin : text.index(b" ", begin)]
+        domain = address[address.rfind(b"@") + 1 :]
+        row.domains[domain] = row.domains.get(domain, 0) + 1
+        if queue_time is None:
+            since = when - made_at(queue_id[:6])
+            delay = since if 0 <= since <= LONGEST_LIFE else 0.0
+        else:
+            delay = duration(queue_time)
+        if delay:
+            row.delays[0][delay] = row.delays[0].get(delay, 0) + 1
+        self._tally.saw(when)
+        self._counted += 1
+        if self._counted >= _SETTLE:
+            self.settle()
+        return True
+
+    def settle(self) -> None:
+        """Brings everything into the tally."""
+        self._counted = 0
+        if self._last is not None:
+            self._tally.saw(self._time(self._last))
+            self._last = None
+        for row in self._rows.values():
+            if row.hours:
+                delays = [
+                    {float(text): count for text, count in known.items()} for known in row.delays
+                ]
+                domains = {text_of(name): count for name, count in row.domains.items()}
+                self._tally.add_sent(row.receiver, row.hours, domains, delays)
+                row.clear()
+        self._tally.look()
+
+    def _hour(self, minute: bytes, match: re.Match[bytes]) -> int:
+        if len(self._minutes) >= _RELAYS:
+            self._minutes.clear()
+        when = self._time(match)
+        self._tally.saw(when)
+        hour = self._minutes[minute] = int(when // 3600)
+        return hour
+
+    def _time(self, match: re.Match[bytes]) -> float:
+        frame = _FRAME.match(match.string, match.start())
+        return self._stamps.posix(frame[1], self._now) if frame else self._now
