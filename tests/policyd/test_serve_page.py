@@ -1,0 +1,201 @@
+"""The status page: what it says, that hostile texts stay texts, how a real browser shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from policyd.serve.http import render
+from policyd.serve.listeners import open_listeners
+from policyd.serve.servers import serve
+from policyd.serve.settings import ServeSettings
+from policyd.serve.spelling import ago, legible, number, rate, share, span
+from policyd.serve.view import LaneView, LogView, Page, ReasonView, ReceiverView
+from tests.policyd.serve_parts import services
+
+NOW = 1_800_000_000.0
+HOSTILE = "421 <script>alert('x')</script> \u202eevil \x1b[31m & \" onload=x"
+
+SLOWED = LaneView(
+    "slowed", since=NOW - 840, rate=4.75, window=20, in_flight=7, held=312,
+    next="The rate rises until it is refused.",
+    reasons=(
+        ReasonView("flow.rate", "google.ip.rate", "421 4.7.28 unusual rate of mail", 38,
+                   NOW - 840, NOW - 30, "gmail-smtp-in.l.google.com", "ip"),
+    ),
+)  # fmt: skip
+SUSPENDED = LaneView(
+    "suspended", since=NOW - 300, until=NOW + 420, held=1502, why="Refused 26 of 30 attempts.",
+    next="In 7m one message probes it.",
+    reasons=(ReasonView("reputation.ip", None, HOSTILE, 26, NOW - 300, NOW - 290, "<b>.test"),),
+)  # fmt: skip
+PAGE = Page(
+    now=NOW,
+    started=NOW - 93_000,
+    version="0.1.0",
+    host="mx-out1.example.org",
+    log=LogView("/var/log/mail.log", True, NOW - 2, 1_284_412, 3),
+    receivers=(
+        ReceiverView("google", "Google", {"sent": 81_233, "deferred": 2110, "bounced": 341},
+                     (("flow.rate", 1900), ("recipient.unknown", 300), ("recipient.full", 120),
+                      ("recipient.rate", 90), ("auth.spf", 3)), 2, (SLOWED,)),
+        ReceiverView("microsoft", "Microsoft", {"sent": 22_011, "deferred": 6110, "bounced": 1341},
+                     (("reputation.ip", 5900),), 0, (SUSPENDED, LaneView("probing", pool="two"))),
+        ReceiverView("gmx", "GMX", {"sent": 9000, "deferred": 10}, (("flow.greylist", 10),)),
+        ReceiverView("mx:example.net", outcomes={"sent": 12, "deferred": 1, "held": 4}),
+    ),
+)  # fmt: skip
+
+
+class Tree(HTMLParser):
+    """The elements of a page, and its text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(source)
+        self.text = re.sub(r"[ \n]+", " ", self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("b", "code", "span", "time"):
+            self.text += " "
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Microsoft microsoft suspended since 5 min ago until in 7 min",
+        "Refused 26 of 30 attempts. Next: In 7m one message probes it.",
+        "Google google slowed since 14 min ago rate 4.75/s in flight 7 of 20 waiting 312",
+        "421 4.7.28 unusual rate of mail 38× flow.rate (too much mail from us for now)",
+        "first 14 min ago, last 30 s ago · gmail-smtp-in.l.google.com · rule google.ip.rate",
+        "no rule knows this text",
+        "112\u202f256 accepted",
+        "1\u202f284\u202f412 lines, the newest 2 s ago, 3 not understood",
+        "Up for 1 d 2 h",
+        "not understood 2",
+    ],
+)
+def test_it_says_who_defers_why_since_when_and_what_is_next(words: str) -> None:
+    """What a postmaster wants to know stands there in words."""
+    assert words in Tree(render(PAGE)).text
+
+
+def test_the_worst_comes_first() -> None:
+    """Suspended receivers stand before slowed ones."""
+    text = Tree(render(PAGE)).text
+    assert text.index("Refused 26 of 30") < text.index("Google google slowed")
+
+
+def test_hostile_words_stay_words() -> None:
+    """What a remote server says becomes neither markup nor control characters."""
+    page = Tree(render(PAGE))
+    assert [attrs for tag, attrs in page.elements if tag == "script"] == [
+        {"src": "/page.js", "defer": None}
+    ]
+    assert not [name for _, attrs in page.elements for name in attrs if name.startswith("on")]
+    assert "<script>alert('x')</script> \\u202eevil \\u001b[31m" in page.text
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    """Every address on the page is on the same server, and no style is inline."""
+    for tag, attrs in Tree(render(PAGE)).elements:
+        for name in ("src", "href", "action"):
+            assert (attrs.get(name) or "/").startswith("/"), (tag, attrs)
+        assert "style" not in attrs, "the content security policy forbids it"
+
+
+def test_an_empty_day_says_so() -> None:
+    """Before the first delivery the page says what it waits for."""
+    text = Tree(render(Page(now=NOW, started=NOW, version="1", log=LogView("journal")))).text
+    assert "No delivery has been seen yet. Waiting for the first line of journal." in text
+    assert "Reading the log." in text
+
+
+def test_trouble_and_stepping_aside_are_told() -> None:
+    """A daemon that is not well, or that was told to step aside, says so on top."""
+    page = dataclasses.replace(PAGE, active=False, troubles={"log": "mail.log cannot be read"})
+    text = Tree(render(page)).text
+    assert "Stepped aside." in text
+    assert "log: mail.log cannot be read" in text
+
+
+@pytest.mark.parametrize(
+    ("spelled", "expected"),
+    [
+        (span(0), "0 s"), (span(59.4), "59 s"), (span(3599), "60 min"), (span(7260), "2 h 1 min"),
+        (span(93_000), "1 d 2 h"), (ago(10, 70), "1 min ago"),
+        (ago(100, 70), "in 30 s"), (rate(4.75), "4.75/s"), (rate(0.5), "30/min"),
+        (rate(0.01), "36/h"), (rate(0.0001), "0.36/h"), (number(1234567), "1\u202f234\u202f567"),
+        (share(1, 3), "33 %"), (share(1, 300), "0.3 %"), (share(0, 5), "0 %"), (share(0, 0), "–"),
+        (legible("a\nb\u2028c"), "a\\u000ab\\u2028c"),
+    ],
+)  # fmt: skip
+def test_numbers_are_spelled_for_people(spelled: str, expected: str) -> None:
+    """Two units of time, the rate in the unit that reads best, thousands apart."""
+    assert spelled == expected
+
+
+@pytest.mark.browser
+def test_a_real_browser_shows_it_and_keeps_it_fresh(tmp_path: Path) -> None:
+    """Chromium draws page, style and mark without a complaint, and the script swaps in news."""
+    browser = shutil.which("chromium")
+    assert browser, "chromium is needed: install chromium"
+    wanted = ServeSettings(
+        socketmap=(), policy=(), http=("inet:127.0.0.1:0",), control=str(tmp_path / "control")
+    )
+    asked = 0
+
+    def page() -> Page:
+        nonlocal asked
+        asked += 1
+        return dataclasses.replace(PAGE, version=f"fetch-{asked}")
+
+    def look(port: str) -> tuple[str, str]:
+        done = subprocess.run(
+            [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             f"--user-data-dir={tmp_path}/profile", "--window-size=1280,1400",
+             f"--screenshot={tmp_path}/page.png", "--enable-logging=stderr", "--log-level=0",
+             "--virtual-time-budget=12000", "--dump-dom", f"http://127.0.0.1:{port}/"],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        return done.stdout, done.stderr
+
+    async def show() -> tuple[str, str]:
+        servers = await serve(wanted, services(page=page), open_listeners(wanted))
+        try:
+            port = servers.addresses["http"][0].rpartition(":")[2]
+            return await asyncio.to_thread(look, port)
+        finally:
+            await servers.close()
+
+    dom, complaints = uvloop.run(show())
+    assert not re.findall(r"CONSOLE.*", complaints)
+    assert (tmp_path / "page.png").stat().st_size > 20_000
+    shown = Tree(dom).text
+    assert "fetch-1 " not in shown, "the script did not swap the page"
+    assert f"mxheed fetch-{asked}" in shown or f"mxheed fetch-{asked - 1}" in shown
+    assert "Microsoft" in shown
+
+
+def test_the_state_is_there_as_json() -> None:
+    """/api/state has the same tree, with plain values."""
+    from policyd.serve.http import _plain
+
+    state = json.loads(json.dumps(_plain(PAGE)))
+    assert state["receivers"][0]["lanes"][0]["reasons"][0]["rule"] == "google.ip.rate"
+    assert state["receivers"][0]["outcomes"]["sent"] == 81_233
