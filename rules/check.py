@@ -19,11 +19,12 @@ from rules.verdict import Verdict
 __all__ = ["check", "judge_example"]
 
 
-def check(ruleset: RuleSet) -> list[Problem]:
-    """Every way in which the rules do not hold."""
+def check(ruleset: RuleSet, *, site: bool = False) -> list[Problem]:
+    """Every way in which the rules do not hold; `site`: only those of site files are looked at."""
     classifier = Classifier(ruleset)
-    problems = set(lint(ruleset))
-    for rule in ruleset.rules:
+    chosen = [rule for rule in ruleset.rules if rule.site or not site]
+    problems = set(lint(ruleset, chosen))
+    for rule in chosen:
         for example in rule.examples:
             problems.update(_example(classifier, rule, example))
         for example in rule.near:

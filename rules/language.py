@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, field
 
 from rules.captures import KINDS
+from rules.fields import FieldReader
 from rules.model import ANYWHERE, ORIGINS, Pattern, Rule, When
-from rules.nodes import Reader
 from rules.receivers import Receivers
 from rules.source import Mapping, Node, Place, Scalar
 from rules.taxonomy import CATEGORIES, SCOPES, STANCES
@@ -52,13 +52,13 @@ class Pack:
 
     name: str
     root: Mapping
-    reader: Reader
+    reader: FieldReader
     site: bool
     rank: int = 50
     disable: list[Scalar] = field(default_factory=list)
 
 
-def read_pack(root: Node | None, reader: Reader, site: bool) -> Pack | None:
+def read_pack(root: Node | None, reader: FieldReader, site: bool) -> Pack | None:
     """The head of a file: version, name, rank and what it disables."""
     if root is None:
         return None
@@ -159,7 +159,7 @@ def _rule(
     )
 
 
-def _conditions(when: Mapping, reader: Reader, phrases: Phrases, receivers: Receivers) -> When:
+def _conditions(when: Mapping, reader: FieldReader, phrases: Phrases, receivers: Receivers) -> When:
     texts = _texts(when.get("text"), reader, phrases)
     codes = frozenset(reader.codes(when.get("code")))
     enhanced = frozenset(reader.enhanced(when.get("enhanced")))
@@ -183,7 +183,7 @@ def _conditions(when: Mapping, reader: Reader, phrases: Phrases, receivers: Rece
     )
 
 
-def _receivers(node: Node | None, reader: Reader, receivers: Receivers) -> list[Scalar]:
+def _receivers(node: Node | None, reader: FieldReader, receivers: Receivers) -> list[Scalar]:
     allowed = ("generic", ANYWHERE, *receivers.by_id)
     found = []
     for item in reader.several(node):
@@ -198,7 +198,9 @@ def _receivers(node: Node | None, reader: Reader, receivers: Receivers) -> list[
     return found
 
 
-def _texts(node: Node | None, reader: Reader, phrases: Phrases) -> dict[str, tuple[Pattern, ...]]:
+def _texts(
+    node: Node | None, reader: FieldReader, phrases: Phrases
+) -> dict[str, tuple[Pattern, ...]]:
     if node is None:
         return dict.fromkeys(TEXT_KEYS, ())
     if not isinstance(node, Mapping) or (node.entries and node.entries[0][0].text == "phrases"):

@@ -6,7 +6,7 @@ Failure: none is raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rules.errors import Problem
 from rules.model import ANYWHERE, Entry, Pattern, Rule, RuleSet, When
@@ -15,14 +15,15 @@ from rules.receivers import Receivers
 __all__ = ["covers", "lint"]
 
 
-def lint(ruleset: RuleSet) -> Iterator[Problem]:
-    """Every rule that can never fire and every pattern that occurs twice."""
+def lint(ruleset: RuleSet, chosen: Iterable[Rule]) -> Iterator[Problem]:
+    """Every chosen rule that can never fire, and every pattern in them that occurs twice."""
     seen: dict[tuple[object, ...], Rule] = {}
-    for rule in ruleset.rules:
+    chosen = list(chosen)
+    for rule in chosen:
         yield from _unreachable(rule, ruleset.receivers)
         yield from _impossible(rule)
         yield from _repeated(rule, seen)
-    yield from _shadowed(ruleset.entries)
+    yield from _shadowed(ruleset.entries, {rule.id for rule in chosen})
 
 
 def _unreachable(rule: Rule, receivers: Receivers) -> Iterator[Problem]:
@@ -77,9 +78,11 @@ def _repeated(rule: Rule, seen: dict[tuple[object, ...], Rule]) -> Iterator[Prob
             )
 
 
-def _shadowed(entries: tuple[Entry, ...]) -> Iterator[Problem]:
+def _shadowed(entries: tuple[Entry, ...], chosen: set[str]) -> Iterator[Problem]:
     hidden: dict[str, list[Rule]] = {}
     for position, entry in enumerate(entries):
+        if entry.rule.id not in chosen:
+            continue
         for other in entries[:position]:
             if other.rule is not entry.rule and covers(other.when, entry.when):
                 hidden.setdefault(entry.rule.id, []).append(other.rule)

@@ -12,10 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from rules.check import check
 from rules.errors import Problem, RulesError
+from rules.fields import FieldReader
 from rules.language import Pack, Phrases, read_pack, read_phrases, read_rules
 from rules.model import Rule, RuleSet
-from rules.nodes import Reader
 from rules.receivers import read_receivers
 from rules.source import Place, parse
 
@@ -38,6 +39,9 @@ class File(NamedTuple):
 def load(site: Sequence[Path] = (), *, packs: Path = PACKS, receivers: Path = RECEIVERS) -> RuleSet:
     """The whole rule set, or every mistake in it."""
     ruleset, problems = assemble(site, packs=packs, receivers=receivers)
+    if site and not problems:
+        # what is shipped was checked before it was shipped
+        problems = check(ruleset, site=True)
     if problems:
         raise RulesError("the rules do not load:", problems)
     return ruleset
@@ -61,7 +65,7 @@ def build(files: Iterable[File], table: File) -> tuple[RuleSet, list[Problem]]:
     receivers = read_receivers(
         parse(table.text, table.name, problems, quick=table.trusted), problems
     )
-    reader = Reader(problems)
+    reader = FieldReader(problems)
     trees = [parse(file.text, file.name, problems, quick=file.trusted) for file in files]
     read = [read_pack(tree, reader, file.site) for tree, file in zip(trees, files, strict=True)]
     packs = [pack for pack in read if pack]

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from rules.captures import KINDS
+from rules.fields import EXAMPLE_KEYS, FLAGS
 from rules.language import VERSION
 from rules.model import ORIGINS, STAGES
-from rules.nodes import EXAMPLE_KEYS, FLAGS
 from rules.patterns import MAX_PATTERN
 from rules.taxonomy import CATEGORIES, SCOPES, STANCES, UNKNOWN
 
