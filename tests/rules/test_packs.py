@@ -6,7 +6,8 @@ import pytest
 
 from rules import Classifier, load
 from rules.check import check
-from rules.model import RuleSet
+from rules.model import Rule, RuleSet
+from rules.reply import read
 from rules.taxonomy import CATEGORIES
 
 
@@ -143,6 +144,34 @@ LIMITS_AND_BLOCKS = [
 def test_a_limit_or_a_block_never_suppresses(judge: Classifier, reply: str, mx: str | None) -> None:
     """No list manager drops an address because of what a receiver thinks of us."""
     assert not judge.classify(reply, mx=mx).suppress
+
+
+def _speaks_of_us(rule: Rule) -> bool:
+    """Is the rule about a limit, a block or a passing state, and does it know it by words."""
+    family = rule.category.partition(".")[0]
+    about = family in ("flow", "reputation", "auth", "identity") or rule.category in (
+        "recipient.rate",
+        "recipient.full",
+        "content.spam",
+    )
+    worded = bool(rule.when.any or rule.when.all) and not rule.vague
+    return about and worded and "remote" in rule.when.origins
+
+
+def test_an_unknown_user_beside_any_limit_or_block_never_suppresses(
+    shipped: RuleSet, judge: Classifier
+) -> None:
+    """Put before every limit and block the packs know, "User unknown" gives nobody up."""
+    given_up = [
+        (rule.id, example.reply)
+        for rule in shipped.rules
+        if _speaks_of_us(rule)
+        for example in rule.examples
+        if judge.classify(
+            f"550 5.1.1 User unknown; {read(example.reply).spoken}", mx=example.mx
+        ).suppress
+    ]
+    assert given_up == []
 
 
 @pytest.mark.parametrize("stage", [None, "mail", "rcpt"])
