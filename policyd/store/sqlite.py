@@ -33,6 +33,7 @@ Value = int | list[int]
 Change = tuple[str, tuple[str, ...], Value]  # family, labels, absolute value
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NAMES = 50_000
 _COMPANIONS = ("", "-wal", "-shm")
 
 _PUT = "INSERT OR REPLACE INTO counters (family, labels, value) VALUES (?, ?, ?)"
@@ -58,6 +59,7 @@ class Store:
         self.wants_all = False
         self._db: sqlite3.Connection | None = None
         self._lock: int | None = None
+        self._names: dict[tuple[str, ...], str] = {}  # labels as JSON: the same every second
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Store:
@@ -102,7 +104,8 @@ class Store:
                 if complete:
                     db.execute("DELETE FROM counters")
                     db.execute("DELETE FROM documents")
-                rows = [(family, json.dumps(labels), value) for family, labels, value in counters]
+                name = self._name
+                rows = [(family, name(labels), value) for family, labels, value in counters]
                 db.executemany(_DROP, [row[:2] for row in rows if row[2] == 0])
                 db.executemany(_PUT, [(f, n, _stored(v)) for f, n, v in rows if v != 0])
                 db.execute(_PLACE, (json.dumps(position),))
@@ -128,6 +131,14 @@ class Store:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _name(self, labels: tuple[str, ...]) -> str:
+        name = self._names.get(labels)
+        if name is None:
+            if len(self._names) >= _NAMES:
+                self._names.clear()
+            name = self._names[labels] = json.dumps(labels)
+        return name
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -224,7 +235,7 @@ def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 def _stored(value: Value) -> int | str:
-    return value if isinstance(value, int) else json.dumps(value)
+    return value if isinstance(value, int) else str(value)  # a list of integers is JSON, too
 
 
 def _restored(value: int | str) -> Value:
