@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from policyd.serve.spelling import ago, clock_time, legible, meaning, rate
+from policyd.serve.spelling import ago, blamed, clock_time, legible, meaning, rate
 
 __all__ = ["explanation", "listing"]
 
@@ -23,8 +23,11 @@ _STYLES = {"free": "green", "slowed": "yellow", "suspended": "bold red", "probin
 def listing(answer: Mapping[str, Any]) -> None:
     """A table with a line for each lane."""
     table = Table(box=None, pad_edge=False)
-    for head in ("receiver", "pool", "state", "since", "until", "rate", "waiting", "why"):
-        table.add_column(head, justify="right" if head in ("rate", "waiting") else "left")
+    for head in ("receiver", "pool", "state", "since", "until", "rate", "waiting"):
+        table.add_column(
+            head, justify="right" if head in ("rate", "waiting") else "left", no_wrap=True
+        )
+    table.add_column("what it said last", no_wrap=True, overflow="ellipsis")
     now = float(answer["now"])
     for lane in answer["lanes"]:
         table.add_row(
@@ -35,17 +38,17 @@ def listing(answer: Mapping[str, Any]) -> None:
             ago(lane["until"], now) if (lane.get("until") or 0) > now else "",
             rate(lane["rate"]) if lane.get("rate") else "",
             str(lane.get("held") or ""),
-            Text(_cut(_cause(lane), 60)),
+            Text(legible(_cause(lane))),
         )
     if table.row_count:
-        Console().print(table)
+        _console().print(table)
     else:
-        Console().print("Every receiver is free; nothing is held.")
+        _console().print("Every receiver is free; nothing is held.")
 
 
 def explanation(receiver: Mapping[str, Any]) -> None:
     """One receiver in full."""
-    console = Console(highlight=False)
+    console = _console()
     now = float(receiver.get("now", 0.0))
     title = str(receiver.get("name") or receiver["receiver"])
     if title != receiver["receiver"]:
@@ -68,7 +71,7 @@ def _lines(lane: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"rate   {rate(lane['rate'])}"
     window = f" of {lane['window']:.0f}" if lane.get("window") else ""
     yield f"now    {lane.get('in_flight', 0)}{window} in flight, {lane.get('held', 0)} waiting"
-    if lane.get("why"):
+    if lane.get("why") and not lane.get("reasons"):
         yield f"why    {legible(lane['why'])}"
     for reason in lane.get("reasons", ()):
         known = f"rule {reason['rule']}" if reason.get("rule") else "no rule knows this text"
@@ -77,7 +80,9 @@ def _lines(lane: Mapping[str, Any], now: float) -> Iterator[str]:
             f"{known}"
         )
         host = f", {legible(reason['host'])}" if reason.get("host") else ""
-        yield f"         first {ago(reason['first'], now)}, last {ago(reason['last'], now)}{host}"
+        scope = f"; it blames {blamed(reason['scope'])}" if reason.get("scope") else ""
+        first, last = ago(reason["first"], now), ago(reason["last"], now)
+        yield f"         first {first}, last {last}{host}{scope}"
         yield f"         {legible(reason['reply'])}"
     if lane.get("next"):
         yield f"next   {legible(lane['next'])}"
@@ -90,11 +95,12 @@ def _state(lane: Mapping[str, Any]) -> Text:
 
 
 def _cause(lane: Mapping[str, Any]) -> str:
-    """Its sentence, else the reply heard last."""
+    """The reply heard last."""
     last = max(lane.get("reasons", ()), key=lambda reason: reason["last"], default=None)
-    return str(lane.get("why") or (last["reply"] if last else ""))
+    return str(last["reply"]) if last else ""
 
 
-def _cut(text: str, width: int) -> str:
-    text = legible(text)
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _console() -> Console:
+    """The terminal; into a file or a pipe, wide enough for a reply."""
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=160)

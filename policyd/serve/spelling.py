@@ -17,6 +17,7 @@ __all__ = [
     "FILTERS",
     "ago",
     "attempts",
+    "blamed",
     "clock_time",
     "legible",
     "meaning",
@@ -28,6 +29,17 @@ __all__ = [
 
 # marks that turn the writing direction: Python calls some of them printable
 _TURNS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_BLAMED = {
+    "ip": "our address",
+    "domain": "our domain",
+    "recipient": "one recipient",
+    "recipient-domain": "the recipient's domain",
+    "receiver": "all that comes from us",
+    "connection": "one connection",
+    "message": "one message",
+    "account": "our account",
+}
 
 
 def span(seconds: float) -> str:
@@ -42,6 +54,8 @@ def span(seconds: float) -> str:
 
 def ago(then: float, now: float) -> str:
     """How long ago, or in how long."""
+    if abs(then - now) < 1:
+        return "now"
     return f"in {span(then - now)}" if then > now else f"{span(now - then)} ago"
 
 
@@ -85,6 +99,11 @@ def meaning(category: str) -> str:
     return known.meaning if known else "not in the taxonomy"
 
 
+def blamed(scope: str) -> str:
+    """Whom a refusal is about."""
+    return _BLAMED.get(scope, scope)
+
+
 def attempts(row: ReceiverView) -> int:
     """Attempts that were really made: not the echoes, not our own holds."""
     return sum(row.outcomes.get(outcome, 0) for outcome in ("sent", "deferred", "bounced"))
@@ -93,6 +112,7 @@ def attempts(row: ReceiverView) -> int:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "ago": ago,
     "attempts": attempts,
+    "blamed": blamed,
     "clock_time": clock_time,
     "legible": legible,
     "meaning": meaning,

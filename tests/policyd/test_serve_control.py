@@ -1,0 +1,239 @@
+"""The control socket and the commands that speak to it: mxheed throttle, off, on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import threading
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from policyd.cli import main
+from policyd.errors import ControlError
+from policyd.serve.asking import ask
+from policyd.serve.listeners import open_listeners
+from policyd.serve.paths import control_path
+from policyd.serve.servers import serve
+from policyd.serve.settings import ServeSettings
+from tests.policyd.serve_parts import Operator, services
+
+
+class Daemon(AbstractContextManager["Daemon"]):
+    """A control socket served from a thread, with an operator that remembers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "control.sock")
+        self.operator = Operator()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: uvloop.run(self._serve()))
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        wanted = ServeSettings(socketmap=(), policy=(), http=(), control=self.path)
+        answers = services(control=self.operator)
+        servers = await serve(wanted, answers, open_listeners(wanted))
+        self._ready.set()
+        await self._stop.wait()
+        await servers.close()
+
+    def __enter__(self) -> Daemon:
+        self._thread.start()
+        assert self._ready.wait(20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def mxheed(self, *words: str) -> int:
+        return main([*words, "--socket", self.path])
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with Daemon(tmp_path_factory.mktemp("control")) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("throttle pin google suspended --for 30m",
+         ("pin", "google", {"state": "suspended", "seconds": 1800.0})),
+        ("throttle pin google slowed --rate 30/min --pool two",
+         ("pin", "google", {"state": "slowed", "seconds": 3600.0, "rate": 0.5, "pool": "two"})),
+        ("throttle cancel mx:example.net", ("cancel", "mx:example.net", {})),
+        ("throttle extend google 10m", ("extend", "google", {"seconds": 600.0})),
+        ("throttle set google 5/s", ("set", "google", {"rate": 5.0})),
+        ("throttle set google 200/h", ("set", "google", {"rate": pytest.approx(0.0555, abs=1e-3)})),
+        ("throttle set google 2.5", ("set", "google", {"rate": 2.5})),
+        ("throttle explain google --pool two", ("explain", "google", "two")),
+        ("throttle explain a?b#c%2f", ("explain", "a?b#c%2f", None)),
+        ("off", ("switch", False)),
+        ("on", ("switch", True)),
+    ],
+)  # fmt: skip
+def test_each_command_says_one_thing_to_the_daemon(
+    daemon: Daemon, words: str, told: tuple[Any, ...]
+) -> None:
+    """What is typed arrives as verb, receiver and numbers."""
+    daemon.operator.told.clear()
+    assert daemon.mxheed(*words.split()) == 0
+    assert daemon.operator.told == [told]
+
+
+def test_a_list_has_a_line_for_each_lane(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """State, since, until, waiting and the last reply; remote words cannot drive the terminal."""
+    assert daemon.mxheed("throttle", "list") == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert re.search(r"google\s+suspended \(pinned\)\s+2 min ago\s+in 5 min\s+7\s+421", line)
+    assert "\x1b" not in line
+
+
+def test_an_explanation_has_its_evidence(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rule, category in words, counts, times, reply, and what is next."""
+    assert daemon.mxheed("throttle", "explain", "google") == 0
+    text = capsys.readouterr().out
+    for words in (
+        "google suspended (pinned)",
+        "3 × flow.rate (too much mail from us for now), rule google.ip.rate",
+        "first 2 min ago, last 2 min ago, mx.google.com",
+        "421 4.7.28 slow down\\u001b[31m",
+        "next   One message probes it.",
+    ):
+        assert words in text
+
+
+def test_json_is_the_daemons_answer_as_it_came(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--json is for programs: the lanes with all their fields."""
+    assert daemon.mxheed("throttle", "list", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["now"] == 1000.0
+    assert answer["lanes"][0]["reasons"][0]["rule"] == "google.ip.rate"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        ("throttle explain nobody", 1, "mxheed: nothing was sent to 'nobody' yet"),
+        ("throttle set google fast", 2, "'fast' is no rate; write 5/s, 30/min or 200/h"),
+        ("throttle set google 0/s", 2, "'0/s' is no rate"),
+        ("throttle extend google soon", 2, "a duration such as 30s"),
+        ("throttle set google", 2, "Missing argument"),
+    ],
+)
+def test_mistakes_are_told_in_words(
+    daemon: Daemon,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    code: int,
+    complaint: str,
+) -> None:
+    """The daemon's refusal ends with 1, wrong usage with 2."""
+    assert daemon.mxheed(*words.split()) == code
+    assert complaint in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_without_a_daemon_the_command_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The path that was tried is named."""
+    path = tmp_path / "nobody"
+    assert main(["throttle", "list", "--socket", str(path)]) == 1
+    assert f"no daemon listens at {path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "no usable answer"),
+        (b"garbage\r\n\r\n", "no usable answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{", "no usable answer"),
+        (b'HTTP/1.1 400 Bad\r\nContent-Length: 13\r\n\r\n{"error":"x"}', "^x$"),
+        (b"HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n[]", r"^\[\]$"),
+    ],
+)
+def test_a_daemon_that_answers_nonsense_is_an_error_in_words(
+    tmp_path: Path, answer: bytes, words: str
+) -> None:
+    """Whatever comes back, the command ends with words, not with a traceback."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+
+        def reply() -> None:
+            line, _ = listener.accept()
+            with line:
+                line.recv(10_000)
+                line.sendall(answer)
+
+        thread = threading.Thread(target=reply)
+        thread.start()
+        with pytest.raises(ControlError, match=words):
+            ask(str(tmp_path / "s"), "GET", "/throttle")
+        thread.join()
+
+
+def raw(path: str, request: bytes) -> tuple[int, Any]:
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(10)
+        line.connect(path)
+        line.sendall(request)
+        head, _, body = b"".join(iter(lambda: line.recv(65536), b"")).partition(b"\r\n\r\n")
+        return int(head.split()[1]), json.loads(body) if body.startswith(b"{") else None
+
+
+def post(path: str, body: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.0\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (post("/throttle/google/pin", b"not json"), 400),
+        (post("/throttle/google/pin", b"[1]"), 400),
+        (post("/throttle/google/pin", b'{"x":"' + b"y" * 20_000 + b'"}'), 400),
+        (post("/throttle/google/destroy", b"{}"), 404),
+        (post("/throttle/google", b"{}"), 405),
+        (b"GET /off HTTP/1.0\r\nHost: x\r\n\r\n", 405),
+        (b"GET / HTTP/1.0\r\nHost: x\r\n\r\n", 404),
+    ],
+)
+def test_what_the_api_does_not_know_changes_nothing(
+    daemon: Daemon, request_: bytes, code: int
+) -> None:
+    """Bad bodies, verbs and methods are refused before the throttle hears of them."""
+    daemon.operator.told.clear()
+    assert raw(daemon.path, request_)[0] == code
+    assert daemon.operator.told == []
+
+
+@pytest.mark.parametrize(
+    ("configured", "environ", "uid", "path"),
+    [
+        ("unix:/x/c.sock", {"RUNTIME_DIRECTORY": "/run/mxheed"}, 0, "/x/c.sock"),
+        ("", {"RUNTIME_DIRECTORY": "/run/mxheed:/run/b"}, 7, "/run/mxheed/control.sock"),
+        ("", {}, 0, "/run/mxheed/control.sock"),
+        ("", {"XDG_RUNTIME_DIR": "/run/user/7"}, 7, "/run/user/7/mxheed/control.sock"),
+        ("", {"HOME": "/home/a"}, 7, "/home/a/.local/state/mxheed/control.sock"),
+        ("", {}, 7, "/run/user/7/mxheed/control.sock"),
+    ],
+)
+def test_daemon_and_commands_agree_on_the_path(
+    configured: str, environ: dict[str, str], uid: int, path: str
+) -> None:
+    """Both sides find the same place without a configuration."""
+    assert control_path(configured, environ, uid) == path
