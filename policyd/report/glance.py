@@ -12,6 +12,7 @@ without one is inferred from `now`. Failure: none.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import tzinfo
 
@@ -26,7 +27,7 @@ __all__ = ["Glance"]
 
 _MINUTE = 16  # bytes of a stamp that tell the minute, or, in the old form, the second
 _RELAYS = 65_536
-_SETTLE = 100_000  # records between two settlements
+_SETTLE = 50_000  # records between two settlements
 _FRAME = re.compile(FRAME)
 
 
@@ -41,10 +42,12 @@ class _Row:
 
     def clear(self) -> None:
         """Nothing."""
-        self.hours: dict[int, int] = {}
+        self.hours: dict[int, int] = defaultdict(int)
         self.domains: dict[bytes, int] = {}
         # total, before the queue, in the queue, connect, send
-        self.delays: tuple[dict[bytes | float, int], ...] = ({}, {}, {}, {}, {})
+        self.delays: tuple[dict[bytes | float, int], ...] = tuple(
+            defaultdict(int) for _ in range(5)
+        )
 
 
 class Glance:
@@ -93,8 +96,7 @@ class Glance:
         hour = self._minutes.get(minute)
         if hour is None:
             hour = self._hour(minute, match)
-        hours = row.hours
-        hours[hour] = hours.get(hour, 0) + 1
+        row.hours[hour] += 1
         begin = match.end(2) + 6  # ": to=<"
         address = text[begin : text.index(b">", begin)]
         domain = address[address.rfind(b"@") + 1 :]
@@ -105,11 +107,11 @@ class Glance:
             domains[domain] = 1
             self._teach(text_of(domain).lower(), text_of(relay[: relay.find(b"[")]).lower())
         whole, before, in_queue, connect, send = row.delays
-        whole[total] = whole.get(total, 0) + 1
-        before[a] = before.get(a, 0) + 1
-        in_queue[b] = in_queue.get(b, 0) + 1
-        connect[c] = connect.get(c, 0) + 1
-        send[d] = send.get(d, 0) + 1
+        whole[total] += 1
+        before[a] += 1
+        in_queue[b] += 1
+        connect[c] += 1
+        send[d] += 1
         self._last = match
         self._counted += 1
         if self._counted >= _SETTLE:
@@ -123,7 +125,7 @@ class Glance:
         if row is None:
             return False
         hour = int(when // 3600)
-        row.hours[hour] = row.hours.get(hour, 0) + 1
+        row.hours[hour] += 1
         text = match.string
         begin = match.end(2) + 4  # " => "
         address = text[begin : text.index(b" ", begin)]
@@ -135,7 +137,7 @@ class Glance:
         else:
             delay = duration(queue_time)
         if delay:
-            row.delays[0][delay] = row.delays[0].get(delay, 0) + 1
+            row.delays[0][delay] += 1
         self._tally.saw(when)
         self._counted += 1
         if self._counted >= _SETTLE:

@@ -9,6 +9,7 @@ Failure: none; any text has a skeleton.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["skeleton"]
 
@@ -17,6 +18,7 @@ _TEXT = 2048
 _CODE = re.compile(r"[245]\d\d(?:-[245]\.\d{1,3}\.\d{1,3})?|[245]\.\d{1,3}\.\d{1,3}")
 _GLUED = re.compile(r"[245]\d\d-(\D.*)")  # "550-Reject": a folded line without enhanced code
 _TAG = re.compile(r"[A-Z]{1,5}[#-]?[A-Z]{0,3}-?\d{1,6}")
+_DIGIT = re.compile(r"\d")
 _RANDOM = re.compile(r"(?:[a-z]+[A-Z]+){2}|[a-z][A-Z]{2}")  # iYSaBlDw is no word
 _HEX = frozenset("0123456789ABCDEFabcdef")
 _EDGE = "()[]<>{}\"'.,;:!?"
@@ -24,25 +26,33 @@ _EDGE = "()[]<>{}\"'.,;:!?"
 
 def skeleton(reply: str) -> str:
     """`reply` with everything that changes from time to time taken out."""
-    kept: list[str] = []
-    codes = 0
-    for place, word in enumerate(reply[:_TEXT].split()):
-        if word.isalpha():
-            kept.append("…" if len(word) <= 40 and _RANDOM.search(word) else word)
-            continue
-        if _CODE.fullmatch(word.rstrip(":")):
-            if place == codes:  # the codes a reply begins with; folded lines only repeat them
-                kept.append(word)
-                codes += 1
-            continue
-        glued = _GLUED.fullmatch(word)
-        if glued and not place:
-            kept.append(word)
-            continue
-        shape = _shape(glued[1] if glued else word)
-        if not kept or shape != kept[-1]:
+    words = reply[:_TEXT].split()
+    kept = []
+    codes = 0  # a reply begins with its codes; folded lines only repeat them
+    while codes < len(words) and (
+        _CODE.fullmatch(words[codes]) or (not codes and _GLUED.match(words[0]))
+    ):
+        kept.append(words[codes])
+        codes += 1
+    for word in words[codes:]:
+        shape = _plain(word) if word.isalpha() else _other(word)
+        if shape and (not kept or shape != kept[-1] or shape == word):
             kept.append(shape)
     return " ".join(kept[:_WORDS])
+
+
+@lru_cache(4096)
+def _plain(word: str) -> str:
+    """A word of letters only."""
+    return "…" if len(word) <= 40 and _RANDOM.search(word) else word
+
+
+def _other(word: str) -> str:
+    """A word with more than letters in it; nothing for a repeated code."""
+    if _CODE.fullmatch(word.rstrip(":")):
+        return ""
+    glued = _GLUED.fullmatch(word)
+    return _shape(glued[1] if glued else word)
 
 
 def _shape(word: str) -> str:
@@ -53,7 +63,7 @@ def _shape(word: str) -> str:
     if "@" in word:
         return "<…@…>"
     core = word.strip(_EDGE)
-    if not any(char.isdigit() for char in core):
+    if _DIGIT.search(core) is None:
         return word
     if core.isdigit() and len(core) < 5:
         return word.replace(core, "#", 1)
