@@ -56,7 +56,7 @@ class SourceChoice(NamedTuple):
     path: str | None
     why: str
 
-    def open(self, position: Position | None = None, *, since: str | None = None) -> Source:
+    def open(self, position: Position | None = None, *, since: str | None = "-1d") -> Source:
         """The source, from a position on; `since` is where a journal never read begins."""
         if self.kind == "file" and self.path is not None:
             return Tail(self.path, position)

@@ -85,9 +85,9 @@ class Follower:
         poll: float = 0.05,
     ) -> None:
         self.caught_up = False
-        self.trouble: str | None = None  # why the log cannot be read at the moment
         self.failures = 0  # blocks that broke the processing
         self._source = source
+        self._error: str | None = None
         self._store = store
         self._counters = counters
         self._process = process
@@ -99,6 +99,11 @@ class Follower:
         self._dirty = False
         self._kept: dict[str, bytes] = {}  # documents as last written
         self._stopping = asyncio.Event()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the log cannot be read at the moment: an error, or what the source waits for."""
+        return self._error or getattr(self._source, "waiting", None)
 
     def touch(self) -> None:
         """A document has changed by other means than the log: commit it soon."""
@@ -118,10 +123,10 @@ class Follower:
                 while not self._stopping.is_set():
                     try:
                         block = await loop.run_in_executor(thread, self._source.read)
-                        self._trouble(None)
+                        self._say(None)
                         pause = self._poll
                     except (LogError, OSError) as error:
-                        self._trouble(str(error))
+                        self._say(str(error))
                         block, pause = None, min(pause * 2, SLOWEST)
                     if block is not None:
                         self._take(block)
@@ -129,7 +134,7 @@ class Follower:
                         self._position = self._source.position
                         self._dirty = self._dirty or bool(self._position)
                     at_end = block is None or block.end
-                    self.caught_up = self.caught_up or (at_end and self.trouble is None)
+                    self.caught_up = self.caught_up or (at_end and self._error is None)
                     if self._dirty and loop.time() >= next_commit:
                         commit = self._commit()
                         self._written(commit, await loop.run_in_executor(thread, commit.write))
@@ -183,11 +188,11 @@ class Follower:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    def _trouble(self, why: str | None) -> None:
-        if why == self.trouble:
+    def _say(self, error: str | None) -> None:
+        if error == self._error:
             return
-        if why is None:
+        if error is None:
             _log.info("the log can be read again")
         else:
-            _log.error("the log cannot be read: %s; trying again", why)
-        self.trouble = why
+            _log.error("the log cannot be read: %s; trying again", error)
+        self._error = error

@@ -147,6 +147,13 @@ def test_errors_are_said_once_and_back_off(store: Store, caplog: pytest.LogCaptu
     assert caplog.text.count("broken disk") == 1
 
 
+def test_a_missing_log_is_trouble_and_no_obstacle(tmp_path: Path, store: Store) -> None:
+    """Whoever looks at the daemon sees what it waits for; its numbers are as new as can be."""
+    follower = follow(Tail(tmp_path / "mail.log"), store, Counters())
+    assert follower.caught_up
+    assert "mail.log: No such file" in (follower.trouble or "")
+
+
 def test_what_cannot_be_written_is_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed commit loses nothing: the next one brings it."""
     commit, failures = store.commit, [3]
