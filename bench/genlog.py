@@ -145,7 +145,7 @@ class Postfix(_Writer):
     def _deliveries(self, qid: str, peer: Peer, recipients: int) -> Iterator[tuple[str, str]]:
         chance = self.random
         agent = f"postfix/smtp {chance.choice(self._pids)}"
-        fate = chance.choices(("sent", "deferred", "bounced"), (90, 7.5, 2.5))[0]
+        fate = chance.choices(("sent", "deferred", "bounced"), (93, 5, 2))[0]
         before, queued = _tv(chance.lognormvariate(-2.5, 1)), _tv(chance.lognormvariate(-4, 1))
         connect, send = _tv(chance.lognormvariate(-1, 1)), _tv(chance.lognormvariate(-1, 1))
         delays = f"{before}/{queued}/{connect}/{send}"
@@ -209,7 +209,7 @@ class Exim(_Writer):
         yield f"DKIM: d=news.example.org s=k1 c=relaxed/relaxed a=rsa-sha256 b=2048 {self.tag()}"
         rcpt = self.recipient(peer)
         host = f"H={peer.host} [{peer.address}]"
-        fate = chance.choices(("sent", "deferred", "bounced"), (90, 7.5, 2.5))[0]
+        fate = chance.choices(("sent", "deferred", "bounced"), (93, 5, 2))[0]
         self.truth[fate] += 1
         if fate == "sent":
             yield (

@@ -9,7 +9,7 @@ Failure: none; a line that begins like a record and cannot be read is an `Unpars
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from typing import Any
 
@@ -153,13 +153,16 @@ class PostfixParser:
 
 
 def records(
-    block: bytes, removed: bool = True, short: bool = False
+    block: bytes,
+    removed: bool = True,
+    take: Callable[[re.Match[bytes]], bool] | None = None,
 ) -> Iterator[re.Match[bytes] | bytes]:
-    """The lines of `block` that may hold an event: matched, or raw where care is needed.
+    """The lines of `block` that may hold an event: matches of `RECORD`, or raw bytes.
 
-    With `short`, accepted mail comes as a match of `SENT` where that suffices.
+    Where `take` is given, it is shown each match of `SENT` first and says if it has dealt with it.
     """
-    match, sent, find, rfind = RECORD.match, SENT.match, block.find, block.rfind
+    match, find, rfind = RECORD.match, block.find, block.rfind
+    sent = SENT.match if take is not None else None
     ends = _ends(block, removed)
     start = 0  # where the line that is looked at can begin at the earliest
     at = find(b": to=")
@@ -169,8 +172,10 @@ def records(
             place, line = ends.pop()
             if place < begin:  # else it is this very line, whose sender has ": to=" in it
                 yield line
-        record = (sent(block, begin) if short else None) or match(block, begin)
-        if record is not None:
+        record = sent(block, begin) if sent is not None else None
+        if record is not None and take is not None and take(record):
+            start = record.end()
+        elif (record := match(block, begin)) is not None:
             start = record.end()
             yield record
         else:

@@ -28,7 +28,6 @@ from logparse.exim import SENT as EXIM_SENT
 from logparse.framing import STAMP
 from logparse.postfix import records
 from logparse.reason import LOCAL_AGENTS
-from logparse.record import RECORD, SENT
 from policyd.counters import Counters, Tally
 from policyd.quick import Delays, Quick, Shortcut
 from policyd.sessions import Sessions, make_room
@@ -99,25 +98,19 @@ class Pipeline:
         """Counts what `block` holds."""
         text = self._parser.plain(block)
         self.counters.lines += text.count(b"\n")
-        for record in records(text, self._on_removed is not None, not self._sent):
+        take = None if self._sent else self._quick.postfix
+        for record in records(text, self._on_removed is not None, take):
             if isinstance(record, bytes):
                 event = self._parser.postfix.careful(record, now)
                 if event is not None:
                     self._take(event)
-            elif record.re is not SENT or not self._quick.postfix(record):
-                self._long_way(record, text, now)
+            else:
+                delivery = self._parser.postfix.delivery(record, now)
+                self._deliver(delivery)
+                self._learn(record[7], delivery)
         for line in self._parser.others(text):
             self._exim(line, now)
         self._look_at_the_clock(text, now)
-
-    def _long_way(self, record: re.Match[bytes], text: bytes, now: float) -> None:
-        """Counts one of Postfix's records by way of its value."""
-        full = RECORD.match(text, record.start()) if record.re is SENT else record
-        if full is None:  # cannot be: SENT is narrower
-            return
-        delivery = self._parser.postfix.delivery(full, now)
-        self._deliver(delivery)
-        self._learn(full[7], delivery)
 
     def _exim(self, line: bytes, now: float) -> None:
         """Counts one of Exim's lines."""

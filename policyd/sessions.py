@@ -15,6 +15,7 @@ Failure: none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -31,9 +32,10 @@ _TOGETHER = 30  # seconds; no Exim retries a message that soon
 
 
 def make_room(table: dict[Any, Any], size: int) -> None:
-    """Forgets the oldest entry of a full table."""
+    """Forgets the oldest entries of a full table, several at once: that is cheap on average."""
     if len(table) >= size:
-        del table[next(iter(table))]
+        for key in list(islice(table, max(1, size // 8))):
+            del table[key]
 
 
 class Sessions:
