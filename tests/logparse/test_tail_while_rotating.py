@@ -1,0 +1,64 @@
+"""Hazard: rotation is at work at the very moment we look."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from bench.kills_writer import Log
+from logparse.tail import Tail
+
+ROTATIONS = 120
+
+
+@pytest.fixture
+def _often() -> Iterator[None]:
+    """Threads that take turns as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_often")
+@pytest.mark.parametrize("restarts", [False, True], ids=["one reader", "many readers"])
+@pytest.mark.parametrize("seed", [2, 3], ids=["numbered files", "dated files"])
+def test_no_line_is_lost_or_read_twice(tmp_path: Path, seed: int, restarts: bool) -> None:
+    """A writer that does nothing but write a little and rotate, in all ways, and a reader."""
+    path, chance = tmp_path / "mail.log", Random(seed)
+    path.touch()
+    tail, log = Tail(path), Log(tmp_path, seed)
+    tail.read()
+
+    def write() -> None:
+        for _ in range(ROTATIONS):
+            log.write(chance.randint(1, 20))
+            log.rotate()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found, gap, pick = b"", 0, Random(seed)
+    while True:
+        finished = not writer.is_alive()
+        block = tail.read(pick.choice((200, 5000, 65536)))
+        if block is None:
+            if finished:
+                break
+            continue
+        found, gap = found + block.data, gap + block.gap
+        if restarts and pick.random() < 0.1:
+            position = json.loads(json.dumps(block.position))
+            tail.close()
+            tail = Tail(path, position)
+    writer.join()
+    tail.close()
+    assert gap == 0
+    assert found.count(b"\n") == log.truth.lines
+    lines = [line for line in found.splitlines() if b"removed" in line]
+    assert len(set(lines)) == len(lines)
