@@ -128,10 +128,10 @@ class Dispatcher:
         wanted = sum(self._transactions(p) for p in message.parts.values() if p.lane == lane)
         if state.bucket is None and state.window.cap is not None:
             return 1
-        most = state.window.size()
+        most = float(state.window.size())
         if state.bucket is not None:
-            most = min(most, max(int(state.bucket.burst), int(state.tolerance * _OF_TOLERANCE)))
-        return min(wanted, max(1, most))
+            most = min(most, max(state.bucket.burst, state.tolerance * _OF_TOLERANCE))
+        return min(wanted, max(1, int(most)))
 
     def _transactions(self, part: Part) -> int:
         return -(-part.recipients // self.settings.recipients) or 1

@@ -17,6 +17,9 @@ from policyd.throttle.evidence import Lane
 __all__ = ["HoldBook", "Message", "Part"]
 
 
+_CALM = 0.25  # seconds without news of a message that has several parts
+
+
 class Part:
     """The recipients of one message in one domain behind one lane."""
 
@@ -39,6 +42,7 @@ class Message:
     __slots__ = (
         "arrived",
         "klass",
+        "last",
         "lines",
         "parts",
         "pending",
@@ -54,6 +58,7 @@ class Message:
         self.queue_id = queue_id
         self.arrived = arrived or now
         self.since = now
+        self.last = now  # when something of it was held or put off last
         self.sender = ""
         self.klass = ""
         self.parts: dict[tuple[Lane, str], Part] = {}  # waiting
@@ -77,8 +82,9 @@ class _Turn:
 class HoldBook:
     """All waiting messages, by queue id and by lane."""
 
-    def __init__(self, limit: int, share: Callable[[str], float]) -> None:
+    def __init__(self, limit: int, share: Callable[[str], float], patience: float = 20.0) -> None:
         self._limit = limit
+        self._patience = patience
         self.share = share
         self._messages: dict[str, Message] = {}
         self._turns: dict[Lane, dict[str, dict[str, _Turn]]] = {}
@@ -120,6 +126,7 @@ class HoldBook:
         """One more recipient of this part waits, until `due` at least."""
         key = (lane, domain)
         part = message.parts.get(key)
+        message.last = now
         if part is None:
             earlier = message.pending.pop(key, None)
             part = message.parts[key] = Part(lane, domain, earlier.since if earlier else now)
@@ -177,7 +184,7 @@ class HoldBook:
                 sender = min(senders, key=lambda s: (senders[s].virtual, senders[s].heap[0][:2]))
                 heap = senders[sender].heap
                 while heap and not self._ready(heap[0][2], lane, now):
-                    heapq.heappop(heap)
+                    self._later(heapq.heappop(heap)[2], lane, now)
                 if heap:
                     return heap[0][2]
                 del senders[sender]
@@ -187,10 +194,29 @@ class HoldBook:
         return None
 
     def _ready(self, message: Message, lane: Lane, now: float) -> bool:
-        """Whether something of this message waits for this lane and may go by now."""
-        return self._messages.get(message.queue_id) is message and any(
-            part.lane == lane and part.due <= now for part in message.parts.values()
-        )
+        """Whether something of this message waits for this lane and may go by now.
+
+        While the MTA is busy with it, letting it go has no effect: so a message with several
+        parts waits until all that was let go has been seen again, and no more of it comes.
+        """
+        if self._messages.get(message.queue_id) is not message:
+            return False
+        if not any(part.lane == lane and part.due <= now for part in message.parts.values()):
+            return False
+        if message.pending and now - message.released < self._patience:
+            return False
+        several = len(message.parts) > 1 or message.tries > 0
+        return not several or now - message.last >= _CALM
+
+    def _later(self, message: Message, lane: Lane, now: float) -> None:
+        """What was not ready is looked at again soon, if it still waits at all."""
+        if self._messages.get(message.queue_id) is not message:
+            return
+        for key, part in message.parts.items():
+            if part.lane == lane and part.due <= now:
+                entry = (now + _CALM, next(self._serial), message.queue_id, key)
+                heapq.heappush(self._aside, entry)
+                return
 
     def charge(self, lane: Lane, message: Message, tokens: int) -> None:
         """Count a turn that was taken: the class and the sender step back by what it cost."""

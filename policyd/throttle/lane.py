@@ -311,6 +311,7 @@ class LaneState:
         taken = self.history.within(now, 1.0)
         if self.state == "free":
             self.tolerance = max(1.0, taken)
+            self.window.limit = max(self.window.limit, taken)
         else:
             self.tolerance = max(1.0, min(self.tolerance * 0.8, max(taken, self.tolerance * 0.5)))
 

@@ -28,7 +28,7 @@ class Bounded(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._data)
 
-    def __contains__(self, key: K) -> bool:
+    def __contains__(self, key: object) -> bool:
         return key in self._data
 
     def __setitem__(self, key: K, value: V) -> None:
