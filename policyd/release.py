@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from policyd.throttle.controller import Controller
 from policyd.throttle.dispatch import Queued, Release
 from policyd.throttle.evidence import HOLD_WORDS, domain_of
+from policyd.throttle.nexthop import asked_name
 from policyd.units import Duration
 
 __all__ = ["ReleaseSettings", "Releaser", "Run", "parse_queue", "run_command"]
@@ -84,7 +85,7 @@ def parse_queue(listing: bytes) -> Iterator[Queued]:
             for recipient in entry.get("recipients", ()):
                 reason = recipient.get("delay_reason", "")
                 if any(words in reason for words in HOLD_WORDS):
-                    domain = domain_of(recipient["address"])
+                    domain = asked_name(reason) or domain_of(recipient["address"])
                     held[domain] = held.get(domain, 0) + 1
             if entry.get("queue_name") == "hold":  # an operator's hold is not ours to lift
                 held = {}

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from policyd.throttle.dispatch import Dispatcher, Queued, Release
-from policyd.throttle.evidence import Evidence, Lane
+from policyd.throttle.evidence import Evidence, Lane, domain_of
 from policyd.throttle.explain import Explanation, explain
 from policyd.throttle.holdbook import HoldBook, Message
 from policyd.throttle.lane import LaneState, State
 from policyd.throttle.memory import Bounded
+from policyd.throttle.nexthop import NextHops
 from policyd.throttle.persist import restore, snapshot
 from policyd.throttle.priorities import Classes
 from policyd.throttle.retrytable import RetryTable, socket_error
@@ -55,7 +56,7 @@ class Controller:
         self.settings = settings or PacingSettings()
         self.classes = Classes(self.settings.classes)
         self.retry = RetryTable(self.settings, rng or random.Random())
-        self.book = HoldBook(self.settings.messages, self.classes.share)
+        self.book = HoldBook(self.settings.messages, self.classes.share, self.settings.grant)
         self.counts: dict[str, int] = {}
         self.retired = False  # `mxheed off`: hold nothing any more
         self.on_room: Callable[[], None] = _nobody  # a lane somebody waits for may have room
@@ -65,11 +66,12 @@ class Controller:
         self._lanes: dict[Lane, LaneState] = {}
         self._pools: set[str] = set()  # few: each is named in the MTA's configuration
         self._homes: Bounded[str, Lane] = Bounded(200_000)  # domain → the lane that held it last
+        self._hops = NextHops(100_000)
         self._senders: Bounded[str, str] = Bounded(100_000)  # queue id → sender domain
         self._blamed: Bounded[tuple[Lane, str], float] = Bounded(10_000)  # sender there → until
         self._checked = 0.0
 
-    def use(self, settings: PacingSettings) -> None:
+    def use(self, settings: PacingSettings, now: float) -> None:
         """Go on under new settings; all that was learnt and all that waits stays."""
         self.settings = settings
         self.classes = Classes(settings.classes)
@@ -77,7 +79,7 @@ class Controller:
         self.book.share = self.classes.share
         self._dispatcher.settings = settings
         for state in self._lanes.values():
-            state.use_settings(settings)
+            state.use_settings(settings, now)
 
     # the gate ----------------------------------------------------------------------------------
 
@@ -150,6 +152,7 @@ class Controller:
 
     def observe(self, evidence: Evidence, now: float) -> None:
         """Take one recipient's result in."""
+        evidence = self._hops.translate(evidence, self._homes)
         outcome = evidence.outcome
         if outcome == "held":
             self._observe_hold(evidence, now)
@@ -217,7 +220,7 @@ class Controller:
         if message is None:
             message = self.book.message(evidence.queue_id, now, evidence.arrived)
             message.sender = self._senders.get(evidence.queue_id) or evidence.sender
-            message.klass = self.classes.of(message.sender, evidence.domain)
+            message.klass = self.classes.of(message.sender, domain_of(evidence.recipient))
         return message
 
     def _lane_of(self, evidence: Evidence) -> Lane | None:
@@ -342,6 +345,7 @@ class Controller:
             self._checked = now
             for state in self._lanes.values():
                 state.window.expire(now)
+                state.mind_the_hours(now)
         if self.retired:
             return self._dispatcher.everything(now, limit)
         return self._dispatcher.due(now, limit)

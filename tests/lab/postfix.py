@@ -66,6 +66,11 @@ class Postfix:
         (self._directory / "main.cf").write_text(main + extra)
         (self._directory / "master.cf").write_text(master)
 
+    def add_services(self, text: str) -> None:
+        """Add lines to master.cf."""
+        with (self._directory / "master.cf").open("a") as master:
+            master.write(text)
+
     def start(self) -> None:
         """Start, chroot furnished the way Debian's service does it."""
         for name in ("postfix-files", "dynamicmaps.cf"):  # what a queue and the maps are made from
