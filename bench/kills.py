@@ -60,9 +60,14 @@ def run(folder: Path, kills: int, *, seed: int = 0, check_every: int = 1) -> Out
                 checks += 1
                 _tell(writer, "go")
         writer.communicate()
-    rotations = len(list(folder.glob("mail.log?*")))
-    recipients = sum(truth["deliveries"].values())
-    return Outcome(kills, checks, truth["lines"], recipients, rotations, time.monotonic() - begun)
+    return Outcome(
+        kills=kills,
+        checks=checks,
+        lines=truth["lines"],
+        recipients=sum(truth["deliveries"].values()),
+        rotations=truth["rotations"],
+        seconds=time.monotonic() - begun,
+    )
 
 
 def _kill_one(folder: Path, pick: Random) -> None:

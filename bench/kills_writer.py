@@ -3,9 +3,9 @@
     python -m bench.kills_writer FOLDER [--seed N] [--rate LINES]
 
 Contract: writes FOLDER/mail.log until standard input ends. A line "pause" is answered with one line
-of JSON: what was written so far (see `Truth`); a line "go" lets it write on. Every whole line stays
-in some file of the folder, plain or compressed: nothing is removed. Lines are written in pieces
-that end anywhere; a renamed file gets a few more lines before the new one is opened.
+of JSON: what was written so far (see `Truth`); a line "go" lets it write on. The newest `KEPT`
+generations stay in the folder, plain or compressed. Lines are written in pieces that end anywhere;
+a renamed file gets a few more lines before the new one is opened.
 Failure: OSError as the file system gives it.
 """
 
@@ -27,7 +27,7 @@ __all__ = ["RECEIVERS", "Log", "Truth"]
 
 RECEIVERS = tuple(f"receiver{number}.test" for number in range(12))
 STAMP = "2026-11-23T06:00:00.000000+00:00 mx1 "
-KEPT = 10_000  # generations
+KEPT = 200  # generations; a reader is never that far behind
 SENT = "sent (250 2.0.0 Ok: queued as {id})"
 SAID = "{outcome} (host mx.{host}[192.0.2.{n}] said: {reply} {id} (in reply to {stage} command))"
 REPLIES = (  # outcome, reply, and whether all recipients of a message share it
@@ -46,10 +46,16 @@ class Truth:
         self.lines = 0
         self.deliveries: Counter[str] = Counter()  # "receiver outcome": recipients
         self.replies: Counter[str] = Counter()  # receiver: replies
+        self.rotations = 0
 
     def to_json(self) -> str:
         return json.dumps(
-            {"lines": self.lines, "deliveries": self.deliveries, "replies": self.replies}
+            {
+                "lines": self.lines,
+                "deliveries": self.deliveries,
+                "replies": self.replies,
+                "rotations": self.rotations,
+            }
         )
 
 
@@ -62,7 +68,6 @@ class Log:
         self._random = Random(seed)
         self._dated = seed % 2 == 1
         self._serial = 0
-        self._rotations = 0
         self._ages: list[str] = []  # suffixes of the rotated files, newest first
         self._fd = self._open()
 
@@ -104,17 +109,20 @@ class Log:
 
     def _name(self, age: int) -> Path:
         if self._dated:
-            number = self._rotations - age
+            number = self.truth.rotations - age
             return self.path.with_name(f"mail.log-20261123-{1_800_000_000 + number}")
         return self.path.with_name(f"mail.log.{age + 1}")
 
     def _shift(self) -> Path:
         """The name of the newest rotated file, free to use."""
+        if len(self._ages) >= KEPT:
+            age = len(self._ages) - 1
+            os.unlink(f"{self._name(age)}{self._ages.pop()}")
         if not self._dated:
             for age in reversed(range(len(self._ages))):
                 suffix = self._ages[age]
                 os.rename(f"{self._name(age)}{suffix}", f"{self._name(age + 1)}{suffix}")
-        self._rotations += 1
+        self.truth.rotations += 1
         self._ages.insert(0, "")
         return self._name(0)
 
