@@ -25,7 +25,8 @@ from policyd.report.tally import Tally
 
 __all__ = ["Glance"]
 
-_MINUTE = 16  # bytes of a stamp that tell the minute, or, in the old form, the second
+_MINUTE = 16  # bytes of a stamp that tell the minute
+_OLD_MINUTE = 12  # the same without year: "Nov 17 06:25"
 _RELAYS = 65_536
 _SETTLE = 50_000  # records between two settlements
 _FRAME = re.compile(FRAME)
@@ -67,6 +68,7 @@ class Glance:
         self._rows: dict[str, _Row] = {}
         self._relays: dict[bytes, _Row] = {}
         self._minutes: dict[bytes, int] = {}
+        self._numbers: dict[bytes | float, float] = {}
         self._last: re.Match[bytes] | None = None
         self._counted = 0
 
@@ -92,7 +94,8 @@ class Glance:
         text, start = match.string, match.start()
         if text[start] == 60:  # "<22>"
             start = text.index(b">", start) + 1
-        minute = text[start : start + _MINUTE]
+        length = _MINUTE if text[start] < 58 else _OLD_MINUTE  # a digit: the year
+        minute = text[start : start + length]
         hour = self._minutes.get(minute)
         if hour is None:
             hour = self._hour(minute, match)
@@ -153,12 +156,19 @@ class Glance:
         for row in self._rows.values():
             if row.hours:
                 delays = [
-                    {float(text): count for text, count in known.items()} for known in row.delays
+                    {self._number(text): count for text, count in known.items()}
+                    for known in row.delays
                 ]
                 domains = {text_of(name): count for name, count in row.domains.items()}
                 self._tally.add_sent(row.receiver, row.hours, domains, delays)
                 row.clear()
         self._tally.look()
+
+    def _number(self, text: bytes | float) -> float:
+        """A delay's value: one object for all receivers, for there are few different ones."""
+        if len(self._numbers) >= _RELAYS:
+            self._numbers.clear()
+        return self._numbers.setdefault(text, float(text))
 
     def _hour(self, minute: bytes, match: re.Match[bytes]) -> int:
         if len(self._minutes) >= _RELAYS:

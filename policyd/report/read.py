@@ -98,12 +98,15 @@ def _read_here(source: str) -> Reading:
 
 
 def _together(readings: Iterator[Reading]) -> Reading:
-    tally = Tally()
+    tally: Tally | None = None
     problems: list[str] = []
     for reading in readings:
-        tally.merge(reading.tally)
+        if tally is None:
+            tally = reading.tally
+        else:
+            tally.merge(reading.tally)
         problems += reading.problems
-    return Reading(tally, tuple(problems))
+    return Reading(tally or Tally(), tuple(problems))
 
 
 def _read(source: str, work: Work, progress: Callable[[int], None] | None = None) -> Reading:
