@@ -1,11 +1,11 @@
 """The daemon's way through the log: read, count, commit, and let others have their turn.
 
 Contract: one `Follower` per log. Blocks are read in a thread and processed in the event loop, one
-at a time (64 KiB take well under a millisecond), so that a policy answer never waits for more than
-one block. Position, counters and documents are taken between two blocks and written in one
-transaction. `caught_up` is set as soon as the log was read to the end for the first time: before
-that the numbers are older than those a scraper may have seen. `run` ends after `stop`, with a last
-commit. The clock is an argument.
+at a time; a block is only as large as can be processed in about `TURN` seconds, and that is what a
+policy answer may have to wait. Position, counters and documents are taken between two blocks and
+written in one transaction. `caught_up` is set as soon as the log was read to the end for the first
+time: before that the numbers are older than those a scraper may have seen. `run` ends after
+`stop`, with a last commit. The clock is an argument.
 Failure: what cannot be read or written is said once and tried again, ever more slowly up to half a
 minute; meanwhile everything goes on in memory. A block that breaks the processing is logged and
 counted as a gap: one bad line must not stop the daemon at every start.
@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
 from logparse.errors import LogError
-from logparse.source import Block, Position, Source
+from logparse.source import LIMIT, Block, Position, Source
 from policyd.errors import StoreError
 from policyd.store import Store
 from policyd.store.sqlite import Change
@@ -30,6 +30,8 @@ __all__ = ["Counting", "Documents", "Follower"]
 
 _log = logging.getLogger(__name__)
 
+TURN = 0.002  # seconds that processing a block may take, about
+SMALLEST = 4096  # bytes of a block, however long that takes
 SLOWEST = 30.0  # seconds between two attempts to read a log that gives errors
 
 # Named snapshots that belong to the same moment as the counters
@@ -97,6 +99,7 @@ class Follower:
         self._poll = poll
         self._position = source.position
         self._dirty = False
+        self._limit = LIMIT
         self._kept: dict[str, bytes] = {}  # documents as last written
         self._stopping = asyncio.Event()
 
@@ -122,14 +125,16 @@ class Follower:
             try:
                 while not self._stopping.is_set():
                     try:
-                        block = await loop.run_in_executor(thread, self._source.read)
+                        block = await loop.run_in_executor(thread, self._source.read, self._limit)
                         self._say(None)
                         pause = self._poll
                     except (LogError, OSError) as error:
                         self._say(str(error))
                         block, pause = None, min(pause * 2, SLOWEST)
                     if block is not None:
+                        begun = loop.time()
                         self._take(block)
+                        self._adapt(loop.time() - begun)
                     elif not self._position:  # nothing yet: remember at least where that was
                         self._position = self._source.position
                         self._dirty = self._dirty or bool(self._position)
@@ -162,6 +167,13 @@ class Follower:
         self._counters.gap_bytes += block.gap
         self._position = block.position
         self._dirty = True
+
+    def _adapt(self, spent: float) -> None:
+        """Smaller blocks where they take too long, larger ones where there is time."""
+        if spent > TURN:
+            self._limit = max(SMALLEST, self._limit // 2)
+        elif spent < TURN / 4:
+            self._limit = min(LIMIT, self._limit * 2)
 
     def _commit(self) -> _Commit:
         """A consistent state, taken now."""

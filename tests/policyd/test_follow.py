@@ -231,6 +231,31 @@ def test_the_first_position_is_committed_before_any_line(tmp_path: Path, store: 
     assert counters.lines == 3
 
 
+def test_slow_work_is_done_in_small_pieces(store: Store) -> None:
+    """Where a block takes long, the next ones are smaller; where there is time, larger again."""
+    limits: list[int] = []
+
+    class Source(Script):
+        def read(self, limit: int = LIMIT) -> Block | None:
+            limits.append(limit)
+            return super().read(limit)
+
+    counters = Counters()
+    spin = counters.process
+
+    def process(data: bytes, now: float) -> None:
+        end = time.perf_counter() + (0.003 if len(limits) < 8 else 0.0)
+        while time.perf_counter() < end:
+            pass
+        spin(data, now)
+
+    counters.process = process  # type: ignore[method-assign, assignment]
+    follow(Source(*[block(number) for number in range(40)]), store, counters)
+    assert limits[0] == LIMIT
+    assert min(limits) == 4096
+    assert max(limits[20:]) > 4096
+
+
 def test_others_have_their_turn_during_a_backlog(tmp_path: Path, store: Store) -> None:
     """While a long log is read, another task never waits for more than a few milliseconds."""
     log = tmp_path / "mail.log"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policyd.errors import StoreError
-from policyd.store import Saved, Store
+from policyd.store import Saved, Store, schema
 from policyd.store.schema import VERSION
 from policyd.store.sqlite import Change
 
@@ -189,6 +189,42 @@ def test_a_file_without_tables_is_filled(path: Path) -> None:
     assert store._db is not None
     assert store._db.execute("PRAGMA user_version").fetchone() == (VERSION,)
     store.close()
+
+
+def test_an_older_schema_is_brought_up_to_date(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an older mxheed stored is there after the update, and the new tables are."""
+    store.commit({"at": 1}, ROWS, {"a": b"1"})
+    store.close()
+    newer = (*schema.STEPS, ("CREATE TABLE later (name TEXT)", "INSERT INTO later VALUES ('x')"))
+    monkeypatch.setattr(schema, "STEPS", newer)
+    monkeypatch.setattr(schema, "VERSION", len(newer))
+    for _ in range(2):  # a step is taken once
+        other = Store.open(path)
+        assert other.load().position == {"at": 1}
+        assert other._db is not None
+        assert other._db.execute("SELECT name FROM later").fetchall() == [("x",)]
+        other.close()
+
+
+def test_a_migration_is_all_or_nothing(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that fails leaves the file as it was."""
+    store.commit({"at": 1}, ROWS, {})
+    store.close()
+    broken = (*schema.STEPS, ("CREATE TABLE later (name TEXT)", "no statement"))
+    monkeypatch.setattr(schema, "STEPS", broken)
+    monkeypatch.setattr(schema, "VERSION", len(broken))
+    Store.open(path).close()
+    monkeypatch.undo()
+    other = Store.open(path)
+    assert other._db is not None
+    tables = {name for (name,) in other._db.execute("SELECT name FROM sqlite_master")}
+    assert "later" not in tables
+    assert other.load().position == {"at": 1}
+    other.close()
 
 
 @pytest.fixture
