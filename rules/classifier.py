@@ -57,6 +57,7 @@ class Classifier:
         self._replies: dict[tuple[str | None, ...], Verdict] = {}
         self._views: dict[View, _Fork | Decision] = {}
         self._decided = 0  # leaves below the views
+        self._hosts: dict[str, tuple[str | None, frozenset[str] | None]] = {}
         self._hits = self._alike = self._misses = 0
 
     def cache_info(self) -> CacheInfo:
@@ -118,13 +119,22 @@ class Classifier:
     ) -> Case:
         """A reply and its circumstances, completed by what the reply itself tells."""
         parsed = read(reply)
-        if receiver is None and mx is not None:
-            receiver = self._of_host(mx)
+        under = None
+        if mx is not None:
+            owner, under = self._hosts.get(mx) or self._host(mx)
+            receiver = receiver or owner
         if origin is None:
             origins = REMOTE if parsed.code is not None else EITHER
         else:
             origins = LOCAL if origin == "local" else REMOTE
-        return Case(parsed, receiver, mx, stage or parsed.stage, origins)
+        return Case(parsed, receiver, mx, stage or parsed.stage, origins, under)
+
+    def _host(self, mx: str) -> tuple[str | None, frozenset[str] | None]:
+        """Whose host it is, and under which names that rules know it lies."""
+        if len(self._hosts) >= self._limit:
+            self._hosts.clear()
+        found = self._hosts[mx] = (self._of_host(mx), self.matcher.under(mx))
+        return found
 
     def _first(self, view: View, case: Case, look: Look) -> Decision:
         """Decide a case unlike all before, and remember which tries led there.

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rules.model import ANYWHERE, Entry, Pattern, When
+from rules.receivers import LONGEST
 from rules.reply import Reply
 from rules.texts import Look, Texts
 
@@ -31,6 +32,7 @@ class Case(NamedTuple):
     mx: str | None
     stage: str | None
     origins: frozenset[str]
+    under: frozenset[str] | None = None  # names that rules know, under which the host lies
 
 
 # literals found, code, enhanced code, receiver, suffixes of the host, stage, origins
@@ -100,11 +102,12 @@ class Matcher:
 
     def view(self, case: Case, look: Look) -> View:
         """What rules can see of a case before any pattern is tried by itself."""
-        reply, receiver, mx, stage, origins = case
-        under = None
-        if mx is not None and self._suffixes:
-            under = frozenset(suffix for suffix in parents(mx) if suffix in self._suffixes)
+        reply, receiver, _, stage, origins, under = case
         return look.hits, reply.code, reply.enhanced, receiver, under, stage, origins
+
+    def under(self, mx: str) -> frozenset[str] | None:
+        """The names under which a host lies, of those that rules know."""
+        return frozenset(parents(mx)) & self._suffixes or None
 
     def holding(self, case: Case, look: Look | None = None) -> Iterator[Entry]:
         """Every rule that holds, at its place; the first one wins."""
@@ -159,7 +162,7 @@ def _rest(when: When, status: str | None, case: Case) -> bool:
         return False
     if when.stages and case.stage not in when.stages:
         return False
-    return not when.mx or any(suffix in when.mx for suffix in parents(case.mx or ""))
+    return not when.mx or (case.under is not None and not case.under.isdisjoint(when.mx))
 
 
 def _enhanced(wanted: frozenset[str], status: str | None) -> bool:
@@ -171,7 +174,7 @@ def _enhanced(wanted: frozenset[str], status: str | None) -> bool:
 
 def parents(host: str) -> Iterator[str]:
     """A host name and everything it lies under."""
-    host = host.lower().rstrip(".")
+    host = host.lower().rstrip(".") if len(host) <= LONGEST else ""
     while host:
         yield host
         host = host.partition(".")[2]

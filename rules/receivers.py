@@ -15,8 +15,9 @@ from types import MappingProxyType
 from rules.source import Mapping as MapNode
 from rules.source import Node, Place, Problem, Scalar, Sequence, oneof
 
-__all__ = ["Receiver", "Receivers", "read_receivers"]
+__all__ = ["LONGEST", "Receiver", "Receivers", "read_receivers"]
 
+LONGEST = 256  # of a host name; what is longer is none
 KEYS = ("id", "name", "mx", "domains", "per_tenant", "source")
 
 
@@ -45,7 +46,7 @@ class Receivers:
 
     def of_host(self, mx: str) -> str | None:
         """The receiver that runs the MX host `mx`."""
-        host = mx.lower().rstrip(".")
+        host = mx.lower().rstrip(".") if len(mx) <= LONGEST else ""
         found = self.exact.get(host)
         while found is None and host:
             found = self.suffix.get(host)

@@ -116,3 +116,11 @@ def test_random_words_cost_no_more_than_their_length() -> None:
             CLASSIFIER.judge(CLASSIFIER.case(fresh))
         costs.append(time.process_time() - started)
     assert costs[2] < 20 * costs[0] + 0.05
+
+
+def test_a_monstrous_host_name_is_nobodys() -> None:
+    """A host name longer than any can be belongs to no receiver, at no cost."""
+    started = time.process_time()
+    verdict = CLASSIFIER.classify("550 5.1.1 no", mx="a." * SIZE + "google.com")
+    assert verdict.receiver is None
+    assert time.process_time() - started < 1.0
