@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import rules
 from logparse.events import Delivery, Removed
@@ -34,9 +34,23 @@ from policyd.throttle import Controller, from_delivery
 from policyd.throttle.evidence import from_status
 from rules.verdict import Verdict
 
-__all__ = ["Core"]
+__all__ = ["Core", "Prepared", "prepare"]
 
 _log = logging.getLogger(__name__)
+
+
+class Prepared(NamedTuple):
+    """A configuration with its rules read: what takes time is done."""
+
+    config: Config
+    ruleset: rules.RuleSet
+    classifier: rules.Classifier
+
+
+def prepare(config: Config, base: Path | None) -> Prepared:
+    """Read the rules of a configuration; takes a second, touches nothing, may run in a thread."""
+    ruleset = rules.load(site=site_files(config, base))
+    return Prepared(config, ruleset, rules.Classifier(ruleset))
 
 
 class Core:
@@ -52,7 +66,7 @@ class Core:
         self.clock = clock
         self.started = clock()
         self.counters = Counters(config.metrics.receivers)
-        self._build(config, rules.load(site=site_files(config, base)))
+        self._build(prepare(config, base))
         self.recipients = RecipientLimits()
         self.controller = Controller(config.pacing)
         self.pipeline = Pipeline(
@@ -66,12 +80,11 @@ class Core:
         self._connect(config)
         self.documents = self._snapshots()
 
-    def _build(self, config: Config, ruleset: rules.RuleSet) -> None:
+    def _build(self, prepared: Prepared) -> None:
         """What the rules decide."""
+        config, self.ruleset, self.classifier = prepared
         self.config = config
-        self.ruleset = ruleset
-        self.classifier = rules.Classifier(ruleset)
-        self.receivers = Receivers(ruleset.receivers)
+        self.receivers = Receivers(self.ruleset.receivers)
         self.lookup = MxLookup(self.receivers, self.clock, config.lookup)
         self._pools = dict(config.log.pools)
 
@@ -88,15 +101,16 @@ class Core:
         self.transports = TransportMap(config.serve.transports, self.receiver_of, self.wanted)
         self.submission = Submission(config.serve.submission, self, self.clock)
 
-    def reload(self, config: Config, base: Path | None) -> None:
+    def reload(self, prepared: Prepared) -> None:
         """Take a new configuration over; only addresses and the log need a restart."""
-        ruleset = rules.load(site=site_files(config, base))
+        config = prepared.config
         self.hurry()
         saved = {name: take() for name, take in self.documents.items()}
-        self._build(config, ruleset)
-        self.controller = Controller(config.pacing)
+        self._build(prepared)
+        self.controller.use(config.pacing, self.clock())
         self.pipeline.use(self.classifier.classify, self._receiver_of)
         self._connect(config)
+        saved.pop("throttle", None)  # the controller stays, with all that waits
         self.restore(saved)
 
     # asked by Postfix ------------------------------------------------------------------------

@@ -290,11 +290,19 @@ class Controller:
         if not evidence.queue_id:
             return
         message = self.book.get(evidence.queue_id)
+        before = message.part(state.lane, evidence.domain) if message else None
+        grey = before.grey if before else 0.0
         due: float | None = None
         times = 1
         if evidence.outcome == "deferred":
             times = _times(message, (state.lane, evidence.domain), again, now)
             due = self._due(evidence, times, now)
+            if evidence.category == "flow.greylist" and evidence.retry_after is None:
+                grey = grey or now
+                early = state.greylist.delay(evidence.queue_id, grey, times, now)
+                due = due if early is None else now + early
+        elif grey and evidence.outcome == "sent" and state.greylist.accepted(grey, now):
+            self.book.hurry(state.lane, state.greylist.due, now)
         if due is None:
             part = message.parts.get((state.lane, evidence.domain)) if message and again else None
             if part is not None:
@@ -307,6 +315,7 @@ class Controller:
         due = max(due, self._blamed.get((state.lane, message.sender), 0.0))
         part = self.book.wait(message, state.lane, evidence.domain, now, due)
         part.refused = times
+        part.grey = grey
 
     def _due(self, evidence: Evidence, times: int, now: float) -> float | None:
         """When this message may be tried again; None: the MTA's own back-off decides."""

@@ -21,6 +21,7 @@ from policyd.throttle.settings import PacingSettings
 __all__ = ["Dispatcher", "Queued", "Release"]
 
 _OF_TOLERANCE = 0.9
+_WIDE = 10.0  # seconds for which tokens are saved for a message that is on its way
 _OVERDUE_GAP = 0.2  # seconds between attempts forced by age
 
 
@@ -86,12 +87,15 @@ class Dispatcher:
             return None
         message = self._book.peek(lane, now)
         if message is None:
+            if now < state.wide:  # it comes back in a moment, and will need many
+                state.save(min(room, int(self._at_once(state)) - state.saved), now)
             return None
         if state.state == "probing":
             return self._let_go(message, lane, state, room, "probe", now)
         needed = self._needed(state, message, lane)
         if room + state.saved < needed:
             if state.bucket is not None:
+                state.wide = now + _WIDE
                 state.save(room, now)
             return None
         return self._let_go(message, lane, state, room + state.saved, "token", now)
@@ -128,10 +132,14 @@ class Dispatcher:
         wanted = sum(self._transactions(p) for p in message.parts.values() if p.lane == lane)
         if state.bucket is None and state.window.cap is not None:
             return 1
+        return min(wanted, max(1, int(self._at_once(state))))
+
+    def _at_once(self, state: LaneState) -> float:
+        """How many attempts may start together."""
         most = float(state.window.size())
-        if state.bucket is not None:
-            most = min(most, max(state.bucket.burst, state.tolerance * _OF_TOLERANCE))
-        return min(wanted, max(1, int(most)))
+        if state.bucket is None:
+            return most
+        return min(most, max(state.bucket.burst, state.tolerance * _OF_TOLERANCE))
 
     def _transactions(self, part: Part) -> int:
         return -(-part.recipients // self.settings.recipients) or 1

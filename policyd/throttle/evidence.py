@@ -70,6 +70,8 @@ def is_own_hold(delivery: Delivery) -> bool:
     """Whether a deferral is nothing but our own gate's doing (or Postfix's echo of it)."""
     if delivery.outcome == "held":
         return True
+    if delivery.origin != "local":  # a remote reply may quote our words
+        return False
     return delivery.outcome in ("suspended", "deferred") and any(
         words in delivery.reply for words in HOLD_WORDS
     )

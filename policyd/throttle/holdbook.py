@@ -23,7 +23,7 @@ _CALM = 0.25  # seconds without news of a message that has several parts
 class Part:
     """The recipients of one message in one domain behind one lane."""
 
-    __slots__ = ("asked", "domain", "due", "lane", "probe_only", "recipients", "refused", "since")
+    __slots__ = ("asked", "domain", "due", "grey", "lane", "recipients", "refused", "since")
 
     def __init__(self, lane: Lane, domain: str, since: float) -> None:
         self.lane = lane
@@ -33,7 +33,7 @@ class Part:
         self.recipients = 0
         self.refused = 0  # times the receiver put it off (chooses the retry table's interval)
         self.asked = False  # after release: its question was seen
-        self.probe_only = False
+        self.grey = 0.0  # when it was greylisted first, without a hint
 
 
 class Message:
@@ -67,6 +67,11 @@ class Message:
         self.tries = 0
         self.lines = 0  # hold lines it has cost so far
         self.total = 0  # most recipients that were waiting at once
+
+    def part(self, lane: Lane, domain: str) -> Part | None:
+        """A part, waiting or on its way."""
+        key = (lane, domain)
+        return self.parts.get(key) or self.pending.get(key)
 
 
 class _Turn:
@@ -160,6 +165,14 @@ class HoldBook:
             turn = _Turn(min((t.virtual for t in senders.values()), default=0.0))
             senders[message.sender] = turn
         heapq.heappush(turn.heap, (part.since, next(self._serial), message))
+
+    def hurry(self, lane: Lane, due: Callable[[float], float], now: float) -> None:
+        """The greylisted parts of a lane need not wait for longer than this."""
+        for message in self._messages.values():
+            for part in message.parts.values():
+                if part.lane == lane and part.grey and part.due > max(now, due(part.grey)):
+                    part.due = max(now, due(part.grey))
+                    self._queue(message, part, now)
 
     def ripen(self, now: float) -> None:
         """Move what has become due to its lane's queue."""

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from policyd.throttle.estimate import Accepted
 from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.gcra import Gcra
+from policyd.throttle.greylist import Greylist
 from policyd.throttle.patience import Patience
 from policyd.throttle.settings import Act, Limits, PacingSettings, Reaction
 from policyd.throttle.speed import Speed
@@ -29,6 +30,7 @@ __all__ = ["LaneState", "Reason", "State"]
 
 State = Literal["free", "slowed", "suspended", "probing"]
 
+_NO_LIMITS = Limits()
 _TRIGGER_SPAN = 10.0
 _RUN = 5  # so many times the count in a row tell more than any share
 _START = 0.95  # of what a receiver has shown to take
@@ -77,6 +79,7 @@ class LaneState:
         "episode",
         "epoch",
         "granted",
+        "greylist",
         "held_total",
         "history",
         "lane",
@@ -98,13 +101,14 @@ class LaneState:
         "state",
         "tolerance",
         "until",
+        "wide",
         "window",
     )
 
     def __init__(self, lane: Lane, settings: PacingSettings, now: float) -> None:
         self.lane = lane
         self.settings = settings
-        self.limits = settings.receivers.get(lane.receiver, Limits())
+        self.limits = _NO_LIMITS
         self.state: State = "free"
         self.since = now
         self.seen = now
@@ -124,6 +128,8 @@ class LaneState:
         self.probes_refused = 0  # in this episode
         self.saved = 0  # tokens put aside for a message with many parts
         self.tolerance = 1.0  # accepted within a second before it was refused
+        self.wide = 0.0  # until then, tokens may be saved for it
+        self.greylist = Greylist()
         self.granted = 0  # tokens reserved for released messages not seen yet
         self.reasons: deque[Reason] = deque(maxlen=8)
         self.recent: deque[float] = deque(maxlen=256)  # times of judged refusals
@@ -131,17 +137,23 @@ class LaneState:
         self.refused_total = 0
         self.run = 0  # refused without an acceptance between
         self.held_total = 0
-        self.use_settings(settings)
-        if self.limits.rate:
-            self._slow(self.limits.rate, now)
+        self.use_settings(settings, now)
 
-    def use_settings(self, settings: PacingSettings) -> None:
-        """Live under these settings from now on."""
-        self.settings = settings
-        self.limits = settings.receivers.get(self.lane.receiver, Limits())
-        self.speed.use_settings(settings, self.limits)
-        if self.limits.attempts:
-            self.window.limit = float(self.limits.attempts)
+    def use_settings(self, settings: PacingSettings, now: float) -> None:
+        """Live under these settings from now on; told limits may have their hours."""
+        told = settings.receivers.get(self.lane.receiver, _NO_LIMITS)
+        if not told.hold_at(now):
+            told = _NO_LIMITS
+        before, self.limits, self.settings = self.limits, told, settings
+        self.speed.use_settings(settings, told)
+        if told.attempts:
+            self.window.limit = float(told.attempts)
+        elif before.attempts:
+            self.window.reset(0)
+        if told.rate and told.rate != before.rate:
+            self._slow(told.rate, now)
+        elif before.rate and not told.rate and self.pinned <= now:
+            self._free(now)
 
     @property
     def bucket(self) -> Gcra | None:
@@ -374,6 +386,12 @@ class LaneState:
         if self.pinned > now or self.limits.rate:
             return False
         return now - max(self.refused_at, self.since) > self.settings.free_after
+
+    def mind_the_hours(self, now: float) -> None:
+        """Told limits begin and end by the clock."""
+        told = self.settings.receivers.get(self.lane.receiver)
+        if told is not None and told.hours and told.hold_at(now) != (self.limits is told):
+            self.use_settings(self.settings, now)
 
     def _free(self, now: float) -> None:
         """Nothing was refused for long: forget the limits, but start with a modest window."""

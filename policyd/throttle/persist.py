@@ -57,7 +57,8 @@ def snapshot(controller: Controller, now: float) -> dict[str, Any]:
 
 def _worth(state: LaneState) -> bool:
     settled = state.settings.window.settled
-    return state.state != "free" or bool(state.reasons) or state.window.taken > settled
+    known = bool(state.reasons) or state.greylist.age is not None
+    return state.state != "free" or known or state.window.taken > settled
 
 
 def _lane(state: LaneState) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def _lane(state: LaneState) -> dict[str, Any]:
         "speed": {name: getattr(state.speed, name) for name in _SPEED},
         "patience": {name: getattr(state.patience, name) for name in _PATIENCE},
         "window": {name: getattr(state.window, name) for name in _WINDOW},
+        "greylist": {"age": state.greylist.age},
         "reasons": [{name: getattr(r, name) for name in _REASON} for r in state.reasons],
         **{name: getattr(state, name) for name in _KEPT},
     }
@@ -113,7 +115,12 @@ def _restore_lane(controller: Controller, row: Mapping[str, Any], now: float) ->
     reasons = [Reason.of(**{name: reason[name] for name in _REASON}) for reason in row["reasons"]]
     for name in _KEPT:
         setattr(state, name, row[name])
-    for part, names in (("speed", _SPEED), ("patience", _PATIENCE), ("window", _WINDOW)):
+    for part, names in (
+        ("speed", _SPEED),
+        ("patience", _PATIENCE),
+        ("window", _WINDOW),
+        ("greylist", ("age",)),
+    ):
         for name in names:
             setattr(getattr(state, part), name, row[part][name])
     if state.limits.attempts:

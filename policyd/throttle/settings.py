@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import localtime
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -111,6 +112,15 @@ class Limits:
         if max(h1, h2) > 24 or max(m1, m2) > 59 or min(h1, m1, h2, m2) < 0:
             raise ValueError(f"hours must be HH:MM-HH:MM, not {self.hours!r}")
         return h1 * 60 + m1, h2 * 60 + m2
+
+    def hold_at(self, now: float) -> bool:
+        """Whether these limits hold at this time."""
+        if not self.hours:
+            return True
+        clock = localtime(now)
+        minute = clock.tm_hour * 60 + clock.tm_min
+        begin, end = self.hours_as_minutes()
+        return begin <= minute < end if begin <= end else minute >= begin or minute < end
 
 
 @dataclass(frozen=True)

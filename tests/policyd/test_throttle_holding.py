@@ -157,13 +157,38 @@ def test_a_greylisted_message_is_let_go_at_its_hint() -> None:
     assert [release.queue_id for release in pacer.due(NOW + 300.1)] == ["G"]
 
 
+def test_one_message_finds_out_how_long_a_silent_receiver_greylists() -> None:
+    """A scout is tried early; when it is accepted, the others follow at the same age."""
+    pacer, now = controller(), NOW
+    grey = {"category": "flow.greylist", "scope": "recipient", "stance": "retry"}
+
+    def attempt(queue_id: str, outcome: str, **more: Any) -> None:
+        ask(pacer, f"{queue_id}.test", now)
+        line = evidence(outcome, queue_id=queue_id, domain=f"{queue_id}.test", time=now,
+                        group=(now,), **more)  # fmt: skip
+        pacer.observe(line, now)
+
+    for number in range(30):
+        attempt(f"q{number}", "deferred", **grey)
+    tries: list[float] = []
+    while pacer.book.waiting(BIG) and now < NOW + 1000:
+        now += 1
+        for release in pacer.due(now):
+            late = now - NOW >= 60  # what the receiver wants
+            if release.queue_id == "q0":
+                tries.append(now - NOW)
+            attempt(release.queue_id, "sent" if late else "deferred", **({} if late else grey))
+    assert now - NOW <= 60 * 1.5 * 1.05 + 3
+    assert len(tries) <= 6
+
+
 def test_the_retry_table_lengthens_with_each_refusal() -> None:
     """Without a hint the table's next interval is taken; the operator's table comes first."""
-    pacer = controller(retry={BIG.receiver: {"flow.greylist": (10.0, 40.0)}})
+    pacer = controller(retry={BIG.receiver: {"recipient.full": (10.0, 40.0)}})
     now = NOW
     for interval in (10.0, 40.0, 40.0):
         ask(pacer, "d1.test", now)
-        grey = evidence("deferred", queue_id="G", category="flow.greylist", scope="recipient",
+        grey = evidence("deferred", queue_id="G", category="recipient.full", scope="recipient",
                         stance="retry", time=now, group=(now,))  # fmt: skip
         pacer.observe(grey, now)
         assert pacer.due(now + interval - 0.1) == []
@@ -256,8 +281,11 @@ def test_everything_learnt_survives_a_restart_as_plain_json() -> None:
     assert "G" in [release.queue_id for release in after.due(NOW + 602)]
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(
-    st.sampled_from(["version", "lanes", "lane", "state", "homes", "aside", "window"]), x)))  # fmt: skip
+KEYS = st.sampled_from(["lane", "state", "rate", "reasons", "speed", "patience", "window"])
+PLAIN = st.none() | st.integers() | st.text()
+
+
+@given(st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner)))
 def test_a_snapshot_of_another_shape_is_no_knowledge_but_no_harm(saved: Any) -> None:
     """A strange lane in a snapshot is left out; the version guards the rest."""
     pacer = controller()
@@ -269,7 +297,7 @@ def test_new_settings_keep_what_was_learnt() -> None:
     """A reload changes the limits, not the memory."""
     pacer = slowed(5.0)
     hold(pacer, "Q1", "d1.test", NOW)
-    pacer.use(controller(ceiling=2.0).settings)
+    pacer.use(controller(ceiling=2.0).settings, NOW)
     assert pacer.peek(BIG, NOW) == "slowed"
     assert len(pacer.book) == 1
     assert pacer.lane(Lane("", "mx:new.test"), NOW).speed.top == 2.0

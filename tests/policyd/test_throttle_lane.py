@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -218,3 +219,25 @@ def test_lanes_are_bounded_and_the_troubled_are_kept() -> None:
         pacer.lane(lane, NOW).window.open = 0
     assert len(pacer.lanes(NOW + 500)) <= 50
     assert pacer.peek(BIG, NOW + 500) == "suspended"
+
+
+def test_told_limits_hold_only_in_their_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slowed from eight to six, free at night, also across midnight."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    day = 86400 * 11000
+    pacer = controller(receivers={BIG.receiver: Limits(rate=1, hours="08:00-18:00")})
+    for hour, state in ((7.9, "free"), (8.1, "slowed"), (17.9, "slowed"), (18.1, "free")):
+        now = day + hour * 3600
+        pacer.lane(BIG, now)
+        pacer.due(now)
+        assert pacer.peek(BIG, now) == state, hour
+    night = Limits(hours="22:00-06:00")
+    assert [night.hold_at(day + h * 3600) for h in (21, 23, 5, 7)] == [False, True, True, False]
+
+
+@pytest.mark.parametrize("hours", ["8-18", "08:00", "25:00-26:00", "08:60-09:00", "a:b-c:d"])
+def test_hours_that_are_none_are_refused(hours: str) -> None:
+    """A typing mistake is said at once."""
+    with pytest.raises(ValueError, match="HH:MM-HH:MM"):
+        Limits(hours=hours)
