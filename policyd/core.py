@@ -4,7 +4,7 @@ Contract: `Core` is built from a configuration and has no socket, file or proces
 by `process`; Postfix's questions are answered by `maps` and `submission`; both teach the same
 controller. Time comes from the clock it was given. `reload` takes over a new configuration while
 everything learnt stays.
-Failure: `RulesError` from construction and `reload`, before anything has changed.
+Failure: `RulesError` from construction and `prepare`, before anything has changed.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from pathlib import Path
 from policyd import config as configuration
 from policyd.config import Config
 from policyd.control import Operator
-from policyd.core import Core
+from policyd.core import Core, Prepared, prepare
 from policyd.errors import MxheedError
 from policyd.follow import Follower
 from policyd.logs import Chosen, choose
@@ -96,6 +96,7 @@ class Daemon:
         self.follower.caught_up = chosen.kind in ("stdin", "sample")
         self.releaser = self._new_releaser()
         self._releasing: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._metrics: Metrics | None = None
 
@@ -180,10 +181,16 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, self._reload, notifier)
 
     def _reload(self, notifier: Notifier) -> None:
-        """Read the configuration anew; a bad one never replaces a good one."""
+        """Begin to read the configuration anew; a second signal meanwhile waits for the first."""
+        before = self._reloading
+        self._reloading = asyncio.create_task(self._read_again(notifier, before))
+
+    async def _read_again(self, notifier: Notifier, before: asyncio.Task[None] | None) -> None:
+        """A bad configuration never replaces a good one, and reading it keeps no mail waiting."""
+        if before is not None:
+            await before
         try:
-            config = configuration.load(self.path)
-            self.core.reload(config, self.path)
+            self.core.reload(await asyncio.to_thread(self._prepare))
         except (MxheedError, RulesError) as wrong:
             self.reloads.successful = False
             _log.error("the configuration is refused, the old one stays:\n%s", wrong)
@@ -193,3 +200,6 @@ class Daemon:
             self._release()
             _log.info("configuration and rules were read again")
         notifier.ready(f"following {self.chosen.name}")
+
+    def _prepare(self) -> Prepared:
+        return prepare(configuration.load(self.path), self.path)

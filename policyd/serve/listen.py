@@ -95,6 +95,8 @@ def _open_inet(address: Address) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # connections inherit it: a client whose machine is gone does not hold one for ever
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         listener.bind((address.host, address.port))
         listener.listen(BACKLOG)
     except BaseException:

@@ -9,6 +9,7 @@ Failure: `ListenError` for an address that cannot be opened; what was open until
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ __all__ = ["HOOKS", "NAMES", "Listeners", "open_listeners"]
 HOOKS = ("socketmap", "policy")
 NAMES = (*HOOKS, "http", "control")
 
+_OTHER_FILES = 256  # the log, the state, pages, children
 Passed = Mapping[str, list[socket.socket]]
 
 
@@ -76,6 +78,7 @@ def open_listeners(settings: ServeSettings, passed: Passed | None = None) -> Lis
         "http": (settings.http, *hooks),
         "control": ((control,), control_mode, settings.control_group),
     }
+    _make_room(2 * settings.max_connections + _OTHER_FILES)
     found = Listeners({name: [] for name in NAMES}, {name: [] for name in NAMES})
     try:
         for name, (texts, mode, group) in wanted.items():
@@ -87,6 +90,14 @@ def open_listeners(settings: ServeSettings, passed: Passed | None = None) -> Lis
         found.close()
         raise
     return found
+
+
+def _make_room(files: int) -> None:
+    """Raise the soft limit of open files as far as that many connections need and we may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        top = files if hard == resource.RLIM_INFINITY else min(files, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, top), hard))
 
 
 def _where(listener: socket.socket) -> str:

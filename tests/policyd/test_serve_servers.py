@@ -10,6 +10,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -351,3 +352,22 @@ def test_a_start_that_fails_stops_the_early_answers(tmp_path: Path) -> None:
     assert "mxheed-early" not in {thread.name for thread in threading.enumerate()}
     listeners.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_limit_of_open_files_is_raised_for_the_connections(tmp_path: Path) -> None:
+    """A login shell allows 1,024 files; the daemon takes what its connections need."""
+    script = (
+        "import resource\n"
+        "from policyd.serve.listeners import open_listeners\n"
+        "from policyd.serve.settings import ServeSettings\n"
+        "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))\n"
+        f"wanted = ServeSettings((), (), (), {str(tmp_path / 'control')!r}, max_connections=1500)\n"
+        "open_listeners(wanted).close()\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert int(done.stdout) == 3256
