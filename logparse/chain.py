@@ -130,7 +130,7 @@ class Chain:
         """The generations that `look` finds, oldest first; the live one comes last."""
         live = self.live()
         found = look(listed(self.path, self._patterns))
-        found = [e for e in found if not (e.packed and e.size < WEAK and not _head(e))]  # empty
+        found = [e for e in found if not (e.packed and e.size < WEAK and _is_empty(e))]
         if live is None:
             return found
         last = _entry(self.path, live)
@@ -146,6 +146,15 @@ def _is_copy(entry: Entry, live: Entry) -> bool:
         return False
     head = _head(entry)
     return bool(head) and _head(live)[: len(head)] == head
+
+
+def _is_empty(entry: Entry) -> bool:
+    """Is this a compressed file of nothing? A broken one is not: something was in it."""
+    generation = _opened(entry)
+    if generation is None:
+        return False
+    generation.release()
+    return not (generation.head or generation.dropped)
 
 
 def _is_bare(file: Generation) -> bool:

@@ -36,6 +36,8 @@ USUAL = (
     "/var/log/exim/mainlog",
     "/var/log/exim/main.log",
     "/var/log/exim_mainlog",
+    "/var/log/syslog",
+    "/var/log/messages",
 )
 _LOOK = 1 << 18  # bytes at the start and at the end of a file
 _STALE = 3600.0  # seconds a file may be older than the journal's last mail

@@ -129,9 +129,9 @@ class Journal:
 
     def _fetch(self, limit: int) -> bytes:
         """Some of what journalctl wrote; b"" at the end of the backlog, or nothing for now."""
-        wait = 0.0 if self._following else SILENCE
-        ready, _, _ = select.select([self._pipe], [], [], wait)
-        if not ready:
+        pipe = select.poll()  # select() fails in a process with more than a thousand connections
+        pipe.register(self._pipe, select.POLLIN)
+        if not pipe.poll(0 if self._following else SILENCE * 1000):
             if self._following:
                 return b""
             self.close()
