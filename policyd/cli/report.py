@@ -77,14 +77,14 @@ def report(
             jobs=jobs or len(os.sched_getaffinity(0)),
             progress=progress,
         )
-    show = _Show(reading.tally, sources, _EVERYTHING if everything else top, domains)
-    zone = UTC if utc else None
+    most = _EVERYTHING if everything else top
+    show = _Show(reading.tally, sources, most, domains, UTC if utc else None)
     if html is not None:
-        show.page(html, zone)
+        show.page(html)
     if as_json:
         show.json()
     elif html is None:
-        show.tables(zone)
+        show.tables()
     for problem in reading.problems:
         print(f"mxheed: {problem}", file=sys.stderr)
     return 1 if reading.problems else 0
@@ -93,24 +93,32 @@ def report(
 class _Show:
     """The three forms of a report."""
 
-    def __init__(self, tally: Tally, sources: list[str], top: int | None, domains: bool) -> None:
+    def __init__(
+        self,
+        tally: Tally,
+        sources: list[str],
+        top: int | None,
+        domains: bool,
+        zone: tzinfo | None,
+    ) -> None:
         self._tally = tally
         self._sources = sources
         self._top = top
         self._domains = domains
+        self._zone = zone
 
     def _summary(self, top: int, receivers: int, columns: int) -> Summary:
         from policyd.report import Settings, summarise
 
         top = self._top or top
-        settings = Settings(top, max(top, receivers), columns, self._domains)
+        settings = Settings(top, max(top, receivers), columns, self._domains, self._zone)
         return summarise(self._tally, self._sources, settings)
 
-    def page(self, path: Path, zone: tzinfo | None) -> None:
+    def page(self, path: Path) -> None:
         """The page, in a file."""
         from policyd.report import page
 
-        _write(path, page.render(self._summary(20, 30, 96), zone))
+        _write(path, page.render(self._summary(20, 30, 96), self._zone))
 
     def json(self) -> None:
         """The object, complete unless somebody wants less."""
@@ -118,14 +126,14 @@ class _Show:
 
         print(data.render(self._summary(_EVERYTHING, self._top or _EVERYTHING, 1_000)))
 
-    def tables(self, zone: tzinfo | None) -> None:
+    def tables(self) -> None:
         """The tables, as wide as the terminal."""
         from policyd.report import text
 
         console = _console()
         narrow = console.width < _NARROW
         summary = self._summary(8, 14, 12 if narrow else 24)
-        console.print(text.render(summary, zone, narrow=narrow))
+        console.print(text.render(summary, self._zone, narrow=narrow))
 
 
 def _with_rotated(files: list[str]) -> list[str]:

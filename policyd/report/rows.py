@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 
 from policyd.report.tally import ATTEMPTS
 
@@ -31,6 +32,7 @@ class Settings:
     receivers: int = 14
     columns: int = 24  # of the heat line, at most
     domains: bool = False
+    zone: tzinfo | None = None  # where a day begins; None: here
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ many of each kind were left out. Failure: none; an empty tally gives an empty su
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from policyd.report.rows import (
@@ -48,7 +49,7 @@ def summarise(
     for row in tally.receivers.values():
         for outcome, count in row.outcomes.items():
             outcomes[outcome] = outcomes.get(outcome, 0) + count
-    slots, width = _slots(tally, say.columns)
+    slots, width = _slots(tally, say)
     reasons = _by_receiver(tally.refusals)
     ranked = sorted(tally.receivers, key=lambda name: (-_attempts(tally.receivers[name]), name))
     rows = [_receiver(name, tally.receivers[name], reasons, slots, width) for name in ranked]
@@ -95,14 +96,19 @@ def _attempts(row: ReceiverTally) -> int:
     return sum(row.outcomes[outcome] for outcome in ATTEMPTS)
 
 
-def _slots(tally: Tally, columns: int) -> tuple[tuple[float, ...], int]:
-    """The time axis: whole hours, as many to a slot as it takes to stay within `columns`."""
+def _slots(tally: Tally, say: Settings) -> tuple[tuple[float, ...], int]:
+    """The time axis: whole hours, as many to a slot as needed; a day is cut at its midnight."""
     if not tally.last:
         return (), 1
+    offset = datetime.fromtimestamp(tally.first, say.zone).astimezone(say.zone).utcoffset()
+    ahead = round((offset or timedelta()) / timedelta(hours=1))
     first, last = int(tally.first // _HOUR), int(tally.last // _HOUR)
-    width = next((w for w in _WIDTHS if (last - first) // w < columns), 0)
-    width = width or -(-(last - first + 1) // columns)
-    return tuple(float(hour * _HOUR) for hour in range(first, last + 1, width)), width
+    widths = (*_WIDTHS, -(-(last - first + 1) // max(1, say.columns - 1)))
+    for width in widths:
+        start = first - (first + ahead) % width
+        if (last - start) // width < say.columns:
+            break
+    return tuple(float(hour * _HOUR) for hour in range(start, last + 1, width)), width
 
 
 def _heat(

@@ -114,13 +114,23 @@ def meaning(pain: Pain) -> str:
 
 
 def axis(summary: Summary, zone: tzinfo | None) -> str:
-    """A scale for heat lines: one character a slot, the hour (or day) at every sixth."""
+    """A scale for heat lines, one character a slot: hours, or days where the log has several."""
     text = ""
     for number, slot in enumerate(summary.slots):
-        if number % 6 == 0 and len(text) <= number:
-            at = datetime.fromtimestamp(slot, zone)
-            text = text.ljust(number) + (f"{at:%H}" if summary.slot_hours < 24 else f"{at:%d}")
-    return text.ljust(len(summary.slots))[: max(len(summary.slots), 2)]
+        at = datetime.fromtimestamp(slot, zone)
+        label = _label(at, number, summary)
+        if label and len(text) < number + (not number):
+            text = text.ljust(number) + label
+    return text.ljust(len(summary.slots))
+
+
+def _label(at: datetime, number: int, summary: Summary) -> str:
+    if summary.slot_hours >= 24:
+        return f"{at:%d}" if number % 4 == 0 else ""
+    if summary.last - summary.first >= 86_400:
+        return f"{at:%d}" if at.hour < summary.slot_hours else ""
+    few = len(summary.slots) < 12
+    return f"{at:%H}" if at.hour % 6 == 0 or (few and not number) else ""
 
 
 def spilled(summary: Summary) -> list[str]:

@@ -6,7 +6,7 @@ import io
 import json
 import re
 from dataclasses import fields
-from datetime import UTC
+from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from policyd.report import Settings, Summary, Tally, data, page, rows, summarise, text
+from policyd.report import Settings, Summary, Tally, data, page, rows, summarise, text, words
 from rules.verdict import Verdict
 from tests.policyd.test_report_tally import DAY, REFUSED, UNKNOWN, delivery
 
@@ -149,6 +149,20 @@ def test_the_heat_line_fits(hours: int, columns: int, width: int) -> None:
     assert summary.slot_hours == width
     assert len(summary.slots) <= columns
     assert sum(map(sum, summary.receivers[0].heat)) == hours
+
+
+def test_days_begin_at_their_own_midnight() -> None:
+    """The slots of a log of several days are cut at midnight of the reader's zone and named so."""
+    zone = timezone(timedelta(hours=2))
+    whole = Tally()
+    start = datetime(2026, 11, 15, 14, 30, tzinfo=zone).timestamp()
+    for hour in range(24 * 4):
+        whole.add(delivery(hour, "sent", time=start + 3600 * hour), "google", None)
+    summary = summarise(whole, settings=Settings(columns=24, zone=zone))
+    hours = {datetime.fromtimestamp(slot, zone).hour for slot in summary.slots}
+    assert summary.slot_hours == 6
+    assert hours == {0, 6, 12, 18}
+    assert words.axis(summary, zone).split() == ["16", "17", "18", "19"]
 
 
 @pytest.mark.parametrize("color", [False, True])
