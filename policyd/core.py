@@ -25,6 +25,7 @@ from policyd.mxlookup import MxLookup
 from policyd.pipeline import Pipeline
 from policyd.receivers import UNKNOWN, Receivers
 from policyd.recipients import RecipientLimits
+from policyd.senders import senders
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.statusmap import Heard, StatusMap
@@ -148,6 +149,8 @@ class Core:
 
     def process(self, block: bytes, now: float) -> None:
         """Whole lines of the log."""
+        for queue_id, sender in senders(block):
+            self.controller.note_sender(queue_id, sender, now)
         self.pipeline.process(block, now)
 
     def _receiver_of(self, host: str | None, address: str | None, domain: str) -> str:
