@@ -76,6 +76,8 @@ def test_the_receiver_table_is_broad(shipped: RuleSet) -> None:
         ("other.mx.a.cloudfilter.net", "cloudfilter"),
         ("inbound-smtp.eu-west-1.amazonaws.com", "amazon"),
         ("mx.core.locaweb.com.br", "locaweb"),
+        ("smtp-relay.gmail.com", "google"),
+        ("smtp-mail.outlook.com", "microsoft"),
         ("google.com.evil.example", None),
         ("notgoogle.com", None),
         ("mail.example.org", None),
