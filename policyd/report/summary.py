@@ -217,10 +217,11 @@ def _pains(tally: Tally, refusals: Mapping[str, list[tuple[RefusalKey, Refusal]]
 
 
 def _weight(pain: Pain) -> float:
-    """Lost mail weighs more than late mail, and greylisting, which everybody meets, less."""
+    """Mail lost to a policy weighs more than late mail; greylisting, which all meet, less."""
     if pain.category == "flow.greylist":
         return pain.count / 3
-    return pain.count * (3 if pain.outcome == "bounced" else 1)
+    lost = pain.outcome == "bounced" and not pain.category.startswith(("recipient.", "domain."))
+    return pain.count * (3 if lost else 1)
 
 
 def _few_each(pains: Sequence[Pain]) -> list[Pain]:
