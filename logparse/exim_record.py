@@ -23,7 +23,7 @@ _QUOTED = r'"(?:[^"\\]|\\.)*+"'
 _WORD = re.compile(rf'(?:{_QUOTED}|[^\s"])++|\S++')
 _TOP = re.compile(rf" <((?:{_QUOTED}|[^<>\"\n])*+)>")
 _PARENTS = re.compile(rf" \((?:{_QUOTED}|[^()\"])*+\)")
-_LOCAL_END = re.compile(r"(?= <[^<>]*>(?: [A-Z]{1,2}=\S|:| : | defer| routing)| [FQPRT]=\S| : )|\Z")
+_LOCAL_END = re.compile(r" (?=<[^<>]*>(?: [A-Z]{1,2}=\S|:| : | defer| routing)|[FQPRT]=\S|: )")
 HOST = r"H=([^\s\[\]]++)(?: DS)? \[([^\]\s]*+)\](?::(\w++))?(\*)?"
 _HOST = re.compile(" " + HOST)
 _FIELD = re.compile(

@@ -15,12 +15,14 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from logparse.events import text_of
 
 __all__ = [
     "FRAME",
+    "JOURNAL_FIELDS",
     "PROGRAM",
     "STAMP",
     "Part",
@@ -125,7 +127,11 @@ def _object(line: bytes) -> Part:
     if "MESSAGE" in found:
         return Part(
             journal_line(
-                {name.encode("utf-8", "replace"): _field(value) for name, value in found.items()}
+                {
+                    name: _field(found[name.decode()])
+                    for name in JOURNAL_FIELDS
+                    if name.decode() in found
+                }
             )
         )
     return Part(line)
@@ -140,6 +146,19 @@ def _field(value: Any) -> bytes:
             return bytes(value)
         return _field(value[0])
     return b""
+
+
+# what a line is made of; journald has many more
+JOURNAL_FIELDS = (
+    b"MESSAGE",
+    b"SYSLOG_IDENTIFIER",
+    b"_COMM",
+    b"_SOURCE_REALTIME_TIMESTAMP",
+    b"__REALTIME_TIMESTAMP",
+    b"SYSLOG_PID",
+    b"_PID",
+    b"_HOSTNAME",
+)
 
 
 def journal_line(entry: Mapping[bytes, bytes]) -> bytes:
@@ -165,8 +184,13 @@ def _word(name: bytes) -> bytes:
 
 def _rfc3339(microseconds: int) -> bytes:
     seconds, rest = divmod(microseconds, 1_000_000)
+    return b"%b.%06dZ" % (_second(seconds), rest)
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> bytes:
     try:
         when = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         when = datetime.fromtimestamp(0, UTC)
-    return b"%s.%06dZ" % (when.strftime("%Y-%m-%dT%H:%M:%S").encode(), rest)
+    return when.strftime("%Y-%m-%dT%H:%M:%S").encode()
