@@ -104,7 +104,7 @@ CAST: tuple[Receiver, ...] = (
         0.31,
         1.3,
         incidents=(
-            Incident(9.5, 10.5, 0.07, "5.2.122", "end of DATA", texts.M365_HOURLY),
+            Incident(9.5, 10.5, 0.07, "5.2.121", "end of DATA", texts.M365_HOURLY),
             Incident(0, 24, 0.008, "5.4.1", "RCPT TO", texts.M365_UNKNOWN),
             Incident(16.0, 16.7, 0.85, "5.4.1", "RCPT TO", texts.M365_UNKNOWN, "b"),
         ),
