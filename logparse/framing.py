@@ -5,6 +5,7 @@ which the text stands unchanged: RFC 3164 and postlogd (``Feb  3 04:05:06 mx1 po
 RFC 3339 (``2026-02-03T04:05:06.123456+01:00 mx1 …``), both with an optional ``<22>`` before them.
 `unwrap` rewrites a line of the other one-line shapes to it: RFC 5424, Docker's json-file, the
 Kubernetes CRI, journald's JSON, ``docker compose``'s prefix. `program_of` splits a program's name.
+`is_dull` spares the reading of JSON lines that tell no event: most are such.
 Failure: none; a line of no known shape stays as it is. One line in, one line out: a line break
 inside a wrapped text becomes a space, so that no text can pose as a line of its own.
 """
@@ -28,8 +29,10 @@ __all__ = [
     "Part",
     "dress",
     "framed",
+    "is_dull",
     "journal_line",
     "program_of",
+    "tells_nothing",
     "unwrap",
 ]
 
@@ -48,6 +51,7 @@ _CRI = re.compile(rb"(" + _NEW + rb") (stdout|stderr) ([FP])(?::[^ ]*+)? ")
 _COMPOSE = re.compile(rb"[\w.-]{1,64} +\| ")
 _OLD_STAMP = re.compile(_OLD + rb"(?= )")
 _BARE_TAG = re.compile(rb"[^ \[\]\n]++\[\d++\]: ")
+_BYTES = re.compile(rb'"MESSAGE"\s*+:\s*+\[')  # journald's way with what is no text
 _UNSAFE = re.compile(r"[\s\[\]]")
 
 _KEPT = 4096
@@ -106,6 +110,18 @@ def dress(text: bytes, stamp: bytes) -> bytes:
 def framed(stamp: bytes, host: bytes, program: bytes, pid: bytes, text: bytes) -> bytes:
     """One line in the shape of `FRAME`."""
     return b"%b %b %b[%b]: %b" % (stamp, host or b"-", program, pid, text.replace(b"\n", b" "))
+
+
+def tells_nothing(text: bytes) -> bool:
+    """Whether a line of Postfix, wrapped in whatever, has none of the words that tell an event."""
+    return b": to=" not in text and b": removed" not in text and b"expired" not in text
+
+
+def is_dull(line: bytes) -> bool:
+    """Whether a JSON line need not be read: Postfix wrote it, it is whole, and it tells nothing."""
+    if b"postfix/" not in line or not tells_nothing(line) or _BYTES.search(line) is not None:
+        return False
+    return b'"MESSAGE"' in line or b'\\n"' in line
 
 
 def _object(line: bytes) -> Part:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from logparse.framing import JOURNAL_FIELDS, dress, journal_line, unwrap
+from logparse.framing import JOURNAL_FIELDS, dress, is_dull, journal_line, tells_nothing, unwrap
 
 __all__ = ["Plain"]
 
@@ -29,7 +29,6 @@ _WRAPPED = re.compile(
 )
 _FIELD = re.compile(rb"([A-Z_][A-Z0-9_]*+)(=|\n)")
 _BINARY = re.compile(rb"\n[A-Z_][A-Z0-9_]*+\n")  # a field whose value follows with its length
-_BYTES = re.compile(rb'"MESSAGE"\s*+:\s*+\[')  # journald's way with what is no text
 
 
 class Plain:
@@ -89,7 +88,7 @@ def _looks_wrapped(block: bytes) -> bool:
 
 def _piece(line: bytes, pieces: dict[bytes, _Pieces]) -> bytes | None:
     """The plain line that `line` is or completes; None: more of it has to come."""
-    if line[:1] == b"{" and _dull(line):
+    if line[:1] == b"{" and is_dull(line):
         return b""
     part = unwrap(line)
     if part.key is None:
@@ -111,7 +110,7 @@ def _entry(data: bytes, at: int, binary: bool) -> tuple[bytes, int]:
     if end < 0:
         return b"", 0
     chunk = b"\n" + data[at : end + 1]
-    if b"=postfix" in chunk and _tells_nothing(chunk):
+    if b"=postfix" in chunk and tells_nothing(chunk):
         return b"", end + 2
     fields: dict[bytes, bytes] = {}
     for name in JOURNAL_FIELDS:
@@ -120,18 +119,6 @@ def _entry(data: bytes, at: int, binary: bool) -> tuple[bytes, int]:
             begin += len(name) + 2
             fields[name] = chunk[begin : chunk.index(b"\n", begin)]
     return journal_line(fields), end + 2
-
-
-def _tells_nothing(text: bytes) -> bool:
-    """Whether a line of Postfix, wrapped in whatever, has none of the words that tell an event."""
-    return b": to=" not in text and b": removed" not in text and b"expired" not in text
-
-
-def _dull(line: bytes) -> bool:
-    """Whether a JSON line need not be read: Postfix wrote it, it is whole, and it tells nothing."""
-    if b"postfix" not in line or not _tells_nothing(line) or _BYTES.search(line) is not None:
-        return False
-    return b'"MESSAGE"' in line or b'\\n"' in line
 
 
 def _careful_entry(data: bytes, at: int) -> tuple[bytes, int]:
