@@ -15,7 +15,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from logparse.generation import Generation, PackedFile, open_generation
+from logparse.generation import Generation
+from logparse.packedfile import PackedFile, open_generation
 from logparse.rotated import rotated
 from logparse.source import LIMIT, Block, Position
 

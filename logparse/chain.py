@@ -10,12 +10,13 @@ use (unreadable, broken, gone since) are passed over.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from logparse.errors import LogError
-from logparse.generation import Generation, open_generation
+from logparse.generation import Generation
+from logparse.looking import entry_of, index_of, is_bare, is_copy, is_empty, named, opened, resumed
 from logparse.mark import WEAK, Mark
+from logparse.packedfile import open_generation
 from logparse.rotated import TRIES, Entry, listed, names, rotated
 
 __all__ = ["Chain"]
@@ -49,13 +50,13 @@ class Chain:
             if before and names(before) == names(older):
                 break
             for entry in self._candidates(mark, previous, older):
-                found = _resumed(entry, mark)
+                found = resumed(entry, mark)
                 if found is not None:
                     return found
         return None
 
     def _candidates(self, mark: Mark, previous: Mark | None, older: list[Entry]) -> list[Entry]:
-        entries = [*_named(self.path, mark.path), *reversed(older)]
+        entries = [*named(self.path, mark.path), *reversed(older)]
         if mark.head_size >= WEAK:
             return sorted(entries, key=lambda e: ((e.dev, e.ino) != (mark.dev, mark.ino), e.packed))
         # So few bytes begin many a file. It cannot be older than the mark, or be the one before
@@ -84,7 +85,7 @@ class Chain:
 
         def look(entries: list[Entry]) -> list[Entry]:
             for generation in generations:
-                index = _index(entries, generation)
+                index = index_of(entries, generation)
                 if index is not None:
                     return entries[index + 1 :]
             return [e for e in entries if e.mtime > generations[0].mtime]
@@ -114,13 +115,13 @@ class Chain:
             unread = self._survey(look)
             if not unread:
                 return None
-            file = _opened(unread[0])
+            file = opened(unread[0])
             if file is None:
                 continue
             if [e.ino for e in self._survey(look)] != [e.ino for e in unread]:
                 file.release()  # renamed or truncated while we looked
                 continue
-            if len(unread) == 1 and not or_empty and _is_bare(file):
+            if len(unread) == 1 and not or_empty and is_bare(file):
                 file.release()
                 return None
             return file
@@ -130,99 +131,11 @@ class Chain:
         """The generations that `look` finds, oldest first; the live one comes last."""
         live = self.live()
         found = look(listed(self.path, self._patterns))
-        found = [e for e in found if not (e.packed and e.size < WEAK and _is_empty(e))]
+        found = [e for e in found if not (e.packed and e.size < WEAK and is_empty(e))]
         if live is None:
             return found
-        last = _entry(self.path, live)
+        last = entry_of(self.path, live)
         found = [e for e in found if e.ino != last.ino]
-        if found and _is_copy(found[-1], last):
+        if found and is_copy(found[-1], last):
             del found[-1]
         return [*found, last]
-
-
-def _is_copy(entry: Entry, live: Entry) -> bool:
-    """Is this a copy of the live file, about to be truncated (copytruncate at work)?"""
-    if not entry.packed and entry.size > live.size:
-        return False
-    head = _head(entry)
-    return bool(head) and _head(live)[: len(head)] == head
-
-
-def _is_empty(entry: Entry) -> bool:
-    """Is this a compressed file of nothing? A broken one is not: something was in it."""
-    generation = _opened(entry)
-    if generation is None:
-        return False
-    generation.release()
-    return not (generation.head or generation.dropped)
-
-
-def _is_bare(file: Generation) -> bool:
-    """No whole line, and too little to be told from other files."""
-    return len(file.head) < WEAK and b"\n" not in file.head
-
-
-def _entry(path: str, stat: os.stat_result) -> Entry:
-    return Entry(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, path)
-
-
-def _named(*paths: str) -> Iterator[Entry]:
-    """The files of these names that are there."""
-    for path in dict.fromkeys(paths):
-        try:
-            stat = os.stat(path)
-        except OSError:
-            continue
-        yield _entry(path, stat)
-
-
-def _index(entries: list[Entry], generation: Generation) -> int | None:
-    """Where a generation is in the chain, renamed, compressed or copied."""
-    for index, entry in enumerate(entries):
-        if (entry.dev, entry.ino) == (generation.dev, generation.ino):
-            return index
-    head = generation.head
-    for index in reversed(range(len(entries) if head else 0)):
-        if _head(entries[index])[: len(head)] == head:
-            return index
-    return None
-
-
-def _opened(entry: Entry) -> Generation | None:
-    """The file of an entry; None where its name belongs to another by now."""
-    try:
-        generation = open_generation(entry.path)
-    except FileNotFoundError:
-        return None
-    if (generation.dev, generation.ino) == (entry.dev, entry.ino):
-        return generation
-    generation.release()
-    return None
-
-
-def _resumed(entry: Entry, mark: Mark) -> Generation | None:
-    """The file of an entry, if it is the marked one."""
-    try:
-        generation = _opened(entry)
-    except (OSError, LogError):
-        if (entry.dev, entry.ino) == (mark.dev, mark.ino):
-            raise  # it is most likely the one: waiting is better than a gap
-        return None
-    if generation is None:
-        return None
-    if generation.resume(mark):
-        return generation
-    generation.release()
-    return None
-
-
-def _head(entry: Entry) -> bytes:
-    """How the file of an entry begins; nothing where it cannot be read."""
-    try:
-        generation = _opened(entry)
-    except (OSError, LogError):
-        return b""
-    if generation is None:
-        return b""
-    generation.release()
-    return generation.head

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from logparse.errors import LogError
-from logparse.generation import open_generation
 from logparse.journal import MAIL, Journal
+from logparse.packedfile import open_generation
 from logparse.rotated import rotated
 from logparse.source import Position, Source
 from logparse.tail import Tail

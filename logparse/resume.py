@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 from logparse.chain import Chain
 from logparse.errors import LogError
-from logparse.generation import Generation, PlainFile, open_generation
+from logparse.generation import Generation
 from logparse.mark import Mark
+from logparse.packedfile import open_generation
+from logparse.plainfile import PlainFile
 from logparse.rotated import TRIES
 from logparse.source import Position
 

@@ -17,22 +17,27 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from policyd.errors import StoreError
-from policyd.store.schema import migrate
+from policyd.store.database import (
+    Change,
+    Saved,
+    Value,
+    is_damage,
+    open_database,
+    read_all,
+    stored,
+    transaction,
+)
 
 __all__ = ["Change", "Saved", "Store", "Value"]
 
 _log = logging.getLogger(__name__)
 
-Value = int | list[int]
-Change = tuple[str, tuple[str, ...], Value]  # family, labels, absolute value
-
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _NAMES = 50_000
 _COMPANIONS = ("", "-wal", "-shm")
 
@@ -40,14 +45,6 @@ _PUT = "INSERT OR REPLACE INTO counters (family, labels, value) VALUES (?, ?, ?)
 _DROP = "DELETE FROM counters WHERE family = ? AND labels = ?"
 _PLACE = "INSERT OR REPLACE INTO position (id, value) VALUES (1, ?)"
 _KEEP = "INSERT OR REPLACE INTO documents (name, value) VALUES (?, ?)"
-
-
-class Saved(NamedTuple):
-    """What the last commit left."""
-
-    position: dict[str, Any]
-    counters: list[Change]
-    documents: dict[str, bytes]
 
 
 class Store:
@@ -78,14 +75,14 @@ class Store:
         """The last commit; empty where there is none."""
         if self._db is not None:
             try:
-                return _read(self._db)
+                return read_all(self._db)
             except (sqlite3.DatabaseError, ValueError) as error:
                 self._set_aside(error)
                 return Saved({}, [], {})
         try:
             uri = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
             with closing(sqlite3.connect(uri, uri=True)) as db:
-                return _read(db)
+                return read_all(db)
         except (sqlite3.Error, ValueError):
             self.wants_all = True  # what is in the file now will not be what we go on from
             return Saved({}, [], {})
@@ -100,18 +97,18 @@ class Store:
     ) -> None:
         """Write a consistent state; `complete`: `counters` and `documents` are all there is."""
         try:
-            with _transaction(self._db or self._connect()) as db:
+            with transaction(self._db or self._connect()) as db:
                 if complete:
                     db.execute("DELETE FROM counters")
                     db.execute("DELETE FROM documents")
                 name = self._name
                 rows = [(family, name(labels), value) for family, labels, value in counters]
                 db.executemany(_DROP, [row[:2] for row in rows if row[2] == 0])
-                db.executemany(_PUT, [(f, n, _stored(v)) for f, n, v in rows if v != 0])
+                db.executemany(_PUT, [(f, n, stored(v)) for f, n, v in rows if v != 0])
                 db.execute(_PLACE, (json.dumps(position),))
                 db.executemany(_KEEP, documents.items())
         except (OSError, sqlite3.Error) as error:
-            if _is_damage(error):
+            if is_damage(error):
                 self._set_aside(error)
             else:
                 self._in_memory(error)
@@ -144,12 +141,12 @@ class Store:
         self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._take_lock()
         try:
-            self._db = _open(self.path)
+            self._db = open_database(self.path)
         except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
             self._set_aside(error)
-            self._db = _open(self.path)
+            self._db = open_database(self.path)
         return self._db
 
     def _take_lock(self) -> None:
@@ -190,57 +187,3 @@ class Store:
         if trouble != self.trouble:
             _log.error("%s: going on in memory; a restart will forget what is new", trouble)
         self.trouble = trouble
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    os.close(
-        os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    )  # not for everybody's eyes
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            damage = sqlite3.DatabaseError(found)
-            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise damage
-        migrate(db, str(path))
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _read(db: sqlite3.Connection) -> Saved:
-    place = db.execute("SELECT value FROM position").fetchone()
-    rows = db.execute("SELECT family, labels, value FROM counters")
-    return Saved(
-        position=json.loads(place[0]) if place else {},
-        counters=[(family, tuple(json.loads(n)), _restored(v)) for family, n, v in rows],
-        documents=dict(db.execute("SELECT name, value FROM documents")),
-    )
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield db
-        db.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            db.execute("ROLLBACK")
-        raise
-
-
-def _stored(value: Value) -> int | str:
-    return value if isinstance(value, int) else str(value)  # a list of integers is JSON, too
-
-
-def _restored(value: int | str) -> Value:
-    return value if isinstance(value, int) else list(json.loads(value))
-
-
-def _is_damage(error: Exception) -> bool:
-    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _DAMAGED

@@ -1,0 +1,94 @@
+"""A compressed log file, or any stream that can only be read forwards; it does not change any more.
+
+Contract: see `logparse.generation`. Going to a place means reading up to it.
+Failure: a broken file ends where it is broken, which is logged and counted in `dropped`; OSError
+as the system gives it.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+
+from logparse.generation import LONGEST, Generation
+from logparse.mark import HEAD, Mark, digest
+from logparse.packed import PackError, Unpacked, is_packed
+from logparse.plainfile import PlainFile
+
+__all__ = ["PackedFile", "open_generation"]
+
+_log = logging.getLogger(__name__)
+
+
+class PackedFile(Generation):
+    """See the module."""
+
+    packed = True
+
+    def __init__(self, path: str, raw: io.FileIO) -> None:
+        super().__init__(path, os.fstat(raw.fileno()))
+        self._stream = Unpacked(raw)
+        self._ahead = b""  # read, not handed out
+        self.size = 0
+        self.broken = False
+        while len(self._ahead) < HEAD and self._more(HEAD):
+            pass
+        self.head = self._ahead[:HEAD]
+
+    def resume(self, mark: Mark) -> bool:
+        if digest(self.head[: mark.head_size]) != mark.head:
+            return False
+        while self.offset + len(self._ahead) < mark.offset:
+            self._take(len(self._ahead))
+            if not self._more(HEAD * 8):
+                return False
+        self._take(mark.offset - self.offset)
+        return digest(self.near[len(self.near) - mark.near_size :]) == mark.near
+
+    def read(self, limit: int) -> bytes:
+        self.at_end = False
+        end = 0
+        while not end and not self.at_end:
+            self.at_end = not self._more(limit)
+            end = self._ahead.rfind(b"\n") + 1
+            if not end and len(self._ahead) >= LONGEST:
+                self.dropped += len(self._ahead)
+                self._take(len(self._ahead))
+        return self._take(end)
+
+    def rest(self) -> bytes:
+        return self._ahead
+
+    def release(self) -> None:
+        self.closed = True
+        self._stream.close()
+
+    def _more(self, size: int) -> bool:
+        """Read once; False at the end. A broken file ends where it is broken."""
+        try:
+            data = b"" if self.broken else self._stream.read(size)
+        except PackError as error:
+            _log.error("%s: %s", self.path, error)
+            self.broken, data = True, b""
+            self.dropped += 1
+        self._ahead += data
+        self.size = self.offset + len(self._ahead)
+        return bool(data)
+
+    def _take(self, size: int) -> bytes:
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        self._advance(data)
+        return data
+
+
+def open_generation(path: str) -> Generation:
+    """Open a file of a log at its beginning, compressed or not."""
+    raw = io.FileIO(path, "rb")
+    try:
+        if is_packed(os.pread(raw.fileno(), 6, 0)):
+            return PackedFile(path, raw)
+        return PlainFile(path, raw)
+    except BaseException:
+        raw.close()
+        raise
