@@ -60,35 +60,6 @@ M365_HOURLY = (
     "550 5.2.121 Recipient's per hour message receive limit from specific sender exceeded. "
     "[{token}.eurprd03.prod.outlook.com]"
 )
-GOOGLE_USER_RATE = (
-    "450-4.2.1 The user you are trying to contact is receiving mail at a rate that 450-4.2.1 "
-    "prevents additional messages from being delivered. Please resend your 450-4.2.1 message at a "
-    "later time. For more information, go to 450 4.2.1 "
-    "https://support.google.com/mail/?p=ReceivingRate {token} - gsmtp"
-)
-GOOGLE_FULL = (
-    "452-4.2.2 The recipient's inbox is out of storage space. Please direct the 452-4.2.2 "
-    "recipient to 452 4.2.2 https://support.google.com/mail/?p=OverQuotaTemp {token} - gsmtp"
-)
-GOOGLE_UNKNOWN = (
-    "550-5.1.1 The email account that you tried to reach does not exist. Please try 550-5.1.1 "
-    "double-checking the recipient's email address for typos or 550-5.1.1 unnecessary spaces. For "
-    "more information, go to 550 5.1.1 "
-    "https://support.google.com/mail/?p=NoSuchUser {token} - gsmtp"
-)
-YAHOO_TSS04 = (
-    "421 4.7.0 [TSS04] Messages from {ip} temporarily deferred due to unexpected volume or user "
-    "complaints - 4.16.55.1; see https://postmaster.yahooinc.com/error-codes"
-)
-OLC_RATE = (
-    "451 4.7.650 The mail server [{ip}] has been temporarily rate limited due to IP reputation. "
-    "For e-mail delivery information, see https://postmaster.live.com (S775) [{token}.prod."
-    "protection.outlook.com]"
-)
-M365_HOURLY = (
-    "550 5.2.122 STOREDRV.Deliver; The recipient has exceeded their limit for the number of "
-    "messages they can receive per hour from this sender. [{token}.eurprd03.prod.outlook.com]"
-)
 M365_UNKNOWN = (
     "550 5.4.1 Recipient address rejected: Access denied. For more information see "
     "https://aka.ms/EXOSmtpErrors [{token}.eurprd04.prod.outlook.com]"
