@@ -1,8 +1,8 @@
 """Who sends a message: read off the queue manager's log lines.
 
 Contract: pure; whole log lines in, (queue id, the envelope sender's domain) out. Delivery lines
-name no sender, but shares between senders and verdicts about a sender's domain need one. What stands in
-a remote reply is not taken for such a line: nothing with a "]" may come before the tag.
+name no sender, but shares between senders and verdicts about a sender's domain need one. What
+stands in a remote reply is not taken for such a line: nothing with a "]" may come before the tag.
 Failure: a line that is not understood is skipped; its message counts as one of nobody known.
 """
 

@@ -18,6 +18,8 @@ __all__ = ["HoldBook", "Message", "Part"]
 
 
 _CALM = 0.25  # seconds without news of a message that has several parts
+_CALM_WIDE = 1.0  # or many
+_MANY = 5
 
 
 class Part:
@@ -218,8 +220,10 @@ class HoldBook:
             return False
         if message.pending and now - message.released < self._patience:
             return False
-        several = len(message.parts) > 1 or message.tries > 0
-        return not several or now - message.last >= _CALM
+        parts = len(message.parts)
+        if parts > _MANY:
+            return now - message.last >= _CALM_WIDE
+        return (parts == 1 and message.tries == 0) or now - message.last >= _CALM
 
     def _later(self, message: Message, lane: Lane, now: float) -> None:
         """What was not ready is looked at again soon, if it still waits at all."""

@@ -245,7 +245,7 @@ class PacingSettings:
         default=1800.0, metadata={"doc": "a lane that was not refused for this long is free again"}
     )
     grant: Duration = field(
-        default=20.0, metadata={"doc": "a released message must be seen within this time"}
+        default=10.0, metadata={"doc": "a released message must be seen within this time"}
     )
     longest_hold: Duration = field(
         default=14400.0, metadata={"doc": "after this long a held message gets a real attempt"}
