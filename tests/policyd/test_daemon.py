@@ -146,7 +146,7 @@ def test_a_second_daemon_is_refused_in_words(daemon: DaemonProcess, tmp_path: Pa
     """Two daemons on one state file: the second one says so and ends with 1."""
     daemon.start()
     second = DaemonProcess(tmp_path)
-    with pytest.raises(AssertionError, match="another process serves it|in use by another mxheed"):
+    with pytest.raises(AssertionError, match=r"another process serves it|in use by another mxheed"):
         second.start()
     assert second.stop() == 1
     assert daemon.stop() == 0
