@@ -49,10 +49,10 @@ class Message:
         "parts",
         "pending",
         "queue_id",
+        "queued",
         "released",
         "sender",
         "since",
-        "total",
         "tries",
     )
 
@@ -68,7 +68,7 @@ class Message:
         self.released = 0.0
         self.tries = 0
         self.lines = 0  # hold lines it has cost so far
-        self.total = 0  # most recipients that were waiting at once
+        self.queued: set[Lane] = set()  # lanes in whose queue it stands
 
     def part(self, lane: Lane, domain: str) -> Part | None:
         """A part, waiting or on its way."""
@@ -145,7 +145,6 @@ class HoldBook:
             part.due = due
             self._queue(message, part, now)
         part.recipients += 1
-        message.total = max(message.total, sum(p.recipients for p in message.parts.values()))
         return part
 
     def _queue(self, message: Message, part: Part, now: float) -> None:
@@ -154,6 +153,9 @@ class HoldBook:
             heapq.heappush(self._aside, entry)
             return
         lane = part.lane
+        if lane in message.queued:
+            return
+        message.queued.add(lane)
         classes = self._turns.setdefault(lane, {})
         senders = classes.setdefault(message.klass, {})
         if not senders:  # a class that comes back must not have saved up its turns
@@ -227,6 +229,7 @@ class HoldBook:
 
     def _later(self, message: Message, lane: Lane, now: float) -> None:
         """What was not ready is looked at again soon, if it still waits at all."""
+        message.queued.discard(lane)
         if self._messages.get(message.queue_id) is not message:
             return
         for key, part in message.parts.items():
@@ -291,6 +294,7 @@ class HoldBook:
         if (message.sender, message.klass) == (sender, klass):
             return
         message.sender, message.klass = sender, klass
+        message.queued.clear()
         for part in message.parts.values():
             if part.due <= now:
                 self._queue(message, part, now)

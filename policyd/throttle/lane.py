@@ -32,6 +32,7 @@ State = Literal["free", "slowed", "suspended", "probing"]
 
 _NO_LIMITS = Limits()
 _TRIGGER_SPAN = 10.0
+_RELEASE = 0.2  # seconds from a release to its question
 _RUN = 5  # so many times the count in a row tell more than any share
 _START = 0.95  # of what a receiver has shown to take
 _HALF = 0.5
@@ -183,11 +184,18 @@ class LaneState:
             return 0
         if state == "probing":
             return max(0, 1 - self.probes)
-        free = self.window.size() - self.window.open - self.granted
+        free = self._places() - self.window.open - self.granted
         bucket = self.speed.bucket
         if bucket is not None:
             free = min(free, int(bucket.available(now) + 1e-9))
         return max(0, free)
+
+    def _places(self) -> int:
+        """Attempts allowed in flight: at a rate that is known, twice what it needs is no risk."""
+        size, bucket = self.window.size(), self.speed.bucket
+        if bucket is None or self.window.cap is not None or self.limits.attempts:
+            return size
+        return max(size, int(2 * bucket.rate * (self.window.latency + _RELEASE)))
 
     def wait(self, now: float) -> float:
         """Seconds until `room` may be above zero; the window's part cannot be foretold."""
