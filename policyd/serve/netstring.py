@@ -38,6 +38,8 @@ class Reader:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Add `data`; return every string completed by it."""
+        if not self._held and (whole := self._one(data)) is not None:
+            return [whole]
         if self.fault is not None:
             return []
         if self._held:
@@ -66,6 +68,17 @@ class Reader:
             start = comma + 1
         self._held = b""
         return found
+
+    def _one(self, data: bytes) -> bytes | None:
+        """The string, if `data` is exactly one in the usual form: nearly every read is."""
+        colon = data.find(b":", 0, self._digits + 1)
+        if colon < 1 or data[-1] != _COMMA or data[0] == _ZERO or self.fault is not None:
+            return None
+        head = data[:colon]
+        if not head.isdigit():
+            return None
+        size = int(head)
+        return data[colon + 1 : -1] if size == len(data) - colon - 2 <= self._limit else None
 
     def _may_be_length(self, head: bytes) -> bool:
         if not head.isdigit() or (len(head) > 1 and head[0] == _ZERO):

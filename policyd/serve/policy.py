@@ -70,6 +70,9 @@ class Reader:
         if self.fault is not None:
             return []
         held = self._held
+        if not held and 0 <= data.find(_END) == len(data) - 2:
+            raw = data[:-1]  # nearly every read is one request
+            return [Request(raw)] if self._takes(raw) else []
         if held:
             seen = len(held) - 1  # the end of a request may be cut in two
             held += data
