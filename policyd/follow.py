@@ -134,7 +134,7 @@ class Follower:
                     if block is not None:
                         begun = loop.time()
                         self._take(block)
-                        self._adapt(loop.time() - begun)
+                        self._adapt(len(block.data), loop.time() - begun)
                     elif not self._position:  # nothing yet: remember at least where that was
                         self._position = self._source.position
                         self._dirty = self._dirty or bool(self._position)
@@ -168,11 +168,11 @@ class Follower:
         self._position = block.position
         self._dirty = True
 
-    def _adapt(self, spent: float) -> None:
-        """Smaller blocks where they take too long, larger ones where there is time."""
+    def _adapt(self, size: int, spent: float) -> None:
+        """Smaller blocks where they take too long, larger ones where full ones take little."""
         if spent > TURN:
             self._limit = max(SMALLEST, self._limit // 2)
-        elif spent < TURN / 4:
+        elif spent < TURN / 4 and size > self._limit // 2:
             self._limit = min(LIMIT, self._limit * 2)
 
     def _commit(self) -> _Commit:

@@ -250,7 +250,8 @@ def test_slow_work_is_done_in_small_pieces(store: Store) -> None:
         spin(data, now)
 
     counters.process = process  # type: ignore[method-assign, assignment]
-    follow(Source(*[block(number) for number in range(40)]), store, counters)
+    blocks = [block(number, b"line\n" * 13_000) for number in range(40)]
+    follow(Source(*blocks), store, counters)
     assert limits[0] == LIMIT
     assert min(limits) == 4096
     assert max(limits[20:]) > 4096
