@@ -100,6 +100,7 @@ class Core:
             heard=self._heard,
         )
         self.transports = TransportMap(config.serve.transports, self.receiver_of, self.wanted)
+        self._closes = any(klass.closed for klass in config.pacing.classes.values())
         self.submission = Submission(config.serve.submission, self, self.clock)
 
     def reload(self, prepared: Prepared) -> None:
@@ -144,6 +145,15 @@ class Core:
             return _FREE
         best = min(states, key=lambda lane: (_RANK[lane.state], lane.until))
         return Standing(best.state, best.until)
+
+    @property
+    def closes(self) -> bool:
+        """Whether any class of mail has receivers that take none of it."""
+        return self._closes
+
+    def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
+        """The class of mail this is of, if the receiver takes none of it."""
+        return self.controller.classes.closed(sender, domain, receiver)
 
     # told by the log and by the status filter -----------------------------------------------
 

@@ -42,6 +42,13 @@ class Throttle(Protocol):
     def wanted(self, domain: str) -> None:
         """Somebody asked for a domain that is not known."""
 
+    @property
+    def closes(self) -> bool:
+        """Whether any class of mail in `pacing.classes` has receivers that take none of it."""
+
+    def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
+        """The class for which the receiver is closed, if mail from this sender domain is of it."""
+
 
 class _Message:
     """The recipients of one message that were asked about on this connection."""
@@ -104,11 +111,24 @@ class Submission:
                 self._remember(request, session, whole)
             if found is not None and not found.whole:
                 return self._spelled(found.action, receiver, standing, now)
+        if self._throttle.closes and (refused := self._closed(request, domain, receiver)):
+            return refused
         if standing.state != "suspended" or whole is not None or self._pressure is None:
             return DUNNO
         if not self._pressure.meets(Said(request, domain, receiver, standing.state)):
             return DUNNO
         return self._spelled(self._pressure.action, receiver, standing, now)
+
+    def _closed(self, request: Request, domain: str, receiver: str) -> bytes:
+        """The refusal for a class of mail the receiver takes none of; b"": not of such a one."""
+        sender = request.get(b"sender").rpartition(b"@")[2].decode("utf-8", "replace").lower()
+        name = self._throttle.closed_class(sender, domain, receiver)
+        if name is None:
+            return b""
+        return b"REJECT 5.7.1 %b takes no mail of class %b from here" % (
+            _safe(receiver),
+            _safe(name),
+        )
 
     def _remember(self, request: Request, session: Session, action: bytes | None) -> None:
         instance = request.get(b"instance")

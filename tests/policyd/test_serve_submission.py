@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from policyd.serve.policy import PolicyEndpoint, Request
@@ -26,6 +28,11 @@ class Throttle:
 
     def wanted(self, domain: str) -> None:
         self.asked.append(domain)
+
+    closes = False
+
+    def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
+        return "news" if (sender, receiver) == ("news.example", "gmx") else None
 
 
 def desk(**settings: object) -> Submission:
@@ -146,6 +153,25 @@ def test_a_receiver_is_closed_to_a_class_of_mail(
     assert ask(request(**fields), Session()) == action
 
 
+@pytest.mark.parametrize(
+    ("sender", "recipient", "action"),
+    [
+        ("x@News.example", "a@gmx.net", b"REJECT 5.7.1 gmx takes no mail of class news from here"),
+        ("x@shop.example", "a@gmx.net", b"DUNNO"),
+        ("x@news.example", "a@free.example", b"DUNNO"),
+        ("", "a@gmx.net", b"DUNNO"),
+    ],
+)
+def test_a_receiver_closed_to_a_class_of_the_pacing_takes_none_of_it(
+    sender: str, recipient: str, action: bytes
+) -> None:
+    """`closed` of a class in `pacing.classes` is enforced where its mail comes in."""
+    throttle = Throttle()
+    throttle.closes = True
+    ask = Submission(SubmissionSettings(), throttle, lambda: 1000.0)
+    assert ask(request(recipient, sender=sender), Session()) == action
+
+
 HOLD = {"held": ClosedSettings(receivers=("google",), action="hold", text="later")}
 
 
@@ -223,3 +249,22 @@ def test_a_receivers_name_cannot_break_the_answer() -> None:
     assert answer.count(b"\n") == 2
     assert answer.startswith(b"action=DEFER_IF_PERMIT 4.7.1 mx:aactionOK")
     assert not served.counts.faults
+
+
+def test_the_daemons_core_closes_receivers_as_its_configuration_says() -> None:
+    """From `pacing.classes` in the configuration to the refusal, through the real parts."""
+    from policyd.config import Config
+    from policyd.core import Core
+    from policyd.throttle.settings import MailClass, PacingSettings
+
+    news = MailClass(senders=("news.example",), closed=("google",))
+    core = Core(Config(pacing=PacingSettings(classes={"news": news})), clock=lambda: 1000.0)
+    core.receivers.learn("gmail.com", "gmail-smtp-in.l.google.com", 1000.0)
+
+    async def ask(sender: str) -> bytes:
+        return core.policy(request(sender=sender), Session())
+
+    assert asyncio.run(ask("x@news.example")) == (
+        b"REJECT 5.7.1 google takes no mail of class news from here"
+    )
+    assert asyncio.run(ask("x@shop.example")) == b"DUNNO"
