@@ -37,7 +37,7 @@ class Case(NamedTuple):
 
 # literals found, code, enhanced code, receiver, suffixes of the host, stage, origins
 View = tuple[
-    tuple[int, ...],
+    frozenset[int],
     int | None,
     str | None,
     str | None,

@@ -21,6 +21,7 @@ __all__ = ["Probe", "probe"]
 
 MOST = 160  # literals that one pattern may stand for
 SHORTEST = 3  # of a literal that is worth a look
+SECOND = 5  # of one that is looked for beside
 
 Texts = frozenset[str]
 _EMPTY: Texts = frozenset({""})
@@ -80,7 +81,8 @@ def probe(pattern: str) -> Probe:
     telling = [texts for texts in part.all_needs if _weight(texts) >= SHORTEST]
     if not telling:
         return Probe(frozenset(), False)
-    return Probe(telling[0], False, telling[1] if len(telling) > 1 else frozenset())
+    beside = [texts for texts in telling[1:2] if _weight(texts) >= SECOND]
+    return Probe(telling[0], False, beside[0] if beside else frozenset())
 
 
 def _alternatives(pattern: str, start: int) -> tuple[_Part, int]:
@@ -198,5 +200,5 @@ def _shortest_only(texts: Texts) -> Texts:
 
 
 def _fold(text: str) -> str:
-    """One spelling for texts that differ in case; beyond ASCII the set takes care of it."""
-    return text.lower() if text.isascii() else text
+    """One spelling for texts that differ in case."""
+    return text.lower()

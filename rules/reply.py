@@ -85,9 +85,8 @@ def read(reply: str) -> Reply:
     if "\\" in line:
         line = _BREAK.sub("\n", line)
         folded = folded or "\n" in line
-    line = " ".join(line.split())
-    if not line.isprintable():
-        line = " ".join(_CONTROL.sub(" ", line).split())
+    if not line.isprintable() or "  " in line or line[:1] == " " or line[-1:] == " ":
+        line = _one_line(line)
     stage = None
     head = _CODE.match(line)
     if head is None or "(in reply to " in line:
@@ -107,6 +106,12 @@ def read(reply: str) -> Reply:
     if code is not None and enhanced is not None and int(enhanced[0]) != code // 100:
         status, mismatch = f"{code // 100}{enhanced[1:]}", True
     return Reply(code, enhanced, status, _mask(rest), rest, stage, mismatch)
+
+
+def _one_line(line: str) -> str:
+    """One line with single blanks."""
+    line = " ".join(line.split())
+    return line if line.isprintable() else " ".join(_CONTROL.sub(" ", line).split())
 
 
 def _mask(text: str) -> str:
