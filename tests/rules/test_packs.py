@@ -116,6 +116,45 @@ def test_a_sentence_means_what_its_receiver_means_by_it(
     assert judge.classify(reply, mx=mx).category == category
 
 
+LIMITS_IN_PERMANENT_DRESS = [
+    ("550 5.2.1 The user you are trying to contact is receiving email too quickly.", "google"),
+    ("550-5.2.1 The user is receiving mail at a rate that prevents additional messages", "google"),
+    ("550 5.4.5 Daily user sending limit exceeded. - gsmtp", "google"),
+    ("550 5.2.121 The recipient's per hour message receive limit was exceeded", "microsoft365"),
+    ("550 5.2.122 The recipient has exceeded their limit of messages per hour", "microsoft365"),
+    (
+        "550 5.7.508 Access denied, [2001:db8::1] exceeded limits within its IPv6 range",
+        "microsoft365",
+    ),
+    ("550 Ip frequency limited", "qq"),
+    ("550 Domain frequency limited", "qq"),
+    ("550 Connection frequency limited", "qq"),
+    ("552 too many recipients", "docomo"),
+    ("550 This IP has sent too many messages this hour. IB504", "godaddy"),
+    ("550 This message has exceeded the max number of messages per session. IB510", "godaddy"),
+    ("550 This IP has sent too many to too many recipients this hour. IB607", "godaddy"),
+    ("550 RP:ORQ 163 mx12 please see http://mail.163.com/help/help_spam_16.htm", "netease"),
+    ("554 HL:ITC 163 mx5 please see http://mail.163.com/help/help_spam_16.htm", "netease"),
+    ("550 Exceeding outbound thread limit", "mimecast"),
+    ("550 Too many messages. Try again in 92 seconds.", None),
+    ("571 sorry, reached maximum number of recipients allowed in one session", None),
+    ("550 Domain example.org has exceeded the max emails per hour (90/80) allowed", None),
+    ("554 too many connections", None),
+]
+
+
+@pytest.mark.parametrize(("reply", "receiver"), LIMITS_IN_PERMANENT_DRESS)
+def test_a_limit_under_a_permanent_code_is_a_limit(
+    judge: Classifier, reply: str, receiver: str | None
+) -> None:
+    """A limit spoken as 5yz is paced, not taken for the end of an address."""
+    for known in {receiver, None}:
+        verdict = judge.classify(reply, receiver=known)
+        family = verdict.category.partition(".")[0]
+        assert family == "flow" or verdict.category == "recipient.rate", verdict
+        assert (verdict.stance in ("retry", "slow", "pause"), verdict.suppress) == (True, False)
+
+
 LIMITS_AND_BLOCKS = [
     "550 5.2.1 The user you are trying to contact is receiving mail too quickly.",
     "550-5.2.1 The user you are trying to contact is receiving mail at a rate that prevents more",
