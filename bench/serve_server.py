@@ -32,6 +32,8 @@ DOMAINS = 1000
 RECEIVERS = 50
 SUSPENDED = "mx:host7.test"
 
+CHORES: list[Callable[[], object]] = []
+
 Factory = Callable[[], asyncio.Protocol]
 
 
@@ -78,6 +80,7 @@ def mxheed(kind: str, protocol: str) -> Factory:
     now = time.time()
     for number in range(DOMAINS):
         core.receivers.learn(f"d{number}.test", f"mx1.{home(f'd{number}.test')}", now)
+    CHORES.append(lambda: core.controller.due(time.time()))
     core.controller.pin(SUSPENDED, "suspended", 3600.0, now)
     if protocol == "p":
         return PolicyEndpoint(core.policy, clock=time.time).protocol
@@ -88,10 +91,13 @@ async def main(kind: str, address: str, protocol: str) -> None:
     factory = bare(kind) if kind.startswith("bare") else mxheed(kind, protocol)
     loop = asyncio.get_running_loop()
     listener = open_socket(parse(address))
-    server = await loop.create_server(factory, sock=listener, backlog=BACKLOG)
+    await loop.create_server(factory, sock=listener, backlog=BACKLOG)
     gc.collect()
     gc.freeze()  # as the daemon does: what is there at the start stays
-    await server.serve_forever()
+    while True:  # what the release does beside the answers
+        await asyncio.sleep(0.05)
+        for chores in CHORES:
+            chores()
 
 
 if __name__ == "__main__":

@@ -38,8 +38,6 @@ class Reader:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Add `data`; return every string completed by it."""
-        if not self._held and (whole := self._one(data)) is not None:
-            return [whole]
         if self.fault is not None:
             return []
         if self._held:
@@ -69,16 +67,23 @@ class Reader:
         self._held = b""
         return found
 
-    def _one(self, data: bytes) -> bytes | None:
-        """The string, if `data` is exactly one in the usual form: nearly every read is."""
-        colon = data.find(b":", 0, self._digits + 1)
-        if colon < 1 or data[-1] != _COMMA or data[0] == _ZERO or self.fault is not None:
+    def one(self, data: bytes) -> bytes | None:
+        """The string, if nothing is held and `data` is just one, as nearly every read is.
+
+        None: nothing was taken, `feed` it.
+        """
+        colon = data.find(b":", 0, 6)
+        # the frame as `encode` would write it; whatever differs is for `feed` to judge
+        if (
+            colon < 1
+            or self._held
+            or self.fault is not None
+            or data[:colon] != b"%d" % (size := len(data) - colon - 2)
+            or data[-1] != _COMMA
+            or size > self._limit
+        ):
             return None
-        head = data[:colon]
-        if not head.isdigit():
-            return None
-        size = int(head)
-        return data[colon + 1 : -1] if size == len(data) - colon - 2 <= self._limit else None
+        return data[colon + 1 : -1]
 
     def _may_be_length(self, head: bytes) -> bool:
         if not head.isdigit() or (len(head) > 1 and head[0] == _ZERO):

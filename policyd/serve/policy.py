@@ -70,9 +70,6 @@ class Reader:
         if self.fault is not None:
             return []
         held = self._held
-        if not held and 0 <= data.find(_END) == len(data) - 2:
-            raw = data[:-1]  # nearly every read is one request
-            return [Request(raw)] if self._takes(raw) else []
         if held:
             seen = len(held) - 1  # the end of a request may be cut in two
             held += data
@@ -93,6 +90,18 @@ class Reader:
             held += data[start:]
             self._check_part(held)
         return found
+
+    def one(self, data: bytes) -> Request | None:
+        """The request, if nothing is held and `data` is just one, as nearly every read is.
+
+        None: nothing was taken, `feed` it.
+        """
+        end = data.find(_END)
+        if end < 1 or end != len(data) - 2 or self._held or self.fault is not None:
+            return None
+        if b"\0" in data or end >= self._limit:
+            return None
+        return Request(data[:-1])
 
     def _takes(self, raw: bytes) -> bool:
         if b"\0" in raw:
@@ -159,10 +168,10 @@ class PolicyProtocol(HookProtocol):
 
     def data_received(self, data: bytes) -> None:
         reader, answer, session = self._reader, self.endpoint.answer, self.session
-        requests = reader.feed(data)
-        if len(requests) == 1:
-            self.transport.write(answer(requests[0], session))
-        elif requests:
+        if (single := reader.one(data)) is not None:
+            self.transport.write(answer(single, session))
+            return
+        if requests := reader.feed(data):
             self.transport.write(b"".join([answer(request, session) for request in requests]))
         if reader.fault is not None:
             self.refuse("framing", reader.fault)

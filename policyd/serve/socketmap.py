@@ -52,8 +52,8 @@ class SocketmapEndpoint(Endpoint):
     def answer(self, request: bytes, session: Session) -> bytes:
         """One request to one framed answer; never raises."""
         name, _, key = request.partition(b" ")
-        route = self._routes.get(name) or self._find(name, session)
-        if route is None:
+        route = self._routes.get(name)
+        if route is None and (route := self._find(name, session)) is None:
             return _NOTFOUND
         handler, pool, notfound = route
         try:
@@ -99,10 +99,10 @@ class SocketmapProtocol(HookProtocol):
 
     def data_received(self, data: bytes) -> None:
         reader, answer, session = self._reader, self.endpoint.answer, self.session
-        requests = reader.feed(data)
-        if len(requests) == 1:
-            self.transport.write(answer(requests[0], session))
-        elif requests:
+        if (single := reader.one(data)) is not None:
+            self.transport.write(answer(single, session))
+            return
+        if requests := reader.feed(data):
             self.transport.write(b"".join([answer(request, session) for request in requests]))
         if reader.fault is not None:
             self.refuse("framing", reader.fault)
