@@ -219,7 +219,7 @@ class Exim(_Writer):
             yield "Completed QT=2s"
             return
         reply = chance.choice(_DEFERRALS if fate == "deferred" else _BOUNCES)
-        reply = reply.format(rcpt=rcpt, tag=self.tag())
+        reply = _folded(reply.format(rcpt=rcpt, tag=self.tag()), "\\n")
         words = f"SMTP error from remote mail server after RCPT TO:<{rcpt}>: {reply}"
         if fate == "deferred":
             yield f"== {rcpt} R=dnslookup T=remote_smtp defer (-44) {host}: {words}"
@@ -239,6 +239,16 @@ def _peer(rank: int) -> Peer:
         f"mx.domain{rank}.example",
         f"192.0.{2 + rank // 250}.{rank % 250}",
     )
+
+
+def _folded(reply: str, joint: str) -> str:
+    """A reply of several lines with another joint than Postfix's blank."""
+    code = reply[:3]
+    if reply[3] == "-":
+        reply = reply.replace(f" {code}-", f"{joint}{code}-").replace(
+            f" {code} ", f"{joint}{code} "
+        )
+    return reply
 
 
 def _tv(seconds: float) -> str:
