@@ -72,7 +72,7 @@ def probe(pattern: str) -> Probe:
     pattern = pattern.removeprefix("(?i)")  # every pattern is
     try:
         part, end = _alternatives(pattern, 0)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Probe(frozenset(), False)
     if end != len(pattern):
         return Probe(frozenset(), False)
