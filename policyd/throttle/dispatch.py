@@ -139,7 +139,7 @@ class Dispatcher:
         most = float(state.window.size())
         if state.bucket is None:
             return most
-        return min(most, max(state.bucket.burst, state.tolerance * _OF_TOLERANCE))
+        return min(most, max(state.bucket.burst, state.trouble.tolerance * _OF_TOLERANCE))
 
     def _transactions(self, part: Part) -> int:
         return -(-part.recipients // self.settings.recipients) or 1

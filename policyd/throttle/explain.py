@@ -77,8 +77,8 @@ def explain(state: LaneState, waiting: int, now: float) -> Explanation:
         pinned_until=state.pinned if state.pinned > now else None,
         rate=bucket.rate if bucket and state.state != "free" else None,
         burst=bucket.burst if bucket and state.state != "free" else None,
-        ceiling=state.ceiling,
-        explore_at=state.speed.explore_at if state.ceiling is not None else None,
+        ceiling=state.speed.ceiling,
+        explore_at=state.speed.explore_at if state.speed.ceiling is not None else None,
         window=state.window.size(),
         in_flight=state.window.open,
         waiting=waiting,
@@ -137,8 +137,10 @@ def _next(state: LaneState, now: float) -> str:
         return "One message probes it: accepted, mail flows at the learnt rate; refused, it waits."
     if state.state == "slowed":
         speed = _speed(state.bucket.rate) if state.bucket else "any speed"
-        if state.ceiling is None:
+        if state.speed.ceiling is None:
             return f"Mail flows at {speed}; the rate rises until it is refused."
         wait = spell(max(0.0, state.speed.explore_at - now))
-        return f"Mail flows at {speed}; above {_speed(state.ceiling)} is tried again in {wait}."
+        return (
+            f"Mail flows at {speed}; above {_speed(state.speed.ceiling)} is tried again in {wait}."
+        )
     return f"Mail flows; at most {state.window.size()} attempts at a time."

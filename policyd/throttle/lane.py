@@ -6,110 +6,37 @@
 
 Contract: pure; every method takes the time. A refusal that belongs to an attempt from before the
 last change ("epoch") is a repeat: it is counted but changes nothing twice. The first rate is what
-the receiver was seen to take. `Speed` knows how the rate goes on, `Patience` how long a stop is,
+the receiver was seen to take. `Trouble` keeps the record, `Speed` knows how the rate goes on,
 `Window` how many attempts may be in flight.
 Failure: none; every wait is bounded, so a lane always comes back.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from math import sqrt
-from typing import Any, Literal
+from typing import Literal
 
-from policyd.throttle.estimate import Accepted
 from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.gcra import Gcra
 from policyd.throttle.greylist import Greylist
-from policyd.throttle.patience import Patience
-from policyd.throttle.settings import Act, Limits, PacingSettings, Reaction
+from policyd.throttle.reasons import Reasons
+from policyd.throttle.settings import NO_LIMITS, PacingSettings, Reaction
 from policyd.throttle.speed import Speed
+from policyd.throttle.trouble import Trouble
 from policyd.throttle.window import Attempt, Window
 
-__all__ = ["LaneState", "Reason", "State"]
+__all__ = ["LaneState", "State"]
 
 State = Literal["free", "slowed", "suspended", "probing"]
 
-_NO_LIMITS = Limits()
-_TRIGGER_SPAN = 10.0
 _RELEASE = 0.2  # seconds from a release to its question
-_RUN = 5  # so many times the count in a row tell more than any share
-_START = 0.95  # of what a receiver has shown to take
-_HALF = 0.5
-_COSTLY = 4.0  # seconds of a stop after which the rate rises gently
-_LONG = 90.0  # seconds of trouble after which only the cautious reading counts
-
-
-class Reason:
-    """Why a lane is as it is: one rule's refusals, with the last reply."""
-
-    __slots__ = ("category", "count", "first", "host", "last", "reply", "rule", "scope")
-
-    def __init__(self, evidence: Evidence) -> None:
-        self.rule = evidence.rule
-        self.category = evidence.category
-        self.scope = evidence.scope
-        self.first = evidence.time
-        self.count = 0
-        self.add(evidence)
-
-    @classmethod
-    def of(cls, **values: Any) -> Reason:
-        """One from saved values."""
-        reason = cls.__new__(cls)
-        for name in cls.__slots__:
-            setattr(reason, name, values[name])
-        return reason
-
-    def add(self, evidence: Evidence) -> None:
-        """Count one more refusal."""
-        self.count += 1
-        self.last = evidence.time
-        self.reply = evidence.reply
-        self.host = evidence.host
 
 
 class LaneState:
     """One lane. The controller owns it; the gate and `explain` look at it."""
 
-    __slots__ = (
-        "accepted",
-        "act",
-        "adjusted",
-        "entered",
-        "episode",
-        "epoch",
-        "granted",
-        "greylist",
-        "held_total",
-        "history",
-        "lane",
-        "limits",
-        "patience",
-        "pinned",
-        "probes",
-        "probes_refused",
-        "reasons",
-        "recent",
-        "refused_at",
-        "refused_total",
-        "run",
-        "saved",
-        "seen",
-        "settings",
-        "since",
-        "speed",
-        "state",
-        "tolerance",
-        "until",
-        "wide",
-        "window",
-    )
-
     def __init__(self, lane: Lane, settings: PacingSettings, now: float) -> None:
         self.lane = lane
-        self.settings = settings
-        self.limits = _NO_LIMITS
+        self.limits = NO_LIMITS
         self.state: State = "free"
         self.since = now
         self.seen = now
@@ -117,34 +44,24 @@ class LaneState:
         self.pinned = 0.0  # an operator's word holds until then
         self.window = Window(settings.window)
         self.speed = Speed(settings, self.limits, now)
-        self.patience = Patience()
-        self.history = Accepted()
+        self.trouble = Trouble()
         self.entered: dict[str, int] = {}  # how often, for the metrics
         self.epoch = 0
-        self.episode = 0.0  # the refusal that began the latest trouble; 0.0: none
-        self.refused_at = 0.0
-        self.act: Act = "none"  # what the present trouble was answered with
         self.adjusted = now
         self.probes = 0  # under way
-        self.probes_refused = 0  # in this episode
         self.saved = 0  # tokens put aside for a message with many parts
-        self.tolerance = 1.0  # accepted within a second before it was refused
         self.wide = 0.0  # until then, tokens may be saved for it
         self.greylist = Greylist()
         self.granted = 0  # tokens reserved for released messages not seen yet
-        self.reasons: deque[Reason] = deque(maxlen=8)
-        self.recent: deque[float] = deque(maxlen=256)  # times of judged refusals
+        self.reasons = Reasons()
         self.accepted = 0
         self.refused_total = 0
-        self.run = 0  # refused without an acceptance between
         self.held_total = 0
         self.use_settings(settings, now)
 
     def use_settings(self, settings: PacingSettings, now: float) -> None:
         """Live under these settings from now on; told limits may have their hours."""
-        told = settings.receivers.get(self.lane.receiver, _NO_LIMITS)
-        if not told.hold_at(now):
-            told = _NO_LIMITS
+        told = settings.limits(self.lane.receiver, now)
         before, self.limits, self.settings = self.limits, told, settings
         self.speed.use_settings(settings, told)
         if told.attempts:
@@ -160,13 +77,6 @@ class LaneState:
     def bucket(self) -> Gcra | None:
         """The bucket, while there is a rate."""
         return self.speed.bucket
-
-    @property
-    def ceiling(self) -> float | None:
-        """The learnt ceiling."""
-        return self.speed.ceiling
-
-    # asked by the gate and by the release -----------------------------------------------------
 
     def advance(self, now: float) -> State:
         """Bring the state up to date with the clock."""
@@ -224,7 +134,7 @@ class LaneState:
         """Put tokens aside for a message that needs many at once."""
         for _ in range(count):
             self.speed.take(now)
-        self.saved += count
+            self.saved += 1
 
     def give_back(self) -> None:
         """A token was not used after all."""
@@ -237,14 +147,11 @@ class LaneState:
         self.seen = now
         return self.window.begin(domain, now, self.epoch, self.state == "probing")
 
-    # told by the log and by the status filter -------------------------------------------------
-
     def accept(self, now: float, attempt: Attempt | None) -> None:
         """An attempt was accepted."""
         self.seen = now
         self.accepted += 1
-        self.run = 0
-        self.history.add(now)
+        self.trouble.accepted(now)
         self.window.accepted(now)
         if self.state == "slowed":
             if self.pinned <= now:
@@ -263,12 +170,11 @@ class LaneState:
         """An attempt was refused for a reason that concerns the lane. True: the state changed."""
         self.seen = now
         self.refused_total += 1
-        self.recent.append(now)
-        self.run += 1
-        self._note(evidence)
+        self.trouble.refused(now)
+        self.reasons.note(evidence)
         if reaction.shadow:
             return False
-        self.refused_at = now
+        self.trouble.refused_at = now
         fresh = self._is_fresh(attempt, now)
         if reaction.act == "connections" and not fresh:
             self.window.refused_again()
@@ -276,10 +182,10 @@ class LaneState:
             return False
         if self.state == "suspended":
             return self._refused_while_suspended(hint, now)
-        if not fresh or (self.state == "free" and not self._triggered(reaction, now)):
-            return False
-        self._close(reaction, hint, now)
-        return True
+        if fresh and (self.state != "free" or self.trouble.enough(reaction, now)):
+            self._close(reaction, hint, now)
+            return True
+        return False
 
     def _is_fresh(self, attempt: Attempt | None, now: float) -> bool:
         """Whether an attempt began after the last change; one that did not ask may be late."""
@@ -287,53 +193,28 @@ class LaneState:
             return now - self.adjusted >= max(0.5, 3 * self.window.latency)
         return attempt.epoch == self.epoch
 
-    def _triggered(self, reaction: Reaction, now: float) -> bool:
-        """By count and by share: one bad message never stops a big receiver."""
-        if self.run >= _RUN * reaction.count:
-            return True
-        refused = sum(1 for time in self.recent if now - time <= _TRIGGER_SPAN)
-        attempts = refused + self.history.within(now, _TRIGGER_SPAN)
-        return refused >= reaction.count and refused >= reaction.ratio * attempts
-
     def _refused_while_suspended(self, hint: float | None, now: float) -> bool:
         """A repeat; but where each refusal prolongs a block, the wait starts with the last one."""
-        until = now + (hint if hint is not None else min(self.patience.stop, 5.0))
-        if until <= self.until:
-            return False
-        self.until = until
-        return True
+        until = now + (hint if hint is not None else min(self.trouble.patience.stop, 5.0))
+        longer, self.until = until > self.until, max(until, self.until)
+        return longer
 
     def _close(self, reaction: Reaction, hint: float | None, now: float) -> None:
         """The first refusal of an epoch."""
+        trouble = self.trouble
         if self.state == "probing":
-            self.probes_refused += 1
-            stop = self.patience.longer(reaction)
+            trouble.probes_refused += 1
+            stop = trouble.patience.longer(reaction)
             self._suspend(now + max(hint or 0.0, stop), now)
             return
-        self.episode = now
-        self.probes_refused = 0
-        self.act = reaction.act
+        trouble.begin(reaction, self.state == "free", now)
         if reaction.act == "connections":
             self.window.refused(now, self.settings.longest_explore)
         elif reaction.act == "slow":
-            self._tolerated(now)
-            self.speed.refused(self._taken(now), self.patience.good, now)
-        stop = self.patience.first(reaction)
+            self.window.limit = max(self.window.limit, trouble.tolerance)
+            self.speed.refused(trouble.taken(now), trouble.patience.good, now)
+        stop = trouble.patience.first(reaction)
         self._suspend(now + (stop if hint is None else hint), now)
-
-    def _taken(self, now: float) -> float:
-        """Accepted a second, over about the time the receiver seems to count."""
-        span = min(max(2.0, self.patience.good * _HALF), 600.0)
-        return self.history.within(now, span) / span
-
-    def _tolerated(self, now: float) -> None:
-        """How many at once were taken; a burst that was refused makes it less."""
-        taken = self.history.within(now, 1.0)
-        if self.state == "free":
-            self.tolerance = max(1.0, taken)
-            self.window.limit = max(self.window.limit, taken)
-        else:
-            self.tolerance = max(1.0, min(self.tolerance * 0.8, max(taken, self.tolerance * 0.5)))
 
     def _suspend(self, until: float, now: float) -> None:
         self.until = until
@@ -348,36 +229,14 @@ class LaneState:
 
     def _recover(self, began: float, now: float) -> None:
         """A probe was taken: go on at what the receiver has shown to take."""
-        self.patience.enough()
+        trouble = self.trouble
+        trouble.patience.enough()
         if self.speed.bucket is not None:
             self._slow(self.speed.bucket.rate, now)
-        elif self.act in ("slow", "pause"):
-            rate = self._estimate(max(began, self.refused_at + 0.1)) or 1.0
-            self._slow(rate, now, gently=self.patience.good > _COSTLY)
+        elif trouble.act in ("slow", "pause"):
+            self._slow(trouble.first_rate(began), now, gently=trouble.costly)
         self._enter("slowed", now)
         self._change(now)
-
-    def _estimate(self, recovered: float) -> float | None:
-        """A rate to start from, out of what was accepted before the trouble.
-
-        One reading counts the wait: so many in a time that includes it (a limit over a window).
-        The other does not: half of the former speed (a block is no matter of rate). The first
-        probe's success speaks for the former, a block's words for the latter; between them, their
-        geometric mean, unless the wait was so long that caution is better.
-        """
-        former = self.history.rate(self.episode, self.episode + 1.0)
-        waited = self.history.rate(recovered, recovered)
-        if former is None or waited is None:
-            return None
-        former *= _HALF
-        waited *= _START
-        if self.act == "pause":
-            return former
-        if self.probes_refused and recovered - self.episode < _LONG:
-            return max(waited, sqrt(waited * former))
-        return waited
-
-    # changes ----------------------------------------------------------------------------------
 
     def _enter(self, state: State, now: float) -> None:
         if state != self.state:
@@ -393,31 +252,19 @@ class LaneState:
     def _quiet(self, now: float) -> bool:
         if self.pinned > now or self.limits.rate:
             return False
-        return now - max(self.refused_at, self.since) > self.settings.free_after
+        return now - max(self.trouble.refused_at, self.since) > self.settings.free_after
 
     def mind_the_hours(self, now: float) -> None:
         """Told limits begin and end by the clock."""
-        told = self.settings.receivers.get(self.lane.receiver)
-        if told is not None and told.hours and told.hold_at(now) != (self.limits is told):
+        if self.settings.limits(self.lane.receiver, now) is not self.limits:
             self.use_settings(self.settings, now)
 
     def _free(self, now: float) -> None:
         """Nothing was refused for long: forget the limits, but start with a modest window."""
         self.speed.forget()
-        self.episode = 0.0
-        self.act = "none"
-        self.patience = Patience()
+        self.trouble.over()
         self.window.reset(self.limits.attempts)
         self._enter("free", now)
-
-    def _note(self, evidence: Evidence) -> None:
-        for reason in self.reasons:
-            if reason.rule == evidence.rule and reason.category == evidence.category:
-                reason.add(evidence)
-                return
-        self.reasons.append(Reason(evidence))
-
-    # an operator's word -----------------------------------------------------------------------
 
     def pin(self, state: State, until: float, rate: float | None, now: float) -> None:
         """Hold a state until a time, whatever the receiver says."""

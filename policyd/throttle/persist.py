@@ -9,12 +9,12 @@ Failure: an entry of another version or shape is skipped; learning starts anew t
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from policyd.throttle.evidence import Lane
-from policyd.throttle.lane import LaneState, Reason, State
+from policyd.throttle.lane import LaneState, State
+from policyd.throttle.reasons import Reason, Reasons
 
 if TYPE_CHECKING:
     from policyd.throttle.controller import Controller
@@ -27,10 +27,10 @@ _LANES = 5_000
 _HOMES = 50_000
 _ASIDE = 20_000
 _KEPT = (
-    "since", "seen", "until", "pinned", "episode", "refused_at", "act", "accepted",
-    "refused_total", "held_total",
+    "since", "seen", "until", "pinned", "accepted", "refused_total", "held_total",
 )  # fmt: skip
 _SPEED = ("ceiling", "explore_at", "explore_gap")
+_TROUBLE = ("episode", "refused_at", "act", "tolerance")
 _PATIENCE = ("stop", "good", "bad")
 _WINDOW = ("limit", "cap", "explore_at", "explore_gap", "taken")
 _REASON = ("rule", "category", "scope", "count", "first", "last", "reply", "host")
@@ -67,9 +67,10 @@ def _lane(state: LaneState) -> dict[str, Any]:
         "state": state.state,
         "rate": state.bucket.rate if state.bucket else None,
         "speed": {name: getattr(state.speed, name) for name in _SPEED},
-        "patience": {name: getattr(state.patience, name) for name in _PATIENCE},
+        "patience": {name: getattr(state.trouble.patience, name) for name in _PATIENCE},
         "window": {name: getattr(state.window, name) for name in _WINDOW},
         "greylist": {"age": state.greylist.age},
+        "trouble": {name: getattr(state.trouble, name) for name in _TROUBLE},
         "reasons": [{name: getattr(r, name) for name in _REASON} for r in state.reasons],
         **{name: getattr(state, name) for name in _KEPT},
     }
@@ -115,17 +116,19 @@ def _restore_lane(controller: Controller, row: Mapping[str, Any], now: float) ->
     reasons = [Reason.of(**{name: reason[name] for name in _REASON}) for reason in row["reasons"]]
     for name in _KEPT:
         setattr(state, name, row[name])
-    for part, names in (
-        ("speed", _SPEED),
-        ("patience", _PATIENCE),
-        ("window", _WINDOW),
-        ("greylist", ("age",)),
-    ):
-        for name in names:
-            setattr(getattr(state, part), name, row[part][name])
+    parts: tuple[tuple[str, object, tuple[str, ...]], ...] = (
+        ("speed", state.speed, _SPEED),
+        ("patience", state.trouble.patience, _PATIENCE),
+        ("trouble", state.trouble, _TROUBLE),
+        ("window", state.window, _WINDOW),
+        ("greylist", state.greylist, ("age",)),
+    )
+    for name, part, names in parts:
+        for field in names:
+            setattr(part, field, row[name][field])
     if state.limits.attempts:
         state.window.limit = state.limits.attempts
-    state.reasons = deque(reasons, maxlen=state.reasons.maxlen)
+    state.reasons = Reasons(reasons)
     state.state = row["state"]
     state.adjusted = now
     if row["rate"]:

@@ -18,6 +18,7 @@ from policyd.units import Duration
 __all__ = [
     "DEFAULT_REACTIONS",
     "DEFAULT_RETRY",
+    "NO_LIMITS",
     "Act",
     "Limits",
     "MailClass",
@@ -121,6 +122,9 @@ class Limits:
         minute = clock.tm_hour * 60 + clock.tm_min
         begin, end = self.hours_as_minutes()
         return begin <= minute < end if begin <= end else minute >= begin or minute < end
+
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -270,6 +274,11 @@ class PacingSettings:
             raise ValueError("floor must be positive and not above ceiling")
         if not 0 <= self.jitter <= 1:
             raise ValueError("jitter must lie within 0 and 1")
+
+    def limits(self, receiver: str, now: float) -> Limits:
+        """What is told about a receiver for this time of the day."""
+        told = self.receivers.get(receiver)
+        return told if told is not None and told.hold_at(now) else NO_LIMITS
 
     def reaction(self, category: str, stance: str = "none") -> Reaction | None:
         """The reaction to a category: its own, else its family's; the operator's before ours.

@@ -69,7 +69,7 @@ def test_repeats_of_one_refusal_count_once() -> None:
         line = evidence("deferred", queue_id=f"R{number}", domain=f"d{number}.test", time=now)
         pacer.observe(line, now + number * 0.01)
     state = pacer.lane(BIG, now)
-    assert state.patience.stop == 2.0
+    assert state.trouble.patience.stop == 2.0
     assert state.refused_total == 10
     assert pacer.peek(BIG, now + 2.2) == "probing"
 

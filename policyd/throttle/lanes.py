@@ -1,0 +1,117 @@
+"""All lanes: found, bounded, explained, and changed by an operator's word.
+
+Contract: pure. A lane is made when it is first asked for; when there are too many, the one unseen
+for longest goes, one without trouble if there is any.
+Failure: none; a receiver nobody knows has no lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from policyd.throttle.evidence import Lane
+from policyd.throttle.explain import Explanation, explain
+from policyd.throttle.holdbook import HoldBook
+from policyd.throttle.lane import LaneState, State
+from policyd.throttle.settings import PacingSettings
+
+__all__ = ["Lanes"]
+
+
+class Lanes:
+    """What the controller is built on."""
+
+    def __init__(self, settings: PacingSettings, book: HoldBook) -> None:
+        self.settings = settings
+        self.book = book
+        self._lanes: dict[Lane, LaneState] = {}
+        self._pools: set[str] = set()  # few: each is named in the MTA's configuration
+
+    def lane(self, lane: Lane, now: float) -> LaneState:
+        """A lane's state, made if it is new."""
+        found = self._lanes.get(lane)
+        if found is None:
+            if len(self._lanes) >= self.settings.lanes:
+                self._forget_one()
+            found = self._lanes[lane] = LaneState(lane, self.settings, now)
+            self._pools.add(lane.pool)
+        return found
+
+    def _forget_one(self) -> None:
+        idle = [s for s in self._lanes.values() if s.window.open == 0 and s.granted == 0]
+        victim = min(idle or self._lanes.values(), key=lambda s: (s.state != "free", s.seen))
+        del self._lanes[victim.lane]
+
+    def lanes(self, now: float) -> list[LaneState]:
+        """All lanes, brought up to date."""
+        for state in self._lanes.values():
+            state.advance(now)
+        return list(self._lanes.values())
+
+    def of_receiver(self, receiver: str, now: float) -> Sequence[LaneState]:
+        """The lanes of one receiver, brought up to date; asked for each message submitted."""
+        found = []
+        for pool in self._pools:
+            state = self._lanes.get(Lane(pool, receiver))
+            if state is not None:
+                state.advance(now)
+                found.append(state)
+        return found
+
+    def peek(self, lane: Lane, now: float) -> State:
+        """A lane's state without touching it; lanes never seen are free."""
+        state = self._lanes.get(lane)
+        return state.advance(now) if state else "free"
+
+    # for those who look -----------------------------------------------------------------------
+
+    def explain(self, receiver: str, now: float, pool: str | None = None) -> list[Explanation]:
+        """Every lane of a receiver (of one pool, if given), explained."""
+        return [explain(s, self.book.waiting(s.lane), now) for s in self._of(receiver, pool)]
+
+    def troubled(self, now: float) -> list[Explanation]:
+        """Every lane that is not free, explained; the latest change first."""
+        lanes = [state for state in self.lanes(now) if state.state != "free"]
+        lanes.sort(key=lambda state: -state.since)
+        return [explain(state, self.book.waiting(state.lane), now) for state in lanes]
+
+    # an operator's word -----------------------------------------------------------------------
+
+    def _of(self, receiver: str, pool: str | None) -> Sequence[LaneState]:
+        pools = self._pools if pool is None else (pool,)
+        found = (self._lanes.get(Lane(name, receiver)) for name in sorted(pools))
+        return [state for state in found if state is not None]
+
+    def pin(
+        self,
+        receiver: str,
+        state: State,
+        seconds: float,
+        now: float,
+        *,
+        rate: float | None = None,
+        pool: str | None = None,
+    ) -> int:
+        """Keep a receiver free, slowed or suspended for a time; the number of lanes it concerns."""
+        lanes = self._of(receiver, pool) or [self.lane(Lane(pool or "", receiver), now)]
+        for lane in lanes:
+            lane.pin(state, now + seconds, rate, now)
+        return len(lanes)
+
+    def cancel(self, receiver: str, now: float, *, pool: str | None = None) -> int:
+        """Forget a receiver's trouble: free again, at a modest start."""
+        lanes = self._of(receiver, pool)
+        for lane in lanes:
+            lane.cancel(now)
+        return len(lanes)
+
+    def extend(self, receiver: str, seconds: float, now: float, *, pool: str | None = None) -> int:
+        """Prolong a suspension or a pin; the number of lanes that were prolonged."""
+        return sum(lane.extend(seconds, now) for lane in self._of(receiver, pool))
+
+    def set_rate(self, receiver: str, rate: float, now: float, *, pool: str | None = None) -> int:
+        """Go on at this rate and learn from there."""
+        lanes = self._of(receiver, pool) or [self.lane(Lane(pool or "", receiver), now)]
+        for lane in lanes:
+            lane.set_rate(rate, now)
+        return len(lanes)
