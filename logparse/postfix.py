@@ -1,4 +1,4 @@
-"""Reads Postfix logs: delivery records, ends of messages.
+"""Reads Postfix logs: delivery records, single hosts' refusals, ends of messages.
 
 Contract: `PostfixParser.feed(block, now)` takes whole lines, returns the events in their order.
 `records` and `careful` are the two steps of it, for callers in a hurry (see policyd.pipeline).
@@ -15,7 +15,7 @@ from typing import Any
 
 from logparse.events import Delivery, Event, Removed, Unparsed, text_of
 from logparse.framing import FRAME, dress, program_of, unwrap
-from logparse.reason import Relay, read, relay_of
+from logparse.reason import Reading, Relay, read, relay_of
 from logparse.record import QUEUE_ID, RECORD, SENT, groups_of
 from logparse.stamps import Stamps
 
@@ -25,6 +25,10 @@ RECLEN = 2000  # Postfix cuts the text of a record to this many bytes, without a
 _KEPT = 16_384  # relays
 _FRAME = re.compile(FRAME)
 _QUEUE_ID = re.compile(QUEUE_ID + rb": ")
+# what a line holds that is no delivery record and tells something all the same
+_OTHERS = (b"expired, returned to sender\n", b": host ", b": removed\n")
+_NOBODY = Relay()
+_GIVEN_UP = Reading("expired", "local", None, _NOBODY, "returned to sender", False)
 _EXPIRED = re.compile(rb"from=<[^\n]*>, status=(expired|force-expired), returned to sender")
 
 
@@ -75,8 +79,20 @@ class PostfixParser:
             return Removed(when, "postfix", text_of(found[1]))
         expired = _EXPIRED.fullmatch(line, rest)
         if expired is not None:
-            return self._expired(when, head, found[1], expired[1])
+            return _note(when, head, found[1], text_of(expired[1]), _GIVEN_UP)
+        if line.startswith(b"host ", rest) and head[1].endswith((b"/smtp", b"/lmtp")):
+            return self._one_host(line, rest, when, head, found[1])
         return None
+
+    def _one_host(
+        self, line: bytes, rest: int, when: float, head: Sequence[bytes], queue_id: bytes
+    ) -> Delivery | None:
+        """A host refused and another one is tried next: its words stand without parentheses."""
+        agent = program_of(head[1])[1]
+        reading = read("deferred", "", text_of(line[rest:]) + ")", agent, _NOBODY, False)
+        if reading.origin != "remote":
+            return None
+        return _note(when, head, queue_id, "", reading._replace(outcome="tried"))
 
     def _build(self, groups: Sequence[Any], cut: bool, now: float) -> Delivery:
         stamp, program, pid, queue_id, to, orig, relay, uses = groups[:8]
@@ -124,32 +140,35 @@ class PostfixParser:
             known = self._relays[relay] = relay_of(text_of(relay))
         return known
 
-    def _expired(
-        self, when: float, head: Sequence[bytes], queue_id: bytes, status: bytes
-    ) -> Delivery:
-        service, agent = program_of(head[1])
-        return Delivery(
-            time=when,
-            mta="postfix",
-            service=service,
-            agent=agent,
-            queue_id=text_of(queue_id),
-            recipient="",
-            orig_recipient=None,
-            host=None,
-            address=None,
-            port=None,
-            conn_use=1,
-            delay=0.0,
-            delays=None,
-            dsn="",
-            status=text_of(status),
-            outcome="expired",
-            origin="local",
-            stage=None,
-            reply="returned to sender",
-            pid=int(head[2] or 0),
-        )
+
+def _note(
+    when: float, head: Sequence[bytes], queue_id: bytes, status: str, reading: Reading
+) -> Delivery:
+    """A line about a message that names no recipient."""
+    service, agent = program_of(head[1])
+    return Delivery(
+        time=when,
+        mta="postfix",
+        service=service,
+        agent=agent,
+        queue_id=text_of(queue_id),
+        recipient="",
+        orig_recipient=None,
+        host=reading.relay.host,
+        address=reading.relay.address,
+        port=reading.relay.port,
+        conn_use=1,
+        delay=0.0,
+        delays=None,
+        dsn="",
+        status=status,
+        outcome=reading.outcome,
+        origin=reading.origin,
+        stage=reading.stage,
+        reply=reading.reply,
+        pid=int(head[2] or 0),
+        cut=reading.cut,
+    )
 
 
 def records(
@@ -163,13 +182,13 @@ def records(
     """
     match, find, rfind = RECORD.match, block.find, block.rfind
     sent = SENT.match if take is not None else None
-    ends = _ends(block, removed)
+    others = _others(block, removed)
     start = 0  # where the line that is looked at can begin at the earliest
     at = find(b": to=")
     while at >= 0:
         begin = rfind(b"\n", start, at) + 1 or start
-        while ends and ends[-1][0] <= begin:
-            place, line = ends.pop()
+        while others and others[-1][0] <= begin:
+            place, line = others.pop()
             if place < begin:  # else it is this very line, whose sender has ": to=" in it
                 yield line
         record = sent(block, begin) if sent is not None else None
@@ -184,19 +203,19 @@ def records(
                 start = len(block)
             yield block[begin:start]
         at = find(b": to=", start)
-    while ends:
-        yield ends.pop()[1]
+    while others:
+        yield others.pop()[1]
 
 
-def _ends(block: bytes, removed: bool) -> list[tuple[int, bytes]]:
-    """The lines with a message's end, last first, each with its place."""
-    found: list[tuple[int, bytes]] = []
-    for words in (b": removed\n", b"expired, returned to sender\n")[not removed :]:
+def _others(block: bytes, removed: bool) -> list[tuple[int, bytes]]:
+    """Lines that tell an event and are no record, last first, each with its place."""
+    found: dict[int, bytes] = {}
+    for words in _OTHERS if removed else _OTHERS[:-1]:
         at = block.find(words)
         while at >= 0:
-            end = at + len(words) - 1
             begin = block.rfind(b"\n", 0, at) + 1
-            found.append((begin, block[begin:end]))
+            end = block.find(b"\n", at + len(words) - 1)
+            end = len(block) if end < 0 else end
+            found[begin] = block[begin:end]
             at = block.find(words, end)
-    found.sort(reverse=True)
-    return found
+    return sorted(found.items(), reverse=True)

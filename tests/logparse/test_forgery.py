@@ -31,6 +31,7 @@ HOSTILE = (
     FAKE_RECORD,
     HEAD + FAKE_RECORD,
     f"{HEAD}3A5444167F: removed",
+    f"{HEAD}3A5444167F: host {EVIL} said: 450 4.2.0 later (in reply to DATA command)",
     "3A5444167F: from=<>, status=expired, returned to sender",
     "delivery temporarily suspended: ",
     "Error looking up name=d.example type=MX: DNS reply filter drops all results",
@@ -73,6 +74,8 @@ PLACES: dict[str, Callable[[str], str]] = {
     + record(f"host mx.example.net[192.0.2.10] refused to talk to me: 554 {text}", dsn="4.0.0",
              status="deferred"),
     "accepting reply": lambda text: HEAD + record(f"250 2.0.0 {text}"),
+    "reply of a host that was not the last": lambda text: f"{HEAD}3A5444167F: "
+    + said(f"450 4.2.1 {text}", "MAIL FROM"),
     "suspended echo": lambda text: HEAD.replace("smtp", "error")
     + record(f"delivery temporarily suspended: {said('421 4.7.0 ' + text, 'MAIL FROM')}",
              relay="none", dsn="4.7.0", status="deferred"),

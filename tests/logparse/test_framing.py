@@ -130,6 +130,25 @@ def test_a_lonely_line_of_another_shape_in_a_large_block(shape: str) -> None:
     assert feed(plain + BLOCKS[shape] + plain) == [EXPECTED]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT,
+        "3A5444167F: removed",
+        "3A5444167F: from=<a@b>, status=expired, returned to sender",
+        f"3A5444167F: {said('450 4.2.0 later')}",
+    ],
+)
+def test_nothing_that_tells_is_taken_for_dull(text: str) -> None:
+    """Every kind of event comes through the wrappings that are only looked at if it may pay."""
+    plain = f"2026-02-03T03:15:06.000000Z mx1 postfix/smtp[4711]: {text}\n".encode()
+    fields = JOURNAL | {"MESSAGE": text}
+    wrapped = (export(fields), json.dumps(fields).encode() + b"\n")
+    container = docker(f"Feb 03 04:15:06 mx1 postfix/smtp[4711]: {text}\n").encode() + b"\n"
+    for block in (*wrapped, container):
+        assert feed(block) == feed(plain) != []
+
+
 @pytest.mark.parametrize("shape", BLOCKS)
 def test_blocks_may_end_anywhere_between_lines(shape: str) -> None:
     """An entry or a long line that is spread over blocks waits for its end."""

@@ -214,6 +214,28 @@ def test_expired_messages(word: str) -> None:
     assert (found.outcome, found.status, found.queue_id) == ("expired", word, "3A5444167F")
 
 
+@pytest.mark.parametrize(
+    ("text", "stage", "reply"),
+    [
+        (said("450 4.2.0 later"), "rcpt", "450 4.2.0 later"),
+        (said("421-4.7.0 slow 421 4.7.0 down", "MAIL FROM"), "mail", "421 4.7.0 slow down"),
+        ("host mx.example.net[192.0.2.10] refused to talk to me: 554 no", "connect", "554 no"),
+    ],
+)
+def test_a_host_that_refused_while_others_remain(text: str, stage: str, reply: str) -> None:
+    """Postfix notes a refusal of a host that was not the last: an attempt without recipient."""
+    found = delivery(line(f"3A5444167F: {text}"))
+    assert (found.outcome, found.recipient, found.status) == ("tried", "", "")
+    assert (found.origin, found.stage, found.reply) == ("remote", stage, reply)
+    assert (found.host, found.address) == ("mx.example.net", "192.0.2.10")
+
+
+def test_a_host_only_speaks_through_smtp() -> None:
+    """The same words in another program's line are that program's."""
+    text = f"3A5444167F: {said('450 4.2.0 later')}"
+    assert events(line(text, "Nov 23 04:05:06 mx1 postfix/cleanup[9]: ")) == []
+
+
 def test_removed_messages_come_in_order() -> None:
     """The end of a message is told after its last delivery."""
     gone = line("3A5444167F: removed", "Nov 23 04:05:06 mx1 postfix/qmgr[9]: ")

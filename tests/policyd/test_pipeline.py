@@ -145,6 +145,7 @@ other_lines = st.sampled_from(
         line("3A5444167F: removed", agent="qmgr"),
         line("3A5444167F: from=<a@b>, status=expired, returned to sender", agent="qmgr"),
         line("3A5444167F: to=<broken"),
+        line(f"3A5444167F: {said('450 4.7.0 later', 'MAIL FROM')}"),
         b"2026-11-23 04:05:06 1vQqXZ-00000000abc-0001 == a@x.example R=r T=t defer (-45) H="
         b"mx.example.net [192.0.2.10]: SMTP error from remote mail server after DATA: 450 4.7 x\n",
         b"2026-11-23 04:05:06 1vQqXZ-00000000abc-0001 H=mx.example.net [192.0.2.10]: "
