@@ -30,6 +30,7 @@ class Scenario:
     domains: int = DOMAINS
     latency: float = 0.0
     tls: bool = False
+    backlog: bool = False  # the mail is queued first, and let go at once: delivery is measured
 
     @property
     def recipients(self) -> int:
@@ -144,6 +145,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         {"kind": "accept"},
         _mail("unlimited", 1500),
         ideal=0.0,
+        backlog=True,
     ),
     Scenario(
         "unlimited-tls",
@@ -152,6 +154,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         _mail("unlimited-tls", 1000),
         ideal=0.0,
         tls=True,
+        backlog=True,
     ),
     Scenario(
         "wide",
@@ -166,7 +169,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "20 messages in each window of 2 s; one message for 1,000 recipients at one domain",
         {"kind": "window", "limit": 20, "per": 2.0, "reply": RATE},
         [tuple(f"user{n}@d0.narrow.test" for n in range(1000))],
-        ideal=0.0,
+        ideal=0.1,
         domains=1,
     ),
     Scenario(

@@ -54,9 +54,17 @@ def play(scenario: Scenario, mxheed: bool) -> Outcome:
             tls=scenario.tls,
             **scenario.plays,
         )
+        if scenario.backlog:
+            lab.check("postconf", "-e", "defer_transports=smtp")
+            lab.check("postfix", "reload")
         begin = time.time()
         accepted = lab.submit(scenario.mail)
         submitting = time.time() - begin
+        if scenario.backlog:
+            lab.check("postconf", "-e", "defer_transports=")
+            lab.check("postfix", "reload")
+            begin = time.time()
+            lab.check("postqueue", "-f")
         if accepted != {"250": len(scenario.mail)}:
             raise LabError(f"{scenario.name}: Postfix answered {accepted}")
 
