@@ -17,11 +17,22 @@ from policyd.throttle.retrytable import RetryTable, socket_error
 from policyd.throttle.settings import PacingSettings, Reaction
 from policyd.throttle.window import Attempt
 
-__all__ = ["Blame"]
+__all__ = ["Blame", "is_our_own"]
 
 _LANE_SCOPES = frozenset({"ip", "receiver", "account"})
 _LANE_ACTS = frozenset({"slow", "connections", "pause"})
 _LEAST = 60.0  # seconds for which a sender's domain is blamed
+
+
+def is_our_own(evidence: Evidence) -> bool:
+    """Words of our own MTA about itself ("deferred transport"): no receiver had a part in it."""
+    return (
+        evidence.origin == "local"
+        and evidence.outcome in ("deferred", "bounced")
+        and not evidence.host
+        and not evidence.category.startswith("net.")
+        and socket_error(evidence) is None
+    )
 
 
 class Blame:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from policyd.throttle.aftermath import Aftermath
-from policyd.throttle.blame import Blame
+from policyd.throttle.blame import Blame, is_our_own
 from policyd.throttle.dispatch import Dispatcher, Queued, Release
 from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.holdbook import HoldBook
@@ -130,6 +130,8 @@ class Controller(Lanes):
             self._observe_echo(evidence, now)
         elif outcome == "tried":
             self._observe_host(evidence, now)
+        elif is_our_own(evidence):
+            self._count("own")
         elif outcome != "probe" and evidence.receiver != "local":
             self._observe_attempt(evidence, now)
 
