@@ -57,7 +57,8 @@ _PREFIX = re.compile(
       | TLS[ ]is[ ]required,[ ]but[ ]host[ ](?P<tls>\S{1,300})[ ]refused[ ]to[ ]start[ ]TLS:[ ]
       | host[ ]\S{1,300}[ ](?:said:|(?P<greeting>refused[ ]to[ ]talk[ ]to[ ]me:))[ ]
       | (?:[^:]{1,200}:[ ])? SMTP[ ]error[ ]from[ ]remote[ ]mail(?:er|[ ]server)
-        [ ]after[ ](?P<after>.{1,400}?):[ ](?:host[ ]\S{1,255}[ ]\[[0-9A-Fa-f.:]{2,45}\]:[ ])
+        [ ]after[ ](?P<after>.{1,400}?):[ ]
+        (?:host[ ]\S{1,255}[ ]\[[0-9A-Fa-f.:]{2,45}\]:[ ])?(?=[245][0-9][0-9][ \-])
       | (?:Diagnostic-Code:[ ]?)?smtp;[ ]?
       | .{0,300}?\b(?:remote[ ](?:host|server)[ ])?(?:said|returned|responded|answered)
         (?:[ ]with)?:?[ ]?'?(?=[245][0-9][0-9][ \-])
