@@ -22,11 +22,12 @@ _LONGEST = 1 << 18
 _SMALL = 2048  # blocks up to this size are looked at line by line
 _PROBES = 4
 
-# "{…}" · "<22>1 …" · an export entry's "FIELD=" · "… stdout F " · "mail-1  | "
+# "{…}" · "<22>1 …" · an export entry's first field (its address, "__CURSOR=") · "… stdout F " · "mail-1  | "
 _WRAPPED = re.compile(
-    rb"\{|<\d{1,3}>1 |[A-Z_][A-Z0-9_]*+(?:=|\n)"
+    rb"\{|<\d{1,3}>1 |__[A-Z][A-Z0-9_]*+="
     rb"|\d{4}-[^ \n]*+ std(?:out|err) [FP]|[\w.-]{1,64} +\| "
 )
+_ENTRY = re.compile(rb"__[A-Z][A-Z0-9_]*+=")
 _FIELD = re.compile(rb"([A-Z_][A-Z0-9_]*+)(=|\n)")
 _BINARY = re.compile(rb"\n[A-Z_][A-Z0-9_]*+\n")  # a field whose value follows with its length
 
@@ -47,7 +48,7 @@ class Plain:
         pieces: dict[bytes, _Pieces] = {}
         at = 0
         while at < len(data):
-            if _FIELD.match(data, at) is not None:
+            if _ENTRY.match(data, at) is not None:
                 line, end = _entry(data, at, binary)
                 if end == 0 and len(data) - at < _LONGEST:
                     self.carry = data[at:]

@@ -179,6 +179,13 @@ def test_no_text_poses_as_a_line() -> None:
     assert feed(export(JOURNAL | name, ("SYSLOG_IDENTIFIER",))) == []
 
 
+@pytest.mark.parametrize("line", [b"A=b\n", b"MESSAGE=x\n", b"MESSAGE\n", b"PATH\n", b"{\n"])
+def test_a_line_like_a_field_swallows_nothing(line: bytes) -> None:
+    """Only a journal's own addresses begin an entry; what follows another field is read."""
+    assert feed(line + BLOCKS["rfc3164"]) == [EXPECTED]
+    assert feed(BLOCKS["docker"] + line + BLOCKS["rfc3164"]) == [EXPECTED] * 2
+
+
 @pytest.mark.parametrize(
     "line",
     [
