@@ -155,10 +155,10 @@ class WindowSettings:
     """Attempts in flight to a receiver whose limits are not known yet."""
 
     initial: int = field(
-        default=16, metadata={"doc": "attempts in flight to a receiver never seen"}
+        default=12, metadata={"doc": "attempts in flight to a receiver never seen"}
     )
     settled: int = field(
-        default=64,
+        default=40,
         metadata={"doc": "accepted attempts after which the window opens, one per acceptance"},
     )
     largest: int = field(default=2000, metadata={"doc": "never more attempts in flight than this"})
