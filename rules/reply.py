@@ -37,9 +37,10 @@ class Reply(NamedTuple):
         return int(self.status[0]) if self.status else None
 
 
-_CODE = re.compile(r"([2-5][0-9][0-9])(?![0-9A-Za-z_.])([ \-]?) ?")
-_LEADING = re.compile(
-    r"[#(\[]{0,2}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])[)\]]{0,2}[\s:;,\-_]*"
+# a reply code and an enhanced code, both optional: always matches
+_HEAD = re.compile(
+    r"(?:([2-5][0-9][0-9])(?![0-9A-Za-z_.])([ \-]?) ?)?"
+    r"(?:[#(\[]{0,2}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])[)\]]{0,2}[\s:;,\-_]*)?"
 )
 # the look-behinds stand after the first character: so the search can skip to where one can begin
 _INSIDE = re.compile(r"[245](?<![^\s(#\[;:].)\.[0-7]\.[0-9]{1,3}(?=[\s)\];:,]|$)")
@@ -89,18 +90,18 @@ def read(reply: str) -> Reply:
     if not line.isprintable() or "  " in line or line[:1] == " " or line[-1:] == " ":
         line = _one_line(line)
     stage = None
-    head = _CODE.match(line)
-    if head is None or "(in reply to " in line:
-        line, stage = _unwrap(line, head is None)
-        head = _CODE.match(line)
-    code = int(head[1]) if head else None
-    rest = line[head.end() :] if head else line
-    leading = _LEADING.match(rest)
-    enhanced = leading[1] if leading else None
-    if leading:
-        rest = rest[leading.end() :]
-    if head and (folded or head[2] == "-"):
-        rest = _repeated(head[1], enhanced).sub(" ", rest).strip()
+    head = _HEAD.match(line)
+    assert head is not None
+    digits, mark, enhanced = head.groups()
+    if digits is None or "(in reply to " in line:
+        line, stage = _unwrap(line, digits is None)
+        head = _HEAD.match(line)
+        assert head is not None
+        digits, mark, enhanced = head.groups()
+    rest = line[head.end() :]
+    code = int(digits) if digits else None
+    if digits and (folded or mark == "-"):
+        rest = _repeated(digits, enhanced).sub(" ", rest).strip()
     if enhanced is None:
         enhanced = _inside(rest, code)
     status, mismatch = enhanced, False

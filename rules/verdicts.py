@@ -75,8 +75,10 @@ class Judge:
     def verdict(self, case: Case, decision: Decision, dsn: str | None) -> Verdict:
         """The verdict on a case that has been decided."""
         rule, flags, timed, known = decision
-        if rule is None or (known is not None and dsn is None):
-            return known or _unknown(case, flags)
+        if known is not None and (rule is None or dsn is None or case.reply.digit is not None):
+            return known
+        if rule is None:
+            return _unknown(case, flags)
         wait, words = _wait(case, rule, timed)
         return Verdict(
             category=rule.category,
