@@ -22,7 +22,7 @@ _LONGEST = 1 << 18
 _SMALL = 2048  # blocks up to this size are looked at line by line
 _PROBES = 4
 
-# "{…}" · "<22>1 …" · an export entry's first field (its address, "__CURSOR=") · "… stdout F " · "mail-1  | "
+# JSON · RFC 5424 · the address a journal entry begins with ("__CURSOR=") · CRI · docker compose
 _WRAPPED = re.compile(
     rb"\{|<\d{1,3}>1 |__[A-Z][A-Z0-9_]*+="
     rb"|\d{4}-[^ \n]*+ std(?:out|err) [FP]|[\w.-]{1,64} +\| "
