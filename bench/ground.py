@@ -97,13 +97,6 @@ SCENARIOS: tuple[Scenario, ...] = (
         ideal=20.0,
     ),
     Scenario(
-        "grey-silent",
-        "greylisting for 20 s, says nothing",
-        {"kind": "greylist", "delay": 20.0},
-        _mail("grey-silent", 300),
-        ideal=20.0,
-    ),
-    Scenario(
         "recipients-452",
         "10 recipients a message, the others 452",
         {"kind": "recipients", "limit": 10, "reply": "452 4.5.3 Too many recipients"},

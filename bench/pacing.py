@@ -23,7 +23,7 @@ from bench.pacing_run import Outcome, play
 __all__ = ["main"]
 
 _README = Path(__file__).with_name("README.md")
-_PAIRS = 5
+_PAIRS = 3
 _BACKOFF = 300.0  # Postfix's minimal_backoff_time and queue_run_delay
 _HEAD = (
     "| receiver | ideal | stock: delivered, time | refused | mxheed: delivered, time | ÷ ideal "
