@@ -42,10 +42,6 @@ class Admission(NamedTuple):
     lane: LaneState
 
 
-def _nobody() -> None:
-    """Nobody wants to know."""
-
-
 class Controller(Lanes):
     """All lanes, the book of waiting messages, and what is between them."""
 
@@ -57,7 +53,8 @@ class Controller(Lanes):
         super().__init__(settings, HoldBook(settings.messages, self.classes.share, settings.grant))
         self.counts: dict[str, int] = {}
         self.retired = False  # `mxheed off`: hold nothing any more
-        self.on_room: Callable[[], None] = _nobody  # a lane somebody waits for may have room
+        # told when a lane that somebody waits for may have room
+        self.on_room: Callable[[], None] = lambda: None
         self._retry = RetryTable(settings, rng or random.Random())
         self._blame = Blame(settings, self._retry, self._count)
         self._aftermath = Aftermath(self.book, self._blame, self._retry, self.classes)
