@@ -8,7 +8,7 @@ Failure: `ControlError` with words for what does not exist or makes no sense.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -28,8 +28,9 @@ _PINS = ("free", "slowed", "suspended")
 class Operator:
     """The operator's hand on the controller."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, changed: Callable[[], None] = lambda: None) -> None:
         self._core = core
+        self._changed = changed  # what was ordered must be saved, also where no log line comes
 
     def lanes(self) -> list[dict[str, Any]]:
         """Every lane with something to tell, the most troubled first."""
@@ -57,6 +58,7 @@ class Operator:
             raise ControlError("pool must be a text")
         self._change(verb, receiver, pool, arguments)
         _log.info("operator: %s %s %s", verb, receiver, dict(arguments))
+        self._changed()
         return self.explain(receiver, pool)
 
     def _change(

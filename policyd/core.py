@@ -86,6 +86,7 @@ class Core:
         config, self.ruleset, self.classifier = prepared
         self.config = config
         self.receivers = Receivers(self.ruleset.receivers)
+        self.receivers.of_host("mx.example.net")  # reads the public suffixes: not in a question
         self.lookup = MxLookup(self.receivers, self.clock, config.lookup)
         self._pools = dict(config.log.pools)
 

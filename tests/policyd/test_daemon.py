@@ -173,3 +173,21 @@ def test_a_log_may_come_through_a_pipe(daemon: DaemonProcess) -> None:
     daemon.until(lambda: daemon.metric(sent) == 5, "five deliveries")
     assert daemon.stop() == 0
     daemon.process.stdin.close()
+
+
+def test_an_operators_word_survives_a_kill(daemon: DaemonProcess) -> None:
+    """A pin is committed soon, also where no log line comes; `kill -9` does not undo it."""
+    from policyd.cli import main
+
+    google = "d1.example. 60 IN MX 10 gmail-smtp-in.l.google.com."
+    control = ["--socket", str(daemon.folder / "control")]
+    daemon.start()
+    daemon.until(lambda: daemon.metric("mxheed_log_lines_total") == 3, "the log is read")
+    state = daemon.folder / "state.db-wal"
+    before = state.stat().st_mtime_ns
+    assert main(["throttle", "pin", "google", "suspended", *control]) == 0
+    daemon.until(lambda: state.stat().st_mtime_ns > before, "a commit")
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    assert daemon.ask("mx", google) == "9:OK IGNORE,"
+    assert daemon.stop() == 0
