@@ -87,8 +87,8 @@ def parse_queue(listing: bytes) -> Iterator[Queued]:
                 if any(words in reason for words in HOLD_WORDS):
                     domain = asked_name(reason) or domain_of(recipient["address"])
                     held[domain] = held.get(domain, 0) + 1
-            if entry.get("queue_name") == "hold":  # an operator's hold is not ours to lift
-                held = {}
+            if entry.get("queue_name") == "hold":
+                continue  # an operator's hold is not ours to lift: as if it were gone
             yield Queued(
                 str(entry["queue_id"]),
                 float(entry.get("arrival_time", 0)),

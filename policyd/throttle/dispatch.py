@@ -22,6 +22,8 @@ __all__ = ["Dispatcher", "Queued", "Release"]
 
 _OF_TOLERANCE = 0.9
 _WIDE = 10.0  # seconds for which tokens are saved for a message that is on its way
+_UNSEEN = 5.0  # seconds more to wait for each release that nobody saw, after the first
+_UNSEEN_MOST = 300.0
 _OVERDUE_GAP = 0.2  # seconds between attempts forced by age
 
 
@@ -177,7 +179,8 @@ class Dispatcher:
                 unseen = list(message.pending.values())  # its log line is lost
             if unseen:
                 self._count("release.lost")
-                self._book.put_back(message, unseen, now, now)
+                later = min(_UNSEEN * (message.tries - 1), _UNSEEN_MOST)
+                self._book.put_back(message, unseen, now, now + later)
             if message.pending:  # asked, and still on its way: a slow receiver
                 self._released.append((released, queue_id))
                 break
