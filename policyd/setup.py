@@ -7,15 +7,18 @@ so), and those are what the live tests run with. Failure: none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from policyd.serve.settings import ServeSettings
 from policyd.throttle.settings import Limits, PacingSettings
 
-__all__ = ["QUEUE_DIRECTORY", "Fragment", "fragments", "seen_from_postfix"]
+__all__ = ["QUEUE_DIRECTORY", "Fragment", "fragments", "learnt_limits", "seen_from_postfix"]
 
 QUEUE_DIRECTORY = "/var/spool/postfix"
+
+_LIMIT = re.compile(r'^mxheed_receiver_recipient_limit\{receiver="([^"]+)"\} (\d+(?:\.0)?)$', re.M)
 
 _GATE = """\
 # The MX gate: before each delivery attempt smtp(8) shows mxheed the MX record it is about to use.
@@ -92,8 +95,12 @@ def fragments(
     pacing: PacingSettings,
     pools: Mapping[str, str],
     queue_directory: str = QUEUE_DIRECTORY,
+    learnt: Mapping[str, int] | None = None,
 ) -> Iterator[Fragment]:
-    """Everything this configuration needs, in the order it is best read."""
+    """Everything this configuration needs, in the order it is best read.
+
+    `learnt`: recipients per message a receiver was seen to take, where nothing is configured.
+    """
     socketmap = seen_from_postfix(serve.socketmap[0], queue_directory) if serve.socketmap else ""
     policy = seen_from_postfix(serve.policy[0], queue_directory) if serve.policy else ""
     if socketmap:
@@ -107,8 +114,8 @@ def fragments(
         for receiver, name in serve.transports.items():
             text += _transport(receiver, name, pacing.receivers.get(receiver, Limits()))
         yield Fragment("transport", "master.cf", text)
-        if limits := _recipient_limits(serve, pacing):
-            yield Fragment("recipients", "main.cf", limits)
+    if limits := _recipient_limits(serve, pacing, learnt or {}):
+        yield Fragment("recipients", "main.cf", limits)
     for number, pool in enumerate(sorted(set(pools.values()) - {""}), 2):
         address = f"192.0.2.{number}"
         text = _POOL.format(pool=pool, address=address, socketmap=socketmap)
@@ -123,11 +130,25 @@ def _transport(receiver: str, name: str, limits: Limits) -> str:
     return text
 
 
-def _recipient_limits(serve: ServeSettings, pacing: PacingSettings) -> str:
+def _recipient_limits(
+    serve: ServeSettings, pacing: PacingSettings, learnt: Mapping[str, int]
+) -> str:
+    known = dict(learnt)
+    known |= {name: one.recipients for name, one in pacing.receivers.items() if one.recipients}
     lines = [
-        f"{name}_destination_recipient_limit = {limits.recipients}\n"
-        for receiver, name in serve.transports.items()
-        if (limits := pacing.receivers.get(receiver)) and limits.recipients
+        f"{serve.transports[receiver]}_destination_recipient_limit = {count}\n"
+        for receiver, count in sorted(known.items())
+        if receiver in serve.transports
+    ]
+    lines += [
+        f"# {receiver} takes {count}: it needs a transport of its own (serve.transports) to tell\n"
+        for receiver, count in sorted(known.items())
+        if receiver not in serve.transports
     ]
     head = "# Recipients per message, for the receivers whose maximum is known.\n"
     return head + "".join(lines) if lines else ""
+
+
+def learnt_limits(metrics: str) -> dict[str, int]:
+    """The recipient limits among a running daemon's metrics."""
+    return {found[1]: int(float(found[2])) for found in _LIMIT.finditer(metrics)}

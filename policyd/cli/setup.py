@@ -1,10 +1,14 @@
 """`mxheed setup postfix`: print what Postfix needs for the configuration at hand.
 
-Contract: prints, never edits. Failure: a bad configuration, as `mxheed check` tells it.
+Contract: prints, never edits. A running daemon is asked for the recipient limits it has learnt;
+none running is no error. Failure: a bad configuration, as `mxheed check` tells it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import urllib.request
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +16,7 @@ from typing import Annotated
 import typer
 
 from policyd import config as configuration
-from policyd.setup import QUEUE_DIRECTORY, fragments
+from policyd.setup import QUEUE_DIRECTORY, fragments, learnt_limits
 
 __all__ = ["register"]
 
@@ -39,7 +43,10 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Print the lines for main.cf and master.cf; nothing is edited."""
         at_hand = configuration.load(config)
-        pieces = fragments(at_hand.serve, at_hand.pacing, at_hand.log.pools, queue_directory)
+        learnt = _learnt(at_hand.serve.http)
+        pieces = fragments(
+            at_hand.serve, at_hand.pacing, at_hand.log.pools, queue_directory, learnt
+        )
         ordered = sorted(pieces, key=lambda piece: piece.file)
         for file, parts in groupby(ordered, key=lambda piece: piece.file):
             typer.echo(f"### to be added to {file}\n")
@@ -50,3 +57,14 @@ def register(app: typer.Typer) -> None:
     @group.callback()
     def _group() -> None:
         """Print the configuration that an MTA needs; nothing is edited."""
+
+
+def _learnt(addresses: Sequence[str]) -> dict[str, int]:
+    """What a running daemon has learnt; nothing if none answers."""
+    for address in addresses:
+        if not address.startswith("inet:"):
+            continue
+        url = f"http://{address.removeprefix('inet:')}/metrics"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1.0) as answer:
+            return learnt_limits(answer.read().decode())
+    return {}

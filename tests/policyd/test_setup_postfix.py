@@ -8,7 +8,7 @@ import pytest
 
 from policyd import config as configuration
 from policyd.serve.settings import ServeSettings
-from policyd.setup import fragments, seen_from_postfix
+from policyd.setup import fragments, learnt_limits, seen_from_postfix
 from policyd.throttle.settings import Limits, PacingSettings
 
 CONTRIB = Path(__file__).resolve().parents[2] / "contrib" / "postfix"
@@ -61,3 +61,21 @@ def test_known_recipient_limits_become_limits_of_the_named_transport() -> None:
     }
     assert "mx-orange_destination_recipient_limit = 10\n" in texts["recipients"]
     assert "    -o smtp_connection_reuse_count_limit=20\n" in texts["transport"]
+
+
+def test_learnt_recipient_limits_are_proposed() -> None:
+    """What the daemon learnt is proposed; what is configured goes before it."""
+    metrics = (
+        "# TYPE mxheed_receiver_recipient_limit gauge\n"
+        'mxheed_receiver_recipient_limit{receiver="orange"} 10.0\n'
+        'mxheed_receiver_recipient_limit{receiver="free"} 25\n'
+        'mxheed_receiver_recipient_limit{receiver="mx:example.org"} 5\n'
+    )
+    learnt = learnt_limits(metrics)
+    assert learnt == {"orange": 10, "free": 25, "mx:example.org": 5}
+    serve = ServeSettings(transports={"orange": "mx-orange", "free": "mx-free"})
+    pacing = PacingSettings(receivers={"free": Limits(recipients=20)})
+    texts = {one.name: one.text for one in fragments(serve, pacing, {}, learnt=learnt)}
+    assert "mx-orange_destination_recipient_limit = 10\n" in texts["recipients"]
+    assert "mx-free_destination_recipient_limit = 20\n" in texts["recipients"]
+    assert "# mx:example.org takes 5: it needs a transport" in texts["recipients"]
