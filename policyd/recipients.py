@@ -21,45 +21,30 @@ _CATEGORY = "flow.recipients"
 _LARGEST = 100_000
 
 
-class _Transaction:
-    """One message's recipients at one receiver in one go."""
-
-    __slots__ = ("accepted", "refused")
-
-    def __init__(self) -> None:
-        self.accepted = 0
-        self.refused = False
-
-
 class RecipientLimits:
     """See the module."""
 
     def __init__(self) -> None:
-        self._open: Bounded[tuple[object, ...], _Transaction] = Bounded(4096)
+        # recipients taken in transactions in which some were refused
+        self._taken: Bounded[tuple[object, ...], int] = Bounded(4096)
         self._told: Bounded[str, int] = Bounded(10_000)
         self._shown: Bounded[str, int] = Bounded(10_000)
 
     def take(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
-        """One recipient's result."""
+        """One recipient's result; refused ones are logged at once, taken ones after DATA."""
         refused = verdict is not None and verdict.category == _CATEGORY
-        if not refused and delivery.outcome != "sent":
-            return
+        if not refused and (delivery.outcome != "sent" or not self._taken):
+            return  # the most frequent case by far: nobody has refused anything lately
         delays = delivery.delays
         key = (delivery.queue_id, delivery.address, delivery.conn_use, delays and delays[:3])
-        found = self._open.get(key)
-        if found is None:
-            found = _Transaction()
-            self._open[key] = found
         if refused:
-            found.refused = True
             count = verdict.captures.get("count") if verdict is not None else None
             if isinstance(count, int) and 0 < count <= _LARGEST:
                 self._told[receiver] = count
-        else:
-            found.accepted += 1
-        # what it takes may be logged before or after what it refuses
-        if found.refused and found.accepted:
-            self._shown[receiver] = max(found.accepted, self._shown.get(receiver, 0))
+            self._taken[key] = self._taken.get(key, 0)
+        elif (taken := self._taken.get(key)) is not None:
+            self._taken[key] = taken + 1
+            self._shown[receiver] = max(taken + 1, self._shown.get(receiver, 0))
 
     def limits(self) -> Mapping[str, int]:
         """Receiver → recipients per message."""
