@@ -68,13 +68,13 @@ class Matcher:
         self._texts = Texts()
         self._rows = [self._row(entry) for entry in entries]
         self._by_pattern: dict[int, list[int]] = {}
-        self._textless: dict[int | None, list[int]] = {}
+        self._textless: dict[int | str | None, list[int]] = {}  # by code or enhanced code
         for position, row in enumerate(self._rows):
             for number in row.some or row.every:
                 self._by_pattern.setdefault(number, []).append(position)
             if not row.some and not row.every:
-                for code in row.codes or (None,):
-                    self._textless.setdefault(code, []).append(position)
+                for asked in row.codes or row.entry.when.enhanced:
+                    self._textless.setdefault(asked, []).append(position)
         self._texts.add(words)
         self._texts.compile()
         self._suffixes = frozenset(suffix for entry in entries for suffix in entry.when.mx)
@@ -114,7 +114,7 @@ class Matcher:
         look = look or self.look(case.reply.text)
         reply, code, digit = case.reply, case.reply.code, case.reply.digit
         receiver = case.receiver or ANYWHERE
-        for position in self._places(look, code, digit):
+        for position in self._places(look, code, digit, reply.status):
             entry, receivers, codes, origins, rest, some, every, never = self._rows[position]
             if receivers is not None and receiver not in receivers:
                 continue
@@ -129,12 +129,14 @@ class Matcher:
             ):
                 yield entry
 
-    def _places(self, look: Look, code: int | None, digit: int | None) -> list[int]:
+    def _places(
+        self, look: Look, code: int | None, digit: int | None, status: str | None
+    ) -> list[int]:
         """The entries worth a try, in order."""
         sure = look.open()
         places: set[int] = set()
-        for key in {None, code, digit}:
-            places.update(self._textless.get(key, ()))
+        for asked in (code, digit, *_wider(status)):
+            places.update(self._textless.get(asked, ()))
         by_pattern = self._by_pattern
         for numbers in (sure, look.maybe or ()):
             for number in numbers:
@@ -158,18 +160,16 @@ def holds(when: When, case: Case) -> bool:
 
 def _rest(when: When, status: str | None, case: Case) -> bool:
     """Do enhanced code, stage and host hold."""
-    if when.enhanced and not _enhanced(when.enhanced, status):
+    if when.enhanced and when.enhanced.isdisjoint(_wider(status)):
         return False
     if when.stages and case.stage not in when.stages:
         return False
     return not when.mx or (case.under is not None and not case.under.isdisjoint(when.mx))
 
 
-def _enhanced(wanted: frozenset[str], status: str | None) -> bool:
-    if status is None:
-        return False
-    subject = status[: status.rindex(".") + 1]
-    return status in wanted or subject in wanted or status[:2] in wanted
+def _wider(status: str | None) -> tuple[str, ...]:
+    """An enhanced code and the groups it belongs to."""
+    return () if status is None else (status, status[: status.rindex(".") + 1], status[:2])
 
 
 def parents(host: str) -> Iterator[str]:

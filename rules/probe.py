@@ -21,7 +21,7 @@ __all__ = ["Probe", "probe"]
 
 MOST = 160  # literals that one pattern may stand for
 SHORTEST = 3  # of a literal that is worth a look
-SECOND = 5  # of one that is looked for beside
+SECOND = 4  # of one that is looked for beside
 
 Texts = frozenset[str]
 _EMPTY: Texts = frozenset({""})

@@ -33,8 +33,8 @@ class Texts:
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
         self.literals: dict[str, int] = {}
-        self.exact: list[list[int]] = []  # literal → patterns that occur where it does
-        self.maybe: list[list[int]] = []  # literal → patterns that may
+        self.exact: dict[int, list[int]] = {}  # literal → patterns that occur where it does
+        self.maybe: dict[int, list[int]] = {}  # literal → patterns that may
         self.also: dict[int, frozenset[int]] = {}  # one of these literals must occur beside
         self.always: list[int] = []  # patterns without literals
         self.tries: dict[int, Any] = {}
@@ -55,7 +55,8 @@ class Texts:
         if not found.exact:
             self.tries[number] = pattern_set(1 << 23, pattern)._set.Match
         for literal in sorted(found.literals):
-            (self.exact if found.exact else self.maybe)[self._literal(literal)].append(number)
+            given = self.exact if found.exact else self.maybe
+            given.setdefault(self._literal(literal), []).append(number)
         if found.also:
             self.also[number] = frozenset([self._literal(text) for text in sorted(found.also)])
         return number
@@ -65,8 +66,6 @@ class Texts:
         if place is None:
             place = self.literals[literal] = len(self.literals)
             self._automaton.add_word(literal, place)
-            self.exact.append([])
-            self.maybe.append([])
         return place
 
     def compile(self) -> None:
@@ -97,10 +96,16 @@ class Look:
 
     def open(self) -> frozenset[int]:
         """The patterns that surely occur; `maybe` then has those that may."""
-        texts = self._texts
-        self._sure = frozenset().union(*map(texts.exact.__getitem__, self.hits))
-        maybe = set(texts.always).union(*map(texts.maybe.__getitem__, self.hits))
-        also, hits = texts.also, self.hits
+        texts, hits = self._texts, self.hits
+        also = texts.also
+        sure: set[int] = set()
+        maybe = set(texts.always)
+        for place in hits:
+            if place in texts.exact:
+                sure.update(texts.exact[place])
+            if place in texts.maybe:
+                maybe.update(texts.maybe[place])
+        self._sure = frozenset(sure)
         self.maybe = {n for n in maybe if n not in also or not also[n].isdisjoint(hits)}
         return self._sure
 
