@@ -277,18 +277,14 @@ def main() -> None:
                 for connections in (1, 20, 100):
                     print(bench.compare(row, connections), flush=True)
         if not wanted.no_peers:
-            for peer in peers(Path(folder), free_port()):
+            port = free_port()
+            for peer in peers(Path(folder), port):
                 questions = [POLICY.format(one) for one in recipients(1000)]
                 if peer.protocol == "s":
                     questions = [peer.key.format(number) for number in range(1000)]
                 row = Row(peer.name, "", peer.protocol, questions)
-                port = int(next(word for word in reversed(_words(peer.command)) if word.isdigit()))
                 for connections in (1, 20, 100):
                     print(bench.peer(row, peer.command, port, connections), flush=True)
-
-
-def _words(command: Sequence[str]) -> list[str]:
-    return [word for part in command for word in part.split()]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import uvloop
@@ -32,6 +32,7 @@ DOMAINS = 1000
 RECEIVERS = 50
 SUSPENDED = "mx:host7.test"
 
+WARM: list[Callable[[], Awaitable[None]]] = []
 CHORES: list[Callable[[], object]] = []
 
 Factory = Callable[[], asyncio.Protocol]
@@ -70,7 +71,8 @@ def mxheed(kind: str, protocol: str) -> Factory:
     async def resolve(domain: str, deadline: float) -> Answer:
         nonlocal calls
         calls += 1
-        await asyncio.sleep(delays[calls % 50 == 0])
+        if domain.startswith("n"):
+            await asyncio.sleep(delays[calls % 50 == 0])
         host = f"mx.{domain}." if domain.startswith("n") else f"mx1.{home(domain)}."
         return Answer(((10, host),), 3600.0)
 
@@ -81,14 +83,22 @@ def mxheed(kind: str, protocol: str) -> Factory:
     for number in range(DOMAINS):
         core.receivers.learn(f"d{number}.test", f"mx1.{home(f'd{number}.test')}", now)
     CHORES.append(lambda: core.controller.due(time.time()))
+    WARM.append(lambda: warm(core))
     core.controller.pin(SUSPENDED, "suspended", 3600.0, now)
     if protocol == "p":
         return PolicyEndpoint(core.policy, clock=time.time).protocol
     return SocketmapEndpoint(core.maps, clock=time.time).protocol
 
 
+async def warm(core: Core) -> None:
+    """The domains that are known have been looked up in quieter times."""
+    await asyncio.gather(*(core.lookup.look_up(f"d{number}.test") for number in range(DOMAINS)))
+
+
 async def main(kind: str, address: str, protocol: str) -> None:
     factory = bare(kind) if kind.startswith("bare") else mxheed(kind, protocol)
+    for prepare in WARM:
+        await prepare()
     loop = asyncio.get_running_loop()
     listener = open_socket(parse(address))
     await loop.create_server(factory, sock=listener, backlog=BACKLOG)

@@ -113,6 +113,7 @@ class MxLookup:
         self._resolve = resolve
         self._cache: Bounded[str, _Entry] = Bounded(self._settings.size)
         self._flights: dict[str, asyncio.Task[DomainRollup]] = {}
+        self._most = 20 * self._settings.concurrency  # look-ups under way or waiting for a place
         self._slots = asyncio.Semaphore(self._settings.concurrency)
         self.counts = {
             "hit": 0, "miss": 0, "stale": 0, "unknown": 0, "answered": 0, "failed": 0, "refused": 0
@@ -141,6 +142,9 @@ class MxLookup:
         if entry is not None and self._clock() < entry.expires:
             self.counts["hit"] += 1
             return entry.rollup.receiver
+        if entry is None and (domain in self._flights or len(self._flights) >= self._most):
+            self.counts["unknown"] += 1  # being looked up, or a flood: no time to be lost
+            return self._receivers.quick_of_domain(domain)
         return self.known(domain).receiver
 
     async def look_up(self, domain: str) -> DomainRollup:
@@ -163,7 +167,7 @@ class MxLookup:
     def _start(self, name: str) -> asyncio.Task[DomainRollup] | None:
         flight = self._flights.get(name)
         if flight is None:
-            if len(self._flights) >= 20 * self._settings.concurrency:
+            if len(self._flights) >= self._most:
                 self.counts["refused"] += 1  # a flood of unknown names: later
                 return None
             flight = asyncio.get_running_loop().create_task(self._fly(name))

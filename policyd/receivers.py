@@ -212,6 +212,11 @@ class Receivers:
             return DomainRollup(domain, receiver, "consumer")
         return DomainRollup(domain, UNKNOWN, "unknown")
 
+    def quick_of_domain(self, domain: str) -> str:
+        """`of_domain(domain).receiver` for a plain name in lower case, without its reasons."""
+        known = self._learnt.get(domain)
+        return known.receiver if known else self._table.of_domain(domain) or UNKNOWN
+
     def learn(self, domain: str, host: str, now: float) -> str:
         """Remember that mail to `domain` goes to `host`; returns the receiver."""
         receiver = self.of_host(host)
