@@ -148,6 +148,16 @@ class Core:
         return Standing(best.state, best.until)
 
     @property
+    def blames(self) -> bool:
+        """Whether any sender's domain is blamed by a receiver just now."""
+        return self.controller.blame.active
+
+    def blamed(self, sender: str, receiver: str, now: float) -> float:
+        """Until when this sender's domain had better send nothing there; of pools, the best."""
+        lanes = self.controller.of_receiver(receiver, now)
+        return min((self.controller.blame.until(s.lane, sender) for s in lanes), default=0.0)
+
+    @property
     def closes(self) -> bool:
         """Whether any class of mail has receivers that take none of it."""
         return self._closes

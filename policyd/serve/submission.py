@@ -46,6 +46,13 @@ class Throttle(Protocol):
     def closes(self) -> bool:
         """Whether any class of mail in `pacing.classes` has receivers that take none of it."""
 
+    @property
+    def blames(self) -> bool:
+        """Whether any sender's domain is blamed by a receiver just now."""
+
+    def blamed(self, sender: str, receiver: str, now: float) -> float:
+        """Until when this sender's domain had better send nothing there; 0.0: it may."""
+
     def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
         """The class for which the receiver is closed, if mail from this sender domain is of it."""
 
@@ -113,6 +120,9 @@ class Submission:
                 return self._spelled(found.action, receiver, standing, now)
         if self._throttle.closes and (refused := self._closed(request, domain, receiver)):
             return refused
+        if self._throttle.blames and standing.state != "suspended":
+            until = self._throttle.blamed(_sender_domain(request), receiver, now)
+            standing = Standing("suspended", until) if until > now else standing
         if standing.state != "suspended" or whole is not None or self._pressure is None:
             return DUNNO
         if not self._pressure.meets(Said(request, domain, receiver, standing.state)):
@@ -121,8 +131,7 @@ class Submission:
 
     def _closed(self, request: Request, domain: str, receiver: str) -> bytes:
         """The refusal for a class of mail the receiver takes none of; b"": not of such a one."""
-        sender = request.get(b"sender").rpartition(b"@")[2].decode("utf-8", "replace").lower()
-        name = self._throttle.closed_class(sender, domain, receiver)
+        name = self._throttle.closed_class(_sender_domain(request), domain, receiver)
         if name is None:
             return b""
         return b"REJECT 5.7.1 %b takes no mail of class %b from here" % (
@@ -164,6 +173,10 @@ class Submission:
         wait = min(max(standing.until - now, 1.0), self._settings.longest)
         retry = hms(wait if standing.state == "suspended" else self._settings.longest)
         return action.replace(b"{receiver}", _safe(receiver)).replace(b"{retry}", retry.encode())
+
+
+def _sender_domain(request: Request) -> str:
+    return request.get(b"sender").rpartition(b"@")[2].decode("utf-8", "replace").lower()
 
 
 def _safe(receiver: str) -> bytes:

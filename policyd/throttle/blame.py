@@ -51,6 +51,11 @@ class Blame:
         """Until when this sender's domain had better wait at this lane; 0.0: not at all."""
         return self._blamed.get((lane, sender), 0.0) if sender else 0.0
 
+    @property
+    def active(self) -> bool:
+        """Whether any sender's domain is blamed anywhere."""
+        return bool(self._blamed)
+
     def reaction(self, evidence: Evidence) -> Reaction | None:
         """The reaction to what was said; socket errors by their kind."""
         kind = socket_error(evidence)

@@ -56,8 +56,8 @@ class Controller(Lanes):
         # told when a lane that somebody waits for may have room
         self.on_room: Callable[[], None] = lambda: None
         self._retry = RetryTable(settings, rng or random.Random())
-        self._blame = Blame(settings, self._retry, self._count)
-        self._aftermath = Aftermath(self.book, self._blame, self._retry, self.classes)
+        self.blame = Blame(settings, self._retry, self._count)
+        self._aftermath = Aftermath(self.book, self.blame, self._retry, self.classes)
         self._dispatcher = Dispatcher(settings, self.book, self.lane, self._count)
         self._grants = self._dispatcher.grants
         self._transactions = Transactions(settings.recipients)
@@ -67,7 +67,7 @@ class Controller(Lanes):
 
     def use(self, settings: PacingSettings, now: float) -> None:
         """Go on under new settings; all that was learnt and all that waits stays."""
-        self.settings = self._blame.settings = self._dispatcher.settings = settings
+        self.settings = self.blame.settings = self._dispatcher.settings = settings
         self.classes = self._aftermath.classes = Classes(settings.classes)
         self.book.share = self.classes.share
         self._retry.use(settings)
@@ -95,12 +95,6 @@ class Controller(Lanes):
         if state.bucket is None or not self.book.waiting(state.lane):
             return False
         return now - state.bucket.tat < _IDLE_BUCKET
-
-    def wait(self, lane: Lane, now: float, sender: str = "") -> float:
-        """Seconds for which new mail had better not come (0.0: welcome): for submission."""
-        state = self._lanes.get(lane)
-        waits = state.until - now if state and state.advance(now) == "suspended" else 0.0
-        return max(waits, self._blame.until(lane, sender) - now, 0.0)
 
     def may_pass(self, lane: Lane, now: float) -> bool:
         """Whether another receiver's host of an admitted attempt may stay as a fallback."""
@@ -147,12 +141,12 @@ class Controller(Lanes):
                 lane.accept(now, attempt)
             else:
                 attempt.refused = True
-                self._blame.judge(evidence, lane, attempt, now)
+                self.blame.judge(evidence, lane, attempt, now)
             self._room(lane)
         elif evidence.outcome != "sent" and evidence.receiver != "unknown":
             self._transactions.hear(evidence, now)
             state = self.lane(Lane(evidence.pool or "", evidence.receiver), now)
-            self._blame.judge(evidence, state, None, now)
+            self.blame.judge(evidence, state, None, now)
 
     def _observe_hold(self, evidence: Evidence, now: float) -> None:
         """One of our own holds (or its echo)."""
@@ -176,7 +170,7 @@ class Controller(Lanes):
         lane = self._lane_of(evidence)
         fresh = now - evidence.time <= _STALE and not self._transactions.known(evidence, now)
         if lane is not None and fresh:
-            self._blame.judge(evidence, self.lane(lane, now), None, now)
+            self.blame.judge(evidence, self.lane(lane, now), None, now)
 
     def _lane_of(self, evidence: Evidence) -> Lane | None:
         home = self._homes.get(evidence.domain)
@@ -205,7 +199,7 @@ class Controller(Lanes):
             elif not transaction.refused:
                 transaction.refused = True
                 if not self._transactions.known(evidence, now):
-                    self._blame.judge(evidence, state, transaction.attempt, now)
+                    self.blame.judge(evidence, state, transaction.attempt, now)
         self._aftermath.tried(evidence, state, again, now)
         self._room(state)
 
@@ -219,13 +213,13 @@ class Controller(Lanes):
     def removed(self, queue_id: str) -> None:
         """The message left the queue."""
         self.book.drop(queue_id)
-        self._blame.senders.pop(queue_id)
+        self.blame.senders.pop(queue_id)
 
     def note_sender(self, queue_id: str, sender: str, now: float) -> None:
         """The envelope sender's domain of a message, told at submission or by the queue."""
         if not queue_id:
             return
-        self._blame.senders[queue_id] = sender
+        self.blame.senders[queue_id] = sender
         message = self.book.get(queue_id)
         if message is not None:
             domain = next((key[1] for key in message.parts), "")
@@ -271,7 +265,7 @@ class Controller(Lanes):
         listed = list(queue)
         for queued in listed:
             if queued.sender:
-                self._blame.senders[queued.queue_id] = queued.sender
+                self.blame.senders[queued.queue_id] = queued.sender
         return self._dispatcher.reconcile(listed, lane_of, began, now)
 
     def retire(self) -> None:

@@ -30,6 +30,10 @@ class Throttle:
         self.asked.append(domain)
 
     closes = False
+    blames = True
+
+    def blamed(self, sender: str, receiver: str, now: float) -> float:
+        return 1060.0 if (sender, receiver) == ("bad.example", "gmx") else 0.0
 
     def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
         return "news" if (sender, receiver) == ("news.example", "gmx") else None
@@ -48,6 +52,20 @@ def request(
 
 
 DEFERRED = b"DEFER_IF_PERMIT 4.7.1 google takes no mail from here at the moment; retry=00:05:00"
+
+
+@pytest.mark.parametrize(
+    ("sender", "action"),
+    [
+        ("a@bad.example", b"DEFER_IF_PERMIT 4.7.1 gmx takes no mail from here at the moment; "
+         b"retry=00:01:00"),
+        ("a@good.example", b"DUNNO"),
+        ("", b"DUNNO"),
+    ],
+)  # fmt: skip
+def test_a_sender_domain_that_is_blamed_waits_alone(sender: str, action: bytes) -> None:
+    """Where a receiver blames one sender's domain, only that domain's new mail is put off."""
+    assert desk()(request("bob@gmx.net", sender=sender), Session()) == action
 
 
 @pytest.mark.parametrize(

@@ -125,9 +125,10 @@ def test_our_domains_fault_holds_back_that_sender_only() -> None:
         evidence("deferred", queue_id="S1", category="reputation.domain", scope="domain",
                  stance="pause"), NOW
     )  # fmt: skip
-    assert pacer.wait(BIG, NOW + 1, "bad.example") > 30
-    assert pacer.wait(BIG, NOW + 1, "good.example") == 0.0
-    assert pacer.wait(Lane("", "mx:other.test"), NOW + 1, "bad.example") == 0.0
+    assert pacer.blame.active
+    assert pacer.blame.until(BIG, "bad.example") > NOW + 31
+    assert pacer.blame.until(BIG, "good.example") == 0.0
+    assert pacer.blame.until(Lane("", "mx:other.test"), "bad.example") == 0.0
 
 
 def test_a_hint_is_obeyed_within_its_clamps() -> None:
