@@ -7,7 +7,7 @@ as markup or terminal control. Failure: none; what is missing is left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -17,33 +17,47 @@ from policyd.serve.spelling import ago, blamed, clock_time, legible, meaning, ra
 
 __all__ = ["explanation", "listing"]
 
+_HEADS = ("receiver", "pool", "state", "since", "until", "rate", "waiting")
+_NUMBERS = 5  # from here on, columns of numbers
 _STYLES = {"free": "green", "slowed": "yellow", "suspended": "bold red", "probing": "cyan"}
 
 
 def listing(answer: Mapping[str, Any]) -> None:
-    """A table with a line for each lane."""
-    table = Table(box=None, pad_edge=False)
-    for head in ("receiver", "pool", "state", "since", "until", "rate", "waiting"):
-        table.add_column(
-            head, justify="right" if head in ("rate", "waiting") else "left", no_wrap=True
-        )
-    table.add_column("what it said last", no_wrap=True, overflow="ellipsis")
+    """A table with a line for each lane; columns that nobody fills are left out."""
     now = float(answer["now"])
-    for lane in answer["lanes"]:
-        table.add_row(
-            Text(str(lane["receiver"])),
-            Text(lane.get("pool", "")),
-            _state(lane),
-            ago(lane["since"], now) if lane.get("since") else "",
-            ago(lane["until"], now) if (lane.get("until") or 0) > now else "",
-            rate(lane["rate"]) if lane.get("rate") else "",
-            str(lane.get("held") or ""),
-            Text(legible(_cause(lane))),
-        )
-    if table.row_count:
-        _console().print(table)
-    else:
+    rows = [_row(lane, now) for lane in answer["lanes"]]
+    if not rows:
         _console().print("Every receiver is free; nothing is held.")
+        return
+    table = Table(box=None, pad_edge=False)
+    told = [number for number in range(len(_HEADS)) if any(row[number].plain for row in rows)]
+    used = 0
+    for number in told:
+        widest = max(len(_HEADS[number]), *(row[number].cell_len for row in rows))
+        justify: Literal["left", "right"] = "right" if number >= _NUMBERS else "left"
+        table.add_column(_HEADS[number], justify=justify, min_width=widest, no_wrap=True)
+        used += widest + 1
+    # the reply gets what is left of the line, so that the numbers are never squeezed out
+    left = max(20, _console().width - used)
+    table.add_column("what it said last", max_width=left, no_wrap=True, overflow="ellipsis")
+    for row, lane in zip(rows, answer["lanes"], strict=True):
+        said = Text(legible(_cause(lane)))
+        said.truncate(left, overflow="ellipsis")
+        table.add_row(*(row[number] for number in told), said)
+    _console().print(table)
+
+
+def _row(lane: Mapping[str, Any], now: float) -> tuple[Text, ...]:
+    """The cells of a lane, in the order of `_HEADS`."""
+    return (
+        Text(str(lane["receiver"])),
+        Text(lane.get("pool", "")),
+        _state(lane),
+        Text(ago(lane["since"], now) if lane.get("since") else ""),
+        Text(ago(lane["until"], now) if (lane.get("until") or 0) > now else ""),
+        Text(rate(lane["rate"]) if lane.get("rate") else ""),
+        Text(str(lane.get("held") or "")),
+    )
 
 
 def explanation(receiver: Mapping[str, Any]) -> None:
