@@ -120,6 +120,7 @@ class Releaser:
         if settings.config_directory:
             self._command += ("-c", settings.config_directory)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
         self._credit = 0.0
         self._credited = 0.0
         self._complained = 0.0
@@ -130,7 +131,7 @@ class Releaser:
         if not self._settings.enabled:
             return
         reader = asyncio.create_task(self._read_queue())
-        woken = asyncio.Event()
+        woken = self._woken
         self._controller.on_room = woken.set
         try:
             while True:
@@ -160,8 +161,13 @@ class Releaser:
             self._credit -= 1
             task = asyncio.create_task(self._let_go(release))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._done)
         return len(releases)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """A hand is free: the next message may go at once."""
+        self._tasks.discard(task)
+        self._woken.set()
 
     async def _let_go(self, release: Release) -> None:
         """One message; the controller hears if it could not be let go."""
