@@ -134,10 +134,19 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "unlimited",
-        "takes everything",
+        "takes everything at once: both cores are busy",
         {"kind": "accept"},
         _mail("unlimited", 1500),
         ideal=0.0,
+        backlog=True,
+    ),
+    Scenario(
+        "unlimited-far",
+        "takes everything, 0.25 s for each message",
+        {"kind": "accept"},
+        _mail("unlimited-far", 1500),
+        ideal=0.0,
+        latency=0.25,
         backlog=True,
     ),
     Scenario(
