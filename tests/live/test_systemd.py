@@ -61,7 +61,7 @@ class Manager:
         assert self._shell.stdout is not None
         self._shell.stdin.write(f"{command}\necho '=end='\n")
         self._shell.stdin.flush()
-        told = []
+        told: list[str] = []
         for line in self._shell.stdout:
             if line.strip() == "=end=":
                 return "".join(told)
