@@ -7,7 +7,7 @@ is no fresh reply to judge: accepted, echoed ("suspended"), held, expired, probe
 one by one in "deliveries"; a reply that several recipients of one transaction share counts once in
 "replies" (each refused RCPT is a reply of its own). Accepted mail without a callback takes a short
 cut that builds no values; a test holds both ways to the same numbers. Who counts accepted mail in
-another manner brings a short cut of his own (`quick`): `on_attempt` is then told of the accepted
+another manner brings short cuts of his own (`quick`): `on_attempt` is then told of the accepted
 mail that could not take it, and the counters miss the rest.
 
 `snapshot()` is what must be saved together with the counters so that a restart in the middle of a
@@ -29,7 +29,8 @@ from logparse.framing import STAMP
 from logparse.postfix import records
 from logparse.reason import LOCAL_AGENTS
 from policyd.counters import Counters, Tally
-from policyd.quick import Delays, Quick, Shortcut
+from policyd.quick import Delays, EximShortcut, Quick, Shortcut
+from policyd.quick_exim import QuickExim
 from policyd.sessions import Sessions, make_room
 from rules.verdict import Verdict
 
@@ -79,6 +80,7 @@ class Pipeline:
         on_unparsed: Callable[[Unparsed], None] | None = None,
         zone: tzinfo | None = None,
         quick: Shortcut | None = None,
+        quick_exim: EximShortcut | None = None,
     ) -> None:
         self.counters = counters
         self._classify = classify
@@ -91,6 +93,7 @@ class Pipeline:
         self._delays = Delays()
         self._sessions = Sessions()
         self._quick = quick or Quick(counters, self._sessions, self._delays)
+        self._quick_exim = quick_exim or QuickExim(counters, self._sessions, self._delays)
         self._tell_sent = self._sent or (quick is not None and on_attempt is not None)
         self._queued: dict[str, str] = {}
 
@@ -107,7 +110,7 @@ class Pipeline:
             else:
                 delivery = self._parser.postfix.delivery(record, now)
                 self._deliver(delivery)
-                self._learn(record[7], delivery)
+                self._learn(self._quick, record[7], delivery)
         for line in self._parser.others(text):
             self._exim(line, now)
         self._look_at_the_clock(text, now)
@@ -117,18 +120,18 @@ class Pipeline:
         match = None if self._sent else EXIM_SENT.fullmatch(line)
         if match is not None:
             when = self._parser.exim.stamps.posix(match[1], now)
-            if self._quick.exim(match, when):
+            if self._quick_exim.exim(match, when):
                 return
         event = self._parser.exim.line(line, now)
         if event is not None:
             self._take(event)
             if match is not None and isinstance(event, Delivery):
-                self._learn(match[3], event)
+                self._learn(self._quick_exim, match[3], event)
 
-    def _learn(self, relay: bytes, delivery: Delivery) -> None:
+    def _learn(self, quick: Shortcut | EximShortcut, relay: bytes, delivery: Delivery) -> None:
         """Lets this relay's accepted mail take the short cut from now on."""
         if delivery.outcome == "sent" and delivery.host is not None and not self._sent:
-            self._quick.learn(relay, self._receiver(delivery))
+            quick.learn(relay, self._receiver(delivery))
 
     def _take(self, event: Event) -> None:
         """Counts one event, the long way."""
@@ -213,6 +216,7 @@ class Pipeline:
         self._classify = classify
         self._receiver_of = receiver_of
         self._quick.forget()
+        self._quick_exim.forget()
 
     def snapshot(self) -> dict[str, Any]:
         """What must be saved with the counters, as plain JSON values."""

@@ -4,9 +4,9 @@ Nine of ten delivery records say that a receiver took the mail with a plain 250.
 a reply, so no value is built: the relay's text leads to the receiver's row, the texts of the delays
 to their buckets. It is written for speed, not for beauty.
 
-Contract: `postfix(match)` counts a match of `logparse.record.SENT`, `exim(match, when)` one of
-`logparse.exim.SENT`, with the numbers `policyd.pipeline` would get by way of the value (a test
-holds both to it). False, and nothing counted: the relay is not known; `learn` makes it known.
+Contract: `postfix(match)` counts a match of `logparse.record.SENT` with the numbers
+`policyd.pipeline` would get by way of the value (a test holds both to it). False, and nothing
+counted: the relay is not known; `learn` makes it known. Exim's lines: `policyd.quick_exim`.
 Failure: none.
 """
 
@@ -16,12 +16,10 @@ import re
 from typing import Protocol
 from zlib import crc32
 
-from logparse.exim import LONGEST_LIFE, made_at
-from logparse.exim_record import duration
 from policyd.counters import Counters, Tally, bucket_of
 from policyd.sessions import Sessions
 
-__all__ = ["Delays", "Quick", "Shortcut"]
+__all__ = ["Delays", "EximShortcut", "Quick", "Rows", "Shortcut"]
 
 _CACHED = 65_536
 
@@ -41,22 +39,26 @@ class Delays(dict[bytes | float, tuple[int, int]]):
 
 
 class Shortcut(Protocol):
-    """What the pipeline asks first about a line of accepted mail; see the module."""
+    """What the pipeline asks first about a line of mail Postfix delivered; see the module."""
 
     def learn(self, relay: bytes, receiver: str) -> None: ...
     def forget(self) -> None: ...
     def postfix(self, match: re.Match[bytes]) -> bool: ...
+
+
+class EximShortcut(Protocol):
+    """The same for a line of Exim's, a match of `logparse.exim.SENT` and when it was written."""
+
+    def learn(self, relay: bytes, receiver: str) -> None: ...
+    def forget(self) -> None: ...
     def exim(self, match: re.Match[bytes], when: float) -> bool: ...
 
 
-class Quick:
-    """The short cut to the counters; see the module."""
+class Rows:
+    """Whose row in the counters a relay's text leads to."""
 
-    def __init__(self, counters: Counters, sessions: Sessions, delays: Delays) -> None:
+    def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._sessions = sessions
-        self._last = sessions.last
-        self._delays = delays
         self._rows: dict[bytes, Tally] = {}
         self._names: dict[bytes, str] = {}  # of receivers that may still earn a row of their own
 
@@ -74,6 +76,20 @@ class Quick:
         """Knows no relay any more."""
         self._rows.clear()
         self._names.clear()
+
+    def _row(self, relay: bytes) -> Tally | None:
+        receiver = self._names.get(relay)
+        return None if receiver is None else self._counters.tally(receiver)
+
+
+class Quick(Rows):
+    """The short cut to the counters; see the module."""
+
+    def __init__(self, counters: Counters, sessions: Sessions, delays: Delays) -> None:
+        super().__init__(counters)
+        self._sessions = sessions
+        self._last = sessions.last
+        self._delays = delays
 
     def postfix(self, match: re.Match[bytes]) -> bool:
         """Counts a record of Postfix."""
@@ -109,28 +125,3 @@ class Quick:
                 self._sessions.is_new(pid, session)
             row.accepted += 1
         return True
-
-    def exim(self, match: re.Match[bytes], when: float) -> bool:
-        """Counts a line of Exim, which was written at `when`."""
-        _, queue_id, relay, address, reply, queue_time = match.groups()
-        row = self._rows.get(relay) or self._row(relay)
-        if row is None:
-            return False
-        if queue_time is None:
-            since = when - made_at(queue_id[:6])
-            delay = since if 0 <= since <= LONGEST_LIFE else 0.0
-        else:
-            delay = duration(queue_time)
-        if delay:
-            bucket, microseconds = self._delays[delay]
-            whole = row.delays[-1]
-            whole[bucket] += 1
-            whole[-1] += microseconds
-        row.sent += 1
-        row.dirty = True
-        row.accepted += self._sessions.is_new_exim(queue_id, address, int(when), crc32(reply))
-        return True
-
-    def _row(self, relay: bytes) -> Tally | None:
-        receiver = self._names.get(relay)
-        return None if receiver is None else self._counters.tally(receiver)

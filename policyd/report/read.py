@@ -124,6 +124,7 @@ def _read(source: str, work: Work, progress: Callable[[int], None] | None = None
             on_attempt=tally.add,
             zone=work.zone,
             quick=glance,
+            quick_exim=glance,
         )
         try:
             for block in blocks(raw):

@@ -36,6 +36,7 @@ def counted(log: bytes, *, quick: bool) -> Tally:
         on_attempt=tally.add,
         sent=not quick,
         quick=short if quick else None,
+        quick_exim=short if quick else None,
     )
     lines = log.splitlines(keepends=True)
     for start in range(0, len(lines), 700):
@@ -107,6 +108,7 @@ def test_the_short_cut_is_taken() -> None:
         Counters(),
         on_attempt=lambda delivery, receiver, verdict: seen.append(delivery),
         quick=short,
+        quick_exim=short,
     )
     pipeline.process(SAMPLE, NOW)
     short.settle()
@@ -118,6 +120,8 @@ def test_a_teacher_is_told_who_took_a_domain() -> None:
     """The short cut teaches which host takes mail for which domain."""
     told: dict[str, str] = {}
     short = Glance(Tally(), NOW, None, told.__setitem__)
-    pipeline = Pipeline(lambda reply, **about: BUSY, receiver_of, Counters(), quick=short)
+    pipeline = Pipeline(
+        lambda reply, **about: BUSY, receiver_of, Counters(), quick=short, quick_exim=short
+    )
     pipeline.process(ODD * 2, NOW)
     assert told["example.net"] == "mx.example.net"
