@@ -12,6 +12,19 @@ from __future__ import annotations
 __all__ = ["Reader", "encode"]
 
 _COMMA, _ZERO = b",0"
+_SHORT = 1000  # bytes: a question that is longer is rare
+
+
+def _fronts() -> list[bytes]:
+    """`LENGTH:` by the length of the whole frame, where the string is short."""
+    fronts = [bytes(_SHORT)] * (_SHORT + 5)  # no frame has these lengths, nor this front
+    for size in range(_SHORT):
+        front = b"%d:" % size
+        fronts[len(front) + size + 1] = front
+    return fronts
+
+
+_FRONTS = _fronts()
 
 
 def encode(payload: bytes) -> bytes:
@@ -22,12 +35,13 @@ def encode(payload: bytes) -> bytes:
 class Reader:
     """Collects pieces of a stream and hands out whole strings in order."""
 
-    __slots__ = ("_digits", "_held", "_limit", "_wanted", "fault")
+    __slots__ = ("_digits", "_held", "_limit", "_quick", "_wanted", "fault")
 
     def __init__(self, limit: int) -> None:
         self.fault: str | None = None
         self._limit = limit
         self._digits = len(str(limit))
+        self._quick = min(self._digits + limit + 2, len(_FRONTS) - 1)
         self._held = b""
         self._wanted = 0  # do not look again before so many bytes are there
 
@@ -72,18 +86,14 @@ class Reader:
 
         None: nothing was taken, `feed` it.
         """
-        colon = data.find(b":", 0, 6)
-        # the frame as `encode` would write it; whatever differs is for `feed` to judge
-        if (
-            colon < 1
-            or self._held
-            or self.fault is not None
-            or data[:colon] != b"%d" % (size := len(data) - colon - 2)
-            or data[-1] != _COMMA
-            or size > self._limit
-        ):
+        size = len(data)
+        if self._held or size > self._quick or self.fault is not None:
             return None
-        return data[colon + 1 : -1]
+        # the frame as `encode` would write it; whatever differs is for `feed` to judge
+        front = _FRONTS[size]
+        if data.startswith(front) and data[-1] == _COMMA:
+            return data[len(front) : -1]
+        return None
 
     def _may_be_length(self, head: bytes) -> bool:
         if not head.isdigit() or (len(head) > 1 and head[0] == _ZERO):

@@ -98,10 +98,11 @@ class SocketmapProtocol(HookProtocol):
         self._reader = Reader(_LARGEST_KEY)
 
     def data_received(self, data: bytes) -> None:
-        reader, answer, session = self._reader, self.endpoint.answer, self.session
+        reader, session = self._reader, self.session
         if (single := reader.one(data)) is not None:
-            self.transport.write(answer(single, session))
+            self.transport.write(self.endpoint.answer(single, session))
             return
+        answer = self.endpoint.answer
         if requests := reader.feed(data):
             self.transport.write(b"".join([answer(request, session) for request in requests]))
         if reader.fault is not None:

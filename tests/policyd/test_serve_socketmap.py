@@ -106,6 +106,25 @@ def test_the_reader_gives_back_what_was_encoded(payloads: list[bytes], size: int
     assert reader.pending == 0
 
 
+@given(
+    st.one_of(
+        st.binary(max_size=30),
+        st.binary(max_size=1100).map(encode),
+        st.tuples(st.binary(max_size=120).map(encode), st.binary(max_size=3)).map(b"".join),
+        st.tuples(st.integers(0, 120), st.binary(max_size=120)).map(lambda t: b"%d:%b," % t),
+    ),
+    st.sampled_from((9, 20, 100, 1000, 10_000)),
+)
+def test_the_short_way_takes_only_what_the_long_way_would(data: bytes, limit: int) -> None:
+    """A read that is one whole frame gives the same string either way; no other is taken."""
+    single, reader = Reader(limit).one(data), Reader(limit)
+    found = reader.feed(data)
+    if single is not None:
+        assert (found, reader.pending, reader.fault) == ([single], 0, None)
+    elif found and reader.fault is None and not reader.pending:
+        assert len(found) > 1 or len(data) > 1000  # a short frame alone takes the short way
+
+
 @given(st.binary(max_size=5000))
 def test_the_reader_never_holds_more_than_one_request(stream: bytes) -> None:
     """Memory per connection is bounded by the longest allowed request."""
