@@ -1,0 +1,49 @@
+"""The table of lanes: bounded, whatever names strangers give their mail exchangers."""
+
+from __future__ import annotations
+
+import pytest
+
+from policyd.throttle import Controller, Lane
+from policyd.throttle.lanes import Lanes
+from tests.policyd.throttle_parts import NOW, controller
+
+
+def flood(pacer: Controller, names: int) -> None:
+    """Attempts to hosts that are only seen once, and are over at once."""
+    for number in range(names):
+        now = NOW + 0.01 * number
+        admitted = pacer.admit(Lane("", f"mx:h{number}.test"), f"d{number}.test", now)
+        if admitted.attempt is not None:
+            pacer.end(admitted.lane, admitted.attempt, now)
+
+
+def test_a_flood_of_names_forgets_idle_lanes_before_those_that_matter() -> None:
+    """50,000 names later the table is no larger, and lanes in trouble or in use are still there."""
+    pacer = controller()
+    pacer.pin("mx:troubled.test", "suspended", 7200.0, NOW)
+    under_way = pacer.admit(Lane("", "mx:slow.test"), "slow.test", NOW)
+    flood(pacer, 50_000)
+    assert len(pacer.lanes(NOW)) <= pacer.settings.lanes
+    assert pacer.peek(Lane("", "mx:troubled.test"), NOW) == "suspended"
+    assert pacer.of_receiver("mx:slow.test", NOW) == [under_way.lane]
+    assert pacer.of_receiver("mx:h49999.test", NOW), "the youngest stay"
+    assert not pacer.of_receiver("mx:h0.test", NOW)
+
+
+def test_a_flood_of_names_costs_little_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All lanes are looked at once for an eighth of the table, not once for each new name."""
+    looks: list[int] = []
+    forget = Lanes._forget_some
+    monkeypatch.setattr(Lanes, "_forget_some", lambda self: (looks.append(1), forget(self)))
+    flood(controller(lanes=800), 5_000)
+    assert 1 <= len(looks) <= 1 + (5_000 - 800) // 100
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 9])
+def test_a_table_of_any_size_takes_new_names(size: int) -> None:
+    """At least one lane goes when there is no room, so that the new one has a place."""
+    pacer = controller(lanes=size)
+    flood(pacer, 30)
+    assert 1 <= len(pacer.lanes(NOW)) <= size
+    assert pacer.of_receiver("mx:h29.test", NOW)
