@@ -3,7 +3,8 @@
 `python -m bench.serve_server KIND ADDRESS PROTOCOL CORE` serves until it is killed. KIND:
 `bare-s`, `bare-p`: the least a server of the protocol can do, a constant for each read, on uvloop;
 `mxheed`: the daemon's own handlers (gate with controller, status filter with the shipped rules,
-policy), 1,000 domains behind 50 receivers of which one is suspended, DNS that answers after 100 ms;
+policy), 1,000 domains behind 50 receivers of which one is suspended, a DNS server (`serve_dns`, on
+the other core) that answers after 100 ms;
 `mxheed-fast`, `mxheed-slow`: the same with DNS that answers at once, for 2 % after 200 ms.
 Failure: an address in use ends it with a traceback.
 """
@@ -13,23 +14,26 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
+import dns.asyncresolver
 import uvloop
 
+from bench.serve_dns import home
 from policyd.config import Config
 from policyd.core import Core
-from policyd.mxlookup import Answer, LookupSettings, MxLookup
+from policyd.mxlookup import LookupSettings, MxLookup, resolve_mx
 from policyd.serve.listen import BACKLOG, open_socket, parse
 from policyd.serve.policy import PolicyEndpoint
 from policyd.serve.settings import ServeSettings
 from policyd.serve.socketmap import SocketmapEndpoint
 
 DOMAINS = 1000
-RECEIVERS = 50
 SUSPENDED = "mx:host7.test"
 
 WARM: list[Callable[[], Awaitable[None]]] = []
@@ -56,29 +60,24 @@ def bare(kind: str) -> Factory:
     return lambda: Bare(answer)
 
 
-def home(domain: str) -> str:
-    """Where the mail for d0.test, d1.test… goes."""
-    return f"host{int(domain[1:].partition('.')[0]) % RECEIVERS}.test"
+def dns_server(kind: str) -> dns.asyncresolver.Resolver:
+    """A server of its own that ends with this process group, and a resolver that asks it."""
+    usual, seldom = {"mxheed": (0.1, 0.1), "mxheed-fast": (0, 0), "mxheed-slow": (0, 0.2)}[kind]
+    words = [sys.executable, "-m", "bench.serve_dns", str(usual), str(seldom)]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    resolver = dns.asyncresolver.Resolver(configure=False)
+    resolver.nameservers, resolver.port = ["127.0.0.1"], int(server.stdout.readline())
+    return resolver
 
 
 def mxheed(kind: str, protocol: str) -> Factory:
     """The daemon's own endpoint with what it knows after a while."""
     config = Config(serve=ServeSettings(transports={"google": "mx-google"}))
     core = Core(config, clock=time.time)
-    delays = {"mxheed": (0.1, 0.1), "mxheed-fast": (0.0, 0.0), "mxheed-slow": (0.0, 0.2)}[kind]
-    calls = 0
-
-    async def resolve(domain: str, deadline: float) -> Answer:
-        nonlocal calls
-        calls += 1
-        if domain.startswith("n"):
-            await asyncio.sleep(delays[calls % 50 == 0])
-        host = f"mx.{domain}." if domain.startswith("n") else f"mx1.{home(domain)}."
-        return Answer(((10, host),), 3600.0)
-
-    core.lookup = MxLookup(
-        core.receivers, time.time, replace(LookupSettings(), size=10_000), resolve
-    )
+    resolve = partial(resolve_mx, resolver=dns_server(kind))
+    settings = replace(LookupSettings(), size=10_000)
+    core.lookup = MxLookup(core.receivers, time.time, settings, resolve)
     now = time.time()
     for number in range(DOMAINS):
         core.receivers.learn(f"d{number}.test", f"mx1.{home(f'd{number}.test')}", now)

@@ -26,7 +26,10 @@ class World:
         self.gate = asyncio.Event()
         self.gate.set()
         self.lookup = MxLookup(
-            Receivers(NoTable()), lambda: self.now, LookupSettings(**settings), self.resolve
+            Receivers(NoTable()),
+            lambda: self.now,
+            LookupSettings(**{"rate": 1e9, **settings}),
+            self.resolve,
         )
 
     async def resolve(self, domain: str, deadline: float) -> Answer:
@@ -176,6 +179,38 @@ def test_a_flood_of_unknown_names_starts_a_bounded_number_of_look_ups() -> None:
         world.gate.set()
 
     play(scene, concurrency=2)
+
+
+def test_new_names_are_looked_up_one_by_one_at_a_steady_pace() -> None:
+    """The first at once, the others with a pause before each; also after a time without any."""
+
+    async def scene(world: World) -> None:
+        asyncio.get_running_loop().time = lambda: world.now  # type: ignore[method-assign]
+        for number in range(5):
+            world.lookup.known(f"d{number}.example")
+        for begun in (1, 2, 3, 4, 5, 5, 5):
+            await world.settle()
+            assert len(world.asked) == begun
+            world.now += 0.1
+        for number in range(5, 8):
+            world.lookup.known(f"d{number}.example")
+        await world.settle()
+        assert world.asked == [f"d{number}.example" for number in range(6)]
+
+    play(scene, rate=10.0)
+
+
+def test_a_name_that_waits_for_its_turn_is_looked_up_once() -> None:
+    """Who awaits a name that is on the list gets it at once, and its turn passes."""
+
+    async def scene(world: World) -> None:
+        world.lookup.known("a.example")
+        world.lookup.known("b.example")
+        await world.lookup.look_up("b.example")
+        await world.settle()
+        assert sorted(world.asked) == ["a.example", "b.example"]
+
+    play(scene)
 
 
 def test_literals_and_names_that_are_none_are_never_asked_for() -> None:
