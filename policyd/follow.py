@@ -4,8 +4,9 @@ Contract: one `Follower` per log. Blocks are read in a thread and processed in t
 at a time; a block is only as large as can be processed in about `TURN` seconds, and that is what a
 policy answer may have to wait. Position, counters and documents are taken between two blocks and
 written in one transaction. `caught_up` is set as soon as the log was read to the end for the first
-time: before that the numbers are older than those a scraper may have seen. `run` ends after
-`stop`, with a last commit. The clock is an argument.
+time: before that the numbers are older than those a scraper may have seen. Where nothing comes,
+the thread alone waits for it, and the event loop sleeps. `run` ends after `stop`, with a last
+commit. The clock is an argument.
 Failure: what cannot be read or written is said once and tried again, ever more slowly up to half a
 minute; meanwhile everything goes on in memory. A block that breaks the processing is logged and
 counted as a gap: one bad line must not stop the daemon at every start.
@@ -14,8 +15,8 @@ counted as a gap: one bad line must not stop the daemon at every start.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 TURN = 0.002  # seconds that processing a block may take, about
 SMALLEST = 4096  # bytes of a block, however long that takes
 SLOWEST = 30.0  # seconds between two attempts to read a log that gives errors
+PATIENCE = 60.0  # seconds the thread waits for something new before it says that nothing came
 
 # Named snapshots that belong to the same moment as the counters
 Documents = Mapping[str, Callable[[], bytes]]
@@ -101,7 +103,8 @@ class Follower:
         self._dirty = False
         self._limit = LIMIT
         self._kept: dict[str, bytes] = {}  # documents as last written
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        self._woken = threading.Event()  # the thread shall not wait any longer
 
     @property
     def trouble(self) -> str | None:
@@ -111,21 +114,28 @@ class Follower:
     def touch(self) -> None:
         """A document has changed by other means than the log: commit it soon."""
         self._dirty = True
+        self._woken.set()
 
     def stop(self) -> None:
         """End `run` soon, after a last commit."""
-        self._stopping.set()
+        self._stopping = True
+        self._woken.set()
 
     async def run(self) -> None:
         """Follow the log until `stop`."""
         loop = asyncio.get_running_loop()
         next_commit = loop.time() + self._interval
-        pause = self._poll
+        rest, pause = 0.0, self._poll
         with ThreadPoolExecutor(1, "mxheed-log") as thread:
             try:
-                while not self._stopping.is_set():
+                while not self._stopping:
+                    self._woken.clear()
+                    wait = max(0.0, next_commit - loop.time()) if self._dirty else PATIENCE
+                    patience = wait if self.caught_up else 0.0
                     try:
-                        block = await loop.run_in_executor(thread, self._source.read, self._limit)
+                        block = await loop.run_in_executor(
+                            thread, self._read, min(rest, wait), patience
+                        )
                         self._say(None)
                         pause = self._poll
                     except (LogError, OSError) as error:
@@ -144,11 +154,20 @@ class Follower:
                         commit = self._commit()
                         self._written(commit, await loop.run_in_executor(thread, commit.write))
                         next_commit = loop.time() + self._interval
-                    await self._rest(pause if at_end else 0.0)
+                    rest = pause if at_end else 0.0
             finally:
                 thread.shutdown()
                 self._commit().write()
                 self._source.close()
+
+    def _read(self, rest: float, patience: float) -> Block | None:
+        """In the thread: after a rest the next block; None: nothing came for so long."""
+        self._woken.wait(rest)  # what is written meanwhile comes as one block, not line by line
+        while True:
+            block = self._source.read(self._limit)
+            if block is not None or patience <= 0 or self._woken.wait(self._poll):
+                return block
+            patience -= self._poll
 
     def _take(self, block: Block) -> None:
         """Count one block; from here to the next `await` nothing else happens."""
@@ -192,13 +211,6 @@ class Follower:
         else:  # the store said so; the next commit brings it all
             self._counters.put_back(commit.changes)
             self._dirty = True
-
-    async def _rest(self, seconds: float) -> None:
-        if not seconds:
-            await asyncio.sleep(0)
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     def _say(self, error: str | None) -> None:
         if error == self._error:

@@ -115,6 +115,7 @@ class _Web(uvicorn.Server):
             )
         )
         self._task: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -128,8 +129,15 @@ class _Web(uvicorn.Server):
         if self._task.done():
             await self._task
 
+    async def main_loop(self) -> None:
+        """Tick once a second, for the Date header's sake: uvicorn's own loop wakes ten times."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), 1.0)
+
     async def stop(self) -> None:
         """Let requests finish, then end."""
         self.should_exit = True
+        self._ended.set()
         if self._task is not None:
             await self._task

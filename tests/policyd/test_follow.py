@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -275,3 +276,23 @@ def test_others_have_their_turn_during_a_backlog(tmp_path: Path, store: Store) -
     assert len(waits) > 280  # at least one turn a block
     waits.sort()
     assert waits[len(waits) * 95 // 100] < 0.01
+
+
+def test_a_quiet_log_wakes_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing comes, the thread looks at the log again and again and the loop sleeps."""
+    looks, turns = [0], [0]
+
+    class Quiet(Script):
+        def read(self, limit: int = LIMIT) -> Block | None:
+            looks[0] += 1
+            return None
+
+    submit = ThreadPoolExecutor.submit
+
+    def counted(self: ThreadPoolExecutor, *job: object) -> object:
+        turns[0] += 1
+        return submit(self, *job)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", counted)
+    follow(Quiet(), store, Counters(), lambda _: looks[0] >= 50)
+    assert turns[0] <= 3
