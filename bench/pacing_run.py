@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bench.ground import Scenario
 from tests.lab import Lab, LabError
-from tests.lab.postfix import DEFAULT_FRAGMENTS
+from tests.lab.postfix import DEFAULT_FRAGMENTS, FEWER, FEWER_FRAGMENTS
 
 __all__ = ["Outcome", "play"]
 
@@ -43,9 +43,13 @@ class Outcome:
 def play(scenario: Scenario, mxheed: bool) -> Outcome:
     """Play it."""
     with Lab("debian") as lab:
-        lab.postfix.configure(*(DEFAULT_FRAGMENTS if mxheed else ()))
+        fragments = (*DEFAULT_FRAGMENTS, *(FEWER_FRAGMENTS if scenario.fewer else ()))
+        lab.postfix.configure(*(fragments if mxheed else ()))
         if mxheed:
-            lab.mxheed.start({"serve": {"submission": {"suspended": "dunno"}}})
+            sizes = list(FEWER) if scenario.fewer else []
+            lab.mxheed.start(
+                {"serve": {"submission": {"suspended": "dunno"}, "recipient_limits": sizes}}
+            )
         lab.postfix.start()
         receiver = lab.receiver(
             scenario.name,

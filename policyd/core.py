@@ -30,7 +30,7 @@ from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.statusmap import Heard, StatusMap
 from policyd.serve.submission import Standing, Submission
-from policyd.serve.transportmap import TransportMap
+from policyd.serve.transportmap import RecipientTransports, TransportMap
 from policyd.throttle import Controller, from_delivery
 from policyd.throttle.evidence import from_status
 from rules.verdict import Verdict
@@ -100,7 +100,12 @@ class Core:
             config.serve.status,
             heard=self._heard,
         )
-        self.transports = TransportMap(config.serve.transports, self.receiver_of, self.wanted)
+        fewer = RecipientTransports(
+            config.serve.recipient_limits, self.recipient_limit, config.pacing.recipients
+        )
+        self.transports = TransportMap(
+            config.serve.transports, self.receiver_of, self.wanted, fewer
+        )
         self._closes = any(klass.closed for klass in config.pacing.classes.values())
         self.submission = Submission(config.serve.submission, self, self.clock)
 
@@ -135,6 +140,12 @@ class Core:
         """The receiver behind a recipient's domain; None: not known yet, but soon."""
         receiver = self.lookup.receiver(domain)
         return None if receiver == UNKNOWN else receiver
+
+    def recipient_limit(self, receiver: str) -> int | None:
+        """Recipients per message it takes: what the operator says, else what was learnt."""
+        now = self.clock()
+        told = self.config.pacing.limits(receiver, now).recipients
+        return told or self.recipients.limit(receiver, now)
 
     def wanted(self, domain: str) -> None:
         """Somebody asked for a domain that is not known: `receiver_of` has begun to look it up."""

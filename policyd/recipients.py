@@ -2,14 +2,17 @@
 
 A receiver either names the number ("max 50 recipients", captured by its rule), or it shows it: the
 recipients of one transaction that it took before it said "too many" (452 4.5.3; RFC 5321
-§4.5.3.1.10).
-Contract: pure; `take` is told of every recipient's result, `limits` is receiver → number. What a
-receiver says goes before what it shows. Tables are bounded. Failure: none.
+§4.5.3.1.10). Of its latest such transactions the largest counts, for other refusals make one look
+smaller; a limit that was lowered shows after a few. What a receiver says goes before what it shows.
+Contract: pure; `take` is told of every recipient's result, `limit` and `limits` tell what was
+learnt. A limit is forgotten a week after its last refusal, for nobody would notice that it has
+risen. Tables are bounded. Failure: none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from logparse.events import Delivery
 from policyd.throttle.memory import Bounded
@@ -19,6 +22,30 @@ __all__ = ["RecipientLimits"]
 
 _CATEGORY = "flow.recipients"
 _LARGEST = 100_000
+_LATEST = 8  # transactions that count
+_KEPT = 7 * 86_400.0  # seconds
+_RECEIVERS = 10_000
+
+
+class _Learnt:
+    """What one receiver has told and shown."""
+
+    __slots__ = ("shown", "time", "told")
+
+    def __init__(self, time: float, told: int = 0, shown: Sequence[int] = ()) -> None:
+        self.time = time  # of its last refusal
+        self.told = told
+        self.shown: dict[object, int] = dict(enumerate(shown))  # transaction → recipients taken
+
+    @property
+    def limit(self) -> int:
+        """Recipients per message; 0: it refused some, and none was taken yet."""
+        return self.told or max(self.shown.values(), default=0)
+
+    def show(self, transaction: object, taken: int) -> None:
+        self.shown[transaction] = taken
+        if len(self.shown) > _LATEST:
+            del self.shown[next(iter(self.shown))]
 
 
 class RecipientLimits:
@@ -27,8 +54,7 @@ class RecipientLimits:
     def __init__(self) -> None:
         # recipients taken in transactions in which some were refused
         self._taken: Bounded[tuple[object, ...], int] = Bounded(4096)
-        self._told: Bounded[str, int] = Bounded(10_000)
-        self._shown: Bounded[str, int] = Bounded(10_000)
+        self._learnt: Bounded[str, _Learnt] = Bounded(_RECEIVERS)
 
     def take(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
         """One recipient's result; refused ones are logged at once, taken ones after DATA."""
@@ -37,25 +63,38 @@ class RecipientLimits:
             return  # the most frequent case by far: nobody has refused anything lately
         delays = delivery.delays
         key = (delivery.queue_id, delivery.address, delivery.conn_use, delays and delays[:3])
+        learnt = self._learnt.get(receiver)
         if refused:
+            if learnt is None:
+                learnt = self._learnt[receiver] = _Learnt(delivery.time)
+            learnt.time = max(learnt.time, delivery.time)
             count = verdict.captures.get("count") if verdict is not None else None
             if isinstance(count, int) and 0 < count <= _LARGEST:
-                self._told[receiver] = count
+                learnt.told = count
             self._taken[key] = self._taken.get(key, 0)
-        elif (taken := self._taken.get(key)) is not None:
+        elif learnt is not None and (taken := self._taken.get(key)) is not None:
             self._taken[key] = taken + 1
-            self._shown[receiver] = max(taken + 1, self._shown.get(receiver, 0))
+            learnt.show(key, taken + 1)
 
-    def limits(self) -> Mapping[str, int]:
-        """Receiver → recipients per message."""
-        return {**dict(self._shown.items()), **dict(self._told.items())}
+    def limit(self, receiver: str, now: float) -> int | None:
+        """Recipients per message that this receiver takes; None: not known, or long ago."""
+        learnt = self._learnt.get(receiver)
+        return learnt.limit or None if learnt is not None and now - learnt.time < _KEPT else None
 
-    def snapshot(self) -> dict[str, dict[str, int]]:
-        """What was learnt, as plain values."""
-        return {"told": dict(self._told.items()), "shown": dict(self._shown.items())}
+    def limits(self, now: float) -> Iterator[tuple[str, int]]:
+        """Every receiver whose limit is known, with its recipients per message."""
+        for receiver, learnt in self._learnt.items():
+            if learnt.limit and now - learnt.time < _KEPT:
+                yield receiver, learnt.limit
 
-    def restore(self, saved: Mapping[str, Mapping[str, int]]) -> None:
+    def snapshot(self) -> dict[str, list[Any]]:
+        """What was learnt, as plain values: receiver → time, told, shown."""
+        return {
+            receiver: [learnt.time, learnt.told, list(learnt.shown.values())]
+            for receiver, learnt in self._learnt.items()
+        }
+
+    def restore(self, saved: Mapping[str, Sequence[Any]]) -> None:
         """Take a snapshot back."""
-        for table, name in ((self._told, "told"), (self._shown, "shown")):
-            for receiver, count in saved[name].items():
-                table[receiver] = int(count)
+        for receiver, (time, told, shown) in saved.items():
+            self._learnt[receiver] = _Learnt(float(time), int(told), [int(one) for one in shown])

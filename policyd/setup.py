@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from policyd.serve.settings import ServeSettings
+from policyd.serve.transportmap import recipient_transport
 from policyd.throttle.settings import Limits, PacingSettings
 
 __all__ = ["QUEUE_DIRECTORY", "Fragment", "fragments", "learnt_limits", "seen_from_postfix"]
@@ -46,23 +47,43 @@ smtpd_recipient_restrictions =
     check_policy_service {{ {policy}, timeout=2s, try_limit=1, default_action=DUNNO }}
 """
 
-_TRANSPORTS = """\
-# Receivers with a transport of their own (process limit, rate delay, source address). Needed for
-# that only: pacing does not need it. Only the queue manager asks for transports, smtpd keeps the
-# plain resolver: mail is accepted while mxheed is away, but what is queued, local mail too, waits
-# until it (or `mxheed bypass`) answers again. A transport named here takes precedence over
-# relayhost and sender-dependent transports: leave this away where you use those. Replaces your
-# qmgr line.
+_RESOLVER = """\
+# The transport map, for the queue manager alone: smtpd keeps the plain resolver. Mail is accepted
+# while mxheed is away, but what is queued, local mail too, waits until it (or `mxheed bypass`)
+# answers again. Replaces your qmgr line.
+#
+# If main.cf has transport_maps, name them here too, before ours and without blanks:
+#   -o transport_maps=hash:/etc/postfix/transport,socketmap:…
+# A transport that mxheed names takes precedence over relayhost and sender-dependent transports:
+# leave this away where you use those. Pacing does not need it.
 qmgr      unix  n       -       n       300     1       qmgr
     -o rewrite_service_name=rewrite-queue
 rewrite-queue unix -    -       y       -       -       trivial-rewrite
     -o transport_maps=socketmap:{socketmap}:transport
 """
 
+_TRANSPORTS = """\
+# Receivers with a transport of their own: process limit, rate delay, source address.
+"""
+
 _TRANSPORT = """\
 # {receiver}
 {name:<9} unix  -       -       y       -       {processes:<7} smtp
     -o syslog_name=postfix/{name}
+"""
+
+_FEWER = """\
+# Transports that send to fewer recipients at once (their limits are in main.cf), for receivers that
+# take fewer a message than Postfix sends. mxheed names them once it has learnt a receiver's limit.
+"""
+
+_FEWER_TRANSPORT = """\
+{name:<10} unix  -       -       y       -       -       smtp
+    -o syslog_name=postfix/{name}
+"""
+
+_FEWER_LIMITS = """\
+# Recipients at once for the transports of that name in master.cf.
 """
 
 _POOL = """\
@@ -109,13 +130,23 @@ def fragments(
         yield Fragment("status", "main.cf", _STATUS.format(socketmap=socketmap))
     if policy:
         yield Fragment("policy", "main.cf", _POLICY.format(policy=policy))
+    if socketmap and (serve.transports or serve.recipient_limits):
+        yield Fragment("resolver", "master.cf", _RESOLVER.format(socketmap=socketmap))
     if socketmap and serve.transports:
-        text = _TRANSPORTS.format(socketmap=socketmap)
+        text = _TRANSPORTS
         for receiver, name in serve.transports.items():
             text += _transport(receiver, name, pacing.receivers.get(receiver, Limits()))
         yield Fragment("transport", "master.cf", text)
     if limits := _recipient_limits(serve, pacing, learnt or {}):
-        yield Fragment("recipients", "main.cf", limits)
+        yield Fragment("transport", "main.cf", limits)
+    if socketmap and serve.recipient_limits:
+        names = {size: recipient_transport(size) for size in sorted(serve.recipient_limits)}
+        fewer = "".join(_FEWER_TRANSPORT.format(name=name) for name in names.values())
+        limits = "".join(
+            f"{name}_destination_recipient_limit = {size}\n" for size, name in names.items()
+        )
+        yield Fragment("recipients", "master.cf", _FEWER + fewer)
+        yield Fragment("recipients", "main.cf", _FEWER_LIMITS + limits)
     for number, pool in enumerate(sorted(set(pools.values()) - {""}), 2):
         address = f"192.0.2.{number}"
         text = _POOL.format(pool=pool, address=address, socketmap=socketmap)
@@ -141,9 +172,9 @@ def _recipient_limits(
         if receiver in serve.transports
     ]
     lines += [
-        f"# {receiver} takes {count}: it needs a transport of its own (serve.transports) to tell\n"
+        f"# {receiver} takes {count}: see serve.recipient_limits\n"
         for receiver, count in sorted(known.items())
-        if receiver not in serve.transports
+        if receiver not in serve.transports and not serve.recipient_limits
     ]
     head = "# Recipients per message, for the receivers whose maximum is known.\n"
     return head + "".join(lines) if lines else ""

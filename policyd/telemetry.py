@@ -98,7 +98,7 @@ def _throttle(page: Metrics, core: Core) -> None:
         "mxheed_receiver_recipient_limit",
         lambda: {
             (receiver,): count
-            for receiver, count in core.recipients.limits().items()
+            for receiver, count in core.recipients.limits(core.clock())
             if receiver in core.counters.tallies
         },
     )

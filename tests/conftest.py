@@ -33,7 +33,8 @@ def pytest_runtest_makereport(
     outcome = yield
     report = outcome.get_result()
     used = getattr(item, "funcargs", {}).values()
-    if report.failed and (lab := next((one for one in used if isinstance(one, Lab)), None)):
+    lab = next((one for one in used if isinstance(one, Lab)), None)
+    if report.failed and lab is not None and lab.directory.exists():  # not yet torn down
         report.sections += lab.story()
     if report.skipped and os.environ.get("CI") == "true" and item.get_closest_marker("live"):
         report.outcome = "failed"

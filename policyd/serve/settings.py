@@ -174,6 +174,15 @@ class ServeSettings:
             "as `google: mx-google`. The next-hop stays as it is."
         },
     )
+    recipient_limits: tuple[int, ...] = field(
+        default=(),
+        metadata={
+            "doc": "The map `transport`: recipients per message for which master.cf has a "
+            "transport `mxheed-rN`, such as `[1, 2, 5, 10, 20]`. A receiver that takes fewer than "
+            "`pacing.recipients` is sent to by the largest that fits. Empty: none.",
+            "min": 1,
+        },
+    )
     status: StatusSettings = StatusSettings()
     submission: SubmissionSettings = SubmissionSettings()
 

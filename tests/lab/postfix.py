@@ -19,13 +19,15 @@ from .namespace import REPOSITORY
 if TYPE_CHECKING:
     from .lab import Lab
 
-__all__ = ["DEFAULT_FRAGMENTS", "FRAGMENTS", "Flavour", "Postfix"]
+__all__ = ["DEFAULT_FRAGMENTS", "FEWER", "FEWER_FRAGMENTS", "FRAGMENTS", "Flavour", "Postfix"]
 
 Flavour = Literal["debian", "flat"]
 
 FRAGMENTS = REPOSITORY / "contrib" / "postfix"
 
 DEFAULT_FRAGMENTS = ("gate.main.cf", "status.main.cf", "policy.main.cf")
+FEWER_FRAGMENTS = ("resolver.master.cf", "recipients.master.cf", "recipients.main.cf")
+FEWER = (1, 2, 5, 10, 20)  # serve.recipient_limits for these
 
 _MAIN = """\
 compatibility_level = 3.6

@@ -136,7 +136,12 @@ class Receiver:
         if refusal is None:
             session.recipients.append(recipient)
         self._note(
-            session, "rcpt", sender=session.sender, recipient=recipient, reply=refusal or "250"
+            session,
+            "rcpt",
+            sender=session.sender,
+            recipient=recipient,
+            nth=session.tried,
+            reply=refusal or "250",
         )
         return refusal or "250 2.1.5 ok"
 

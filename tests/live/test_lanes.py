@@ -11,6 +11,7 @@ from tests.lab.postfix import DEFAULT_FRAGMENTS
 
 pytestmark = pytest.mark.live
 
+NAMED = ("resolver.master.cf", "transport.master.cf")
 OPEN = {"submission": {"suspended": "dunno"}}  # accept mail for suspended receivers
 BUSY = "421 4.7.28 Too much mail from your IP address; retry=00:02:00"
 
@@ -54,7 +55,7 @@ def held(lab: Lab) -> dict[str, str]:
 def test_a_receiver_can_have_a_transport_of_its_own(reconfigured: Lab) -> None:
     """Mail to a receiver with a named transport leaves by it, other mail does not."""
     lab = reconfigured
-    lab.postfix.configure(*DEFAULT_FRAGMENTS, "transport.master.cf")
+    lab.postfix.configure(*DEFAULT_FRAGMENTS, *NAMED)
     lab.postfix.restart()
     lab.mxheed.start({"serve": {"transports": {"google": "mx-google"}}})
     google = lab.receiver("google", domains=["lists.test"], mx="aspmx.l.google.com")
@@ -71,7 +72,7 @@ def test_a_receiver_can_have_a_transport_of_its_own(reconfigured: Lab) -> None:
 def test_named_transports_do_not_stop_submission_without_mxheed(reconfigured: Lab) -> None:
     """Only the queue manager asks for transports: smtpd accepts mail, also for local users."""
     lab = reconfigured
-    lab.postfix.configure(*DEFAULT_FRAGMENTS, "transport.master.cf")
+    lab.postfix.configure(*DEFAULT_FRAGMENTS, *NAMED)
     lab.postfix.restart()
     lab.mxheed.prepare()  # installed, never started
     fine = lab.receiver("fine")

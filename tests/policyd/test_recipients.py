@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -21,14 +22,21 @@ def delivery(outcome: str, queue_id: str) -> Delivery:
     )  # fmt: skip
 
 
-def learn(steps: Sequence[tuple[str, str, Verdict | None]]) -> dict[str, int]:
+def learn(steps: Sequence[tuple[str, str, Verdict | None]]) -> int | None:
     limits = RecipientLimits()
     for outcome, queue_id, verdict in steps:
         limits.take(delivery(outcome, queue_id), "mx:example.net", verdict)
     again = RecipientLimits()
-    again.restore(limits.snapshot())
-    assert again.limits() == limits.limits()
-    return dict(limits.limits())
+    again.restore(json.loads(json.dumps(limits.snapshot())))
+    assert dict(again.limits(1.0)) == dict(limits.limits(1.0))
+    learnt = limits.limit("mx:example.net", 1.0)
+    assert dict(limits.limits(1.0)) == ({} if learnt is None else {"mx:example.net": learnt})
+    return learnt
+
+
+def partly(queue_id: str, taken: int) -> list[tuple[str, str, Verdict | None]]:
+    """A transaction of which so many were taken."""
+    return [("deferred", queue_id, TOO_MANY)] + [("sent", queue_id, None)] * taken
 
 
 def said(count: object) -> Verdict:
@@ -48,6 +56,12 @@ def said(count: object) -> Verdict:
         ([("deferred", "A", TOO_MANY), ("sent", "B", None)], None),
         # what it says goes before what it shows
         ([("deferred", "A", said(100))] + [("sent", "A", None)] * 3, 100),
+        # a transaction in which others were refused for other reasons looks smaller
+        (partly("A", 10) + partly("B", 4), 10),
+        # but a limit that was lowered shows in all of the latest
+        (partly("A", 10) + [step for n in range(8) for step in partly(f"B{n}", 4)], 4),
+        # refused altogether: no number to learn
+        ([("deferred", "A", TOO_MANY)] * 3, None),
         # nonsense is not believed
         ([("deferred", "A", said(0)), ("deferred", "A", said(10**9))], None),
     ],
@@ -56,4 +70,15 @@ def test_a_limit_is_learnt(
     steps: Sequence[tuple[str, str, Verdict | None]], learnt: int | None
 ) -> None:
     """The number a receiver names, else the recipients it took before it stopped."""
-    assert learn(steps).get("mx:example.net") == learnt
+    assert learn(steps) == learnt
+
+
+def test_a_limit_is_forgotten_after_a_week() -> None:
+    """A receiver that takes more by now would never show it otherwise."""
+    limits = RecipientLimits()
+    for outcome, queue_id, verdict in partly("A", 10):
+        limits.take(delivery(outcome, queue_id), "mx:example.net", verdict)
+    week = 7 * 86400.0
+    assert limits.limit("mx:example.net", week - 1) == 10
+    assert limits.limit("mx:example.net", week) is None
+    assert dict(limits.limits(week)) == {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import pytest
 
 from policyd.serve.session import Session
 from policyd.serve.settings import StatusSettings
 from policyd.serve.statusmap import Heard, StatusMap
-from policyd.serve.transportmap import TransportMap
+from policyd.serve.transportmap import RecipientTransports, TransportMap
 from rules.verdict import Verdict
 
 NOTFOUND = b"NOTFOUND "
@@ -143,6 +145,19 @@ def test_it_can_be_switched_off() -> None:
     assert [one.outcome for one in desk.heard] == ["bounced"]
 
 
+def transports(
+    named: Mapping[str, str],
+    receiver_of: Callable[[str], str | None],
+    wanted: Callable[[str], None] = lambda domain: None,
+    *,
+    sizes: Sequence[int] = (),
+    limit: int | None = None,
+) -> TransportMap:
+    """The map, with transports for so many recipients and everybody's limit."""
+    fewer = RecipientTransports(sizes, lambda receiver: limit, 50)
+    return TransportMap(named, receiver_of, wanted, fewer)
+
+
 @pytest.mark.parametrize(
     ("key", "answer"),
     [
@@ -159,14 +174,14 @@ def test_it_can_be_switched_off() -> None:
 def test_a_receiver_with_a_transport_of_its_own_is_named(key: bytes, answer: bytes) -> None:
     """The transport is given, the next-hop left to the recipient's domain; others get no answer."""
     known = {"gmail.com": "google", "other.example": "other"}
-    table = TransportMap({"google": "mx-google"}, known.get, lambda domain: None)
+    table = transports({"google": "mx-google"}, known.get)
     assert table(key, Session(), "") == answer
 
 
 def test_an_unknown_domain_is_answered_at_once_and_looked_up_behind() -> None:
     """The queue manager never waits: the domain is handed on, the answer is the default."""
     wanted: list[str] = []
-    table = TransportMap({"google": "mx-google"}, lambda domain: None, wanted.append)
+    table = transports({"google": "mx-google"}, lambda domain: None, wanted.append)
     assert table(b"a@New.Example", Session(), "") == NOTFOUND
     assert wanted == ["new.example"]
 
@@ -174,8 +189,37 @@ def test_an_unknown_domain_is_answered_at_once_and_looked_up_behind() -> None:
 def test_without_transports_nobody_is_looked_up() -> None:
     """The map is optional: unconfigured it costs nothing and asks nothing."""
     wanted: list[str] = []
-    table = TransportMap({}, lambda domain: None, wanted.append)
+    table = transports({}, lambda domain: None, wanted.append)
     assert (table(b"a@b.example", Session(), ""), wanted) == (NOTFOUND, [])
+
+
+@pytest.mark.parametrize(
+    ("limit", "answer"),
+    [
+        (None, NOTFOUND),
+        (49, b"OK mxheed-r20:"),
+        (50, NOTFOUND),
+        (20, b"OK mxheed-r20:"),
+        (19, b"OK mxheed-r5:"),
+        (5, b"OK mxheed-r5:"),
+        (3, b"OK mxheed-r2:"),
+        (1, b"OK mxheed-r2:"),
+    ],
+)
+def test_a_receiver_that_takes_fewer_recipients_gets_the_largest_transport_that_fits(
+    limit: int | None, answer: bytes
+) -> None:
+    """No more at once than it takes, where such a transport is configured; else the smallest."""
+    table = transports({}, lambda domain: "orange", sizes=(20, 2, 5), limit=limit)
+    assert table(b"a@orange.example", Session(), "") == answer
+
+
+def test_a_transport_of_its_own_goes_before_one_for_fewer_recipients() -> None:
+    """The operator's word for a receiver stands, and nothing is answered that nobody configured."""
+    table = transports({"orange": "mx-orange"}, lambda domain: "orange", sizes=(5,), limit=5)
+    assert table(b"a@orange.example", Session(), "") == b"OK mx-orange:"
+    without = transports({"other": "mx-other"}, lambda domain: "orange", limit=5)
+    assert without(b"a@orange.example", Session(), "") == NOTFOUND
 
 
 def test_the_shipped_rules_soften_the_limits_of_real_receivers() -> None:

@@ -18,7 +18,10 @@ def test_the_files_in_contrib_are_what_setup_prints() -> None:
     """contrib/postfix holds, word for word, what setup prints for contrib/postfix/mxheed.yaml."""
     shipped = configuration.load(CONTRIB / "mxheed.yaml").serve
     serve = ServeSettings(
-        socketmap=shipped.socketmap, policy=shipped.policy, transports={"google": "mx-google"}
+        socketmap=shipped.socketmap,
+        policy=shipped.policy,
+        transports={"google": "mx-google"},
+        recipient_limits=(1, 2, 5, 10, 20),
     )
     pacing = PacingSettings(receivers={"google": Limits(connections=5)})
     pieces = list(fragments(serve, pacing, {"postfix/pool2/smtp": "pool2"}))
@@ -56,11 +59,26 @@ def test_known_recipient_limits_become_limits_of_the_named_transport() -> None:
     serve = ServeSettings(transports={"orange": "mx-orange"})
     limits = Limits(recipients=10, messages_per_connection=20)
     texts = {
-        piece.name: piece.text
+        (piece.name, piece.file): piece.text
         for piece in fragments(serve, PacingSettings(receivers={"orange": limits}), {})
     }
-    assert "mx-orange_destination_recipient_limit = 10\n" in texts["recipients"]
-    assert "    -o smtp_connection_reuse_count_limit=20\n" in texts["transport"]
+    assert "mx-orange_destination_recipient_limit = 10\n" in texts["transport", "main.cf"]
+    assert "    -o smtp_connection_reuse_count_limit=20\n" in texts["transport", "master.cf"]
+
+
+def test_each_recipient_limit_has_its_transport() -> None:
+    """A transport in master.cf and its limit in main.cf, for each number and for no other."""
+    serve = ServeSettings(recipient_limits=(10, 3))
+    texts = {
+        (piece.name, piece.file): piece.text for piece in fragments(serve, PacingSettings(), {})
+    }
+    services = [line for line in texts["recipients", "master.cf"].splitlines() if " smtp" in line]
+    assert [line.split()[0] for line in services] == ["mxheed-r3", "mxheed-r10"]
+    assert [line for line in texts["recipients", "main.cf"].splitlines() if line[0] != "#"] == [
+        "mxheed-r3_destination_recipient_limit = 3",
+        "mxheed-r10_destination_recipient_limit = 10",
+    ]
+    assert "rewrite_service_name=rewrite-queue" in texts["resolver", "master.cf"]
 
 
 def test_learnt_recipient_limits_are_proposed() -> None:
@@ -75,7 +93,9 @@ def test_learnt_recipient_limits_are_proposed() -> None:
     assert learnt == {"orange": 10, "free": 25, "mx:example.org": 5}
     serve = ServeSettings(transports={"orange": "mx-orange", "free": "mx-free"})
     pacing = PacingSettings(receivers={"free": Limits(recipients=20)})
-    texts = {one.name: one.text for one in fragments(serve, pacing, {}, learnt=learnt)}
-    assert "mx-orange_destination_recipient_limit = 10\n" in texts["recipients"]
-    assert "mx-free_destination_recipient_limit = 20\n" in texts["recipients"]
-    assert "# mx:example.org takes 5: it needs a transport" in texts["recipients"]
+    pieces = fragments(serve, pacing, {}, learnt=learnt)
+    texts = {(one.name, one.file): one.text for one in pieces}
+    limits = texts["transport", "main.cf"]
+    assert "mx-orange_destination_recipient_limit = 10\n" in limits
+    assert "mx-free_destination_recipient_limit = 20\n" in limits
+    assert "# mx:example.org takes 5: see serve.recipient_limits\n" in limits
