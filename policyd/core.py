@@ -98,7 +98,8 @@ class Core:
             self.receivers.of_host,
             self.clock,
             config.serve.status,
-            heard=self._heard,
+            accepted=self.gate.accepted,
+            refused=self._refused,
         )
         fewer = RecipientTransports(
             config.serve.recipient_limits, self.recipient_limit, config.pacing.recipients
@@ -202,11 +203,11 @@ class Core:
     def _removed(self, removed: Removed) -> None:
         self.controller.removed(removed.queue_id)
 
-    def _heard(self, heard: Heard) -> None:
+    def _refused(self, heard: Heard) -> None:
         evidence = from_status(
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
         )
-        self.gate.heard(evidence, heard.session)
+        self.gate.refused(evidence, heard.session)
 
     # what survives a restart ------------------------------------------------------------------
 

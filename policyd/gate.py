@@ -152,14 +152,17 @@ class Gate:
             self._domains[raw] = found
         return found
 
-    def heard(self, evidence: Evidence, session: HasMemory) -> None:
-        """The status filter was asked on this connection: the verdict before its log line.
+    def accepted(self, session: HasMemory) -> None:
+        """The status filter was asked on this connection about mail that was accepted.
 
-        One delivery agent uses one connection for both maps, so the verdict is that of the
-        attempt it is making; one without an attempt is judged by the host it names.
+        One delivery agent uses one connection for both maps, so it is about the attempt it makes.
         """
-        asking = session.memory
-        if isinstance(asking, _Asking) and asking.attempt is not None:
-            self._controller.heard(evidence, asking.lane, asking.attempt, self._clock())
-        else:
-            self._controller.heard(evidence, None, None, self._clock())
+        asking: _Asking | None = session.memory
+        if asking is not None and asking.lane is not None and asking.attempt is not None:
+            self._controller.accepted(asking.lane, asking.attempt, self._clock())
+
+    def refused(self, evidence: Evidence, session: HasMemory) -> None:
+        """The same about a refusal; one without an attempt is judged by the host it names."""
+        asking: _Asking | None = session.memory
+        lane, attempt = (asking.lane, asking.attempt) if asking is not None else (None, None)
+        self._controller.heard(evidence, lane, attempt, self._clock())

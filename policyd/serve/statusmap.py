@@ -5,7 +5,7 @@ Asked through `smtp_delivery_status_filter` with `D.S.N text` for each final ver
 Contract: a remote 5yz that the rules know for a passing limit is answered as `4.S.N text`, so it
 stays queued instead of bouncing; for at most `longest` per receiver and rule, since the question
 names no message, and then again after a `quiet` time without it. Everything else is `NOTFOUND `.
-`heard` is told of every question, so that the throttle learns of a refusal before the log does.
+`accepted` and `refused` are told of it, so that the throttle learns of it before the log does.
 Failure: none of its own; a text that cannot be read is `NOTFOUND `. The table is bounded.
 """
 
@@ -42,18 +42,14 @@ class Classify(Protocol):
 
 
 class Heard(NamedTuple):
-    """One final verdict as Postfix tells it, ahead of the log line."""
+    """One refusal as Postfix tells it, ahead of the log line."""
 
     time: float
-    pool: str
     session: Session
-    outcome: str  # "sent", "deferred" or "bounced", after our own say
-    host: str | None  # None for accepted mail: the question does not name it
-    address: str | None
+    host: str | None
     receiver: str | None
     reply: str
-    stage: str | None
-    verdict: Verdict | None  # None for accepted mail
+    verdict: Verdict
 
 
 class _Spell:
@@ -74,24 +70,27 @@ class StatusMap:
         receiver_of: Callable[[str], str],
         clock: Callable[[], float],
         settings: StatusSettings,
-        heard: Callable[[Heard], None] | None = None,
+        *,
+        accepted: Callable[[Session], None] = lambda session: None,
+        refused: Callable[[Heard], None] = lambda heard: None,
     ) -> None:
         self._classify = classify
         self._receiver_of = receiver_of
         self._clock = clock
         self._settings = settings
-        self._heard = heard
+        self._accepted = accepted
+        self._refused = refused
         self._spells: dict[tuple[str, str], _Spell] = {}
 
     def __call__(self, key: bytes, session: Session, pool: str) -> bytes:
         """Answer one question of the status filter."""
+        if key.startswith(b"2."):
+            self._accepted(session)
+            return NOTFOUND
+        if not key.startswith((b"4.", b"5.")):
+            return NOTFOUND
         dsn, _, text = key.decode("utf-8", "backslashreplace").partition(" ")
         now = self._clock()
-        if dsn[:2] == "2.":
-            self._tell(Heard(now, pool, session, "sent", None, None, None, text, None, None))
-            return NOTFOUND
-        if dsn[:2] not in ("4.", "5."):
-            return NOTFOUND
         status = "bounced" if dsn[0] == "5" else "deferred"
         reading = read(status, dsn, text + ")", "smtp", _NOBODY, False)
         if reading.outcome == "held":
@@ -104,26 +103,8 @@ class StatusMap:
         soft = (
             dsn[0] == "5" and reading.origin == "remote" and self._softens(receiver, verdict, now)
         )
-        outcome = "deferred" if soft else reading.outcome
-        self._tell(
-            Heard(
-                now,
-                pool,
-                session,
-                outcome,
-                host,
-                reading.relay.address,
-                receiver,
-                reading.reply,
-                reading.stage,
-                verdict,
-            )
-        )
+        self._refused(Heard(now, session, host, receiver, reading.reply, verdict))
         return b"OK 4" + key[1:] if soft else NOTFOUND
-
-    def _tell(self, heard: Heard) -> None:
-        if self._heard is not None:
-            self._heard(heard)
 
     def _softens(self, receiver: str | None, verdict: Verdict, now: float) -> bool:
         if not self._settings.enabled or verdict.rule is None or verdict.suppress:

@@ -126,24 +126,26 @@ class Controller(Lanes):
         elif outcome != "probe" and evidence.receiver != "local":
             self._observe_attempt(evidence, now)
 
+    def accepted(self, lane: LaneState, attempt: Attempt, now: float) -> None:
+        """The status filter's question: an attempt was accepted; the first to tell counts."""
+        if lane.window.close(attempt, now):
+            attempt.heard = attempt.accepted = True
+            lane.accept(now, attempt)
+            self._room(lane)
+
     def heard(
         self, evidence: Evidence, lane: LaneState | None, attempt: Attempt | None, now: float
     ) -> None:
-        """The status filter's question: the verdict before its log line, counted here and now."""
+        """The status filter's question: a refusal before its log line, counted here and now."""
         if lane is not None and attempt is not None:
             if not lane.window.close(attempt, now):
                 return  # a later recipient, or a kept session: the log will tell
             if evidence.receiver not in ("unknown", lane.lane.receiver):  # a fallback host spoke
                 lane, attempt.epoch = self.lane(Lane(lane.lane.pool, evidence.receiver), now), -1
-            attempt.heard = True
-            if evidence.outcome == "sent":
-                attempt.accepted = True
-                lane.accept(now, attempt)
-            else:
-                attempt.refused = True
-                self.blame.judge(evidence, lane, attempt, now)
+            attempt.heard = attempt.refused = True
+            self.blame.judge(evidence, lane, attempt, now)
             self._room(lane)
-        elif evidence.outcome != "sent" and evidence.receiver != "unknown":
+        elif evidence.receiver != "unknown":
             self._transactions.hear(evidence, now)
             state = self.lane(Lane(evidence.pool or "", evidence.receiver), now)
             self.blame.judge(evidence, state, None, now)

@@ -112,10 +112,11 @@ def from_delivery(
     )
 
 
-def from_status(
-    now: float, host: str, reply: str, verdict: Verdict | None, receiver: str
-) -> Evidence:
-    """Evidence from a question of `smtp_delivery_status_filter`: no queue id, no recipient."""
+def from_status(now: float, host: str, reply: str, verdict: Verdict, receiver: str) -> Evidence:
+    """Evidence from a refusal that `smtp_delivery_status_filter` asks about.
+
+    It names no queue id and no recipient.
+    """
     return Evidence(
         time=now,
         source="status",
@@ -125,13 +126,13 @@ def from_status(
         recipient="",
         queue_id="",
         host=host,
-        outcome="deferred" if verdict else "sent",
-        category=verdict.category if verdict else "",
-        scope=verdict.scope if verdict else "connection",
-        stance=verdict.stance if verdict else "none",
-        rule=verdict.rule if verdict else None,
+        outcome="deferred",
+        category=verdict.category,
+        scope=verdict.scope,
+        stance=verdict.stance,
+        rule=verdict.rule,
         reply=reply[:_REPLY_KEPT],
-        retry_after=verdict.retry_after if verdict else None,
+        retry_after=verdict.retry_after,
         stage=None,
         origin="remote",
         conn_use=0,

@@ -325,13 +325,13 @@ class World:
         self.result.accepted += 1
         self.result.acceptances.append(self.now)
         if self.paced and self.status:
-            self.gate.heard(self._evidence(mail, "sent", "", "status", 0.0), session)
+            self.gate.accepted(session)
         self._log(mail, "sent", "", 0.05)
         self._done(mail, session, True)
 
     def _refused(self, mail: Mail, session: _Session, category: str) -> None:
         if self.paced and self.status:
-            self.gate.heard(self._evidence(mail, "deferred", category, "status", 0.0), session)
+            self.gate.refused(self._evidence(mail, "deferred", category, "status", 0.0), session)
         self._defer(mail)
         self._log(mail, "deferred", category, 0.05)
         self._done(mail, session, category != "flow.connections")

@@ -36,14 +36,17 @@ class Desk:
 
     def __init__(self, **settings: float) -> None:
         self.now = 0.0
+        self.session = Session()
         self.asked: list[tuple[str, str | None, str | None, str | None, str]] = []
-        self.heard: list[Heard] = []
+        self.refused: list[Heard] = []
+        self.accepted: list[Session] = []
         self.map = StatusMap(
             self.classify,
             lambda host: host.split(".")[1],
             lambda: self.now,
             StatusSettings(**settings),  # type: ignore[arg-type]
-            self.heard.append,
+            accepted=self.accepted.append,
+            refused=self.refused.append,
         )
 
     def classify(
@@ -53,7 +56,7 @@ class Desk:
         return next((v for words, v in VERDICTS.items() if words in reply.lower()), UNKNOWN)
 
     def ask(self, key: bytes) -> bytes:
-        return self.map(key, Session(), "two")
+        return self.map(key, self.session, "two")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_remote_words_cannot_pose_as_ours() -> None:
     desk = Desk()
     forged = b"550 5.1.1 No such user host other.example[192.0.2.9] said: 552 later"
     assert desk.ask(b"5.1.1 " + HOST + forged + SAID) == NOTFOUND
-    assert desk.heard[0].host == "mx.big.test"
+    assert desk.refused[0].host == "mx.big.test"
 
 
 def test_what_is_heard_comes_with_its_connection() -> None:
@@ -109,12 +112,9 @@ def test_what_is_heard_comes_with_its_connection() -> None:
     desk.ask(b"4.7.1 " + HOST + b"450 4.7.1 too fast" + SAID)
     desk.ask(b"5.5.3 " + HOST + b"552 too many recipients" + SAID)
     desk.ask(b"4.7.0 Error looking up name=d1.lim type=MX: DNS reply filter drops all results")
-    told = [(one.outcome, one.pool, one.receiver, one.verdict) for one in desk.heard]
-    assert told == [
-        ("sent", "two", None, None),
-        ("deferred", "two", "big", RATE),
-        ("deferred", "two", "big", LIMIT),
-    ]
+    assert desk.accepted == [desk.session]
+    assert [(one.receiver, one.verdict) for one in desk.refused] == [("big", RATE), ("big", LIMIT)]
+    assert {one.session for one in desk.refused} == {desk.session}
 
 
 def test_a_limit_is_believed_for_so_long_and_no_longer() -> None:
@@ -142,7 +142,7 @@ def test_it_can_be_switched_off() -> None:
     """Without `enabled` nothing is softened, but refusals are still heard."""
     desk = Desk(enabled=False)
     assert desk.ask(b"5.5.3 " + HOST + b"552 too many recipients" + SAID) == NOTFOUND
-    assert [one.outcome for one in desk.heard] == ["bounced"]
+    assert len(desk.refused) == 1
 
 
 def transports(
