@@ -7,79 +7,15 @@ in a fixed order; each one that is not fine says what to do. Failure: none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
 
-__all__ = ["Daemon", "Facts", "Finding", "Hook", "Probe", "Service", "examine"]
+from policyd.doctor_transports import examine_transports
+from policyd.doctor_values import Facts, Finding, Hook, Probe
 
-Level = Literal["fine", "note", "wrong"]
+__all__ = ["examine", "seconds"]
+
 _SLOW = 0.05  # seconds; answers come from memory in well under a millisecond
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-class Finding(NamedTuple):
-    """One thing that was looked at."""
-
-    level: Level
-    what: str
-    todo: str = ""
-
-
-class Service(NamedTuple):
-    """One line of master.cf."""
-
-    name: str
-    kind: str  # "inet", "unix"…
-    chroot: bool
-    command: str  # "smtp", "smtpd"…
-    options: Mapping[str, str]  # its -o overrides
-
-
-class Hook(NamedTuple):
-    """One of our sockets as the configuration names it, in Postfix's words."""
-
-    name: str  # "mx", "status", "policy"
-    parameter: str  # where Postfix must name it
-    address: str  # "unix:mxheed/socketmap", "inet:127.0.0.1:9826"
-
-
-class Probe(NamedTuple):
-    """A question asked the way Postfix asks it: its user, its directory, its chroot."""
-
-    hook: str
-    question: str
-    chroot: bool
-    user: str
-    reply: str = ""
-    error: str = ""
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Daemon:
-    """What was seen of mxheed itself."""
-
-    healthy: bool
-    user: str = ""  # who owns its sockets
-    groups: frozenset[str] = frozenset()
-    log: str = ""  # the log file it follows, "" if it is no file
-    log_readable: bool = True
-    queue_lifetime: float = 432000.0
-    recipients: int = 50
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Everything the findings are made from."""
-
-    version: tuple[int, ...]
-    running: bool
-    parameters: Mapping[str, str]
-    services: tuple[Service, ...]
-    hooks: tuple[Hook, ...]
-    probes: tuple[Probe, ...]
-    daemon: Daemon
 
 
 def examine(facts: Facts) -> Iterator[Finding]:
@@ -92,7 +28,7 @@ def examine(facts: Facts) -> Iterator[Finding]:
     yield from _daemon(facts)
     yield from _flush(facts)
     yield from _times(facts)
-    yield from _transports(facts)
+    yield from examine_transports(facts)
 
 
 def _postfix(facts: Facts) -> Iterator[Finding]:
@@ -235,24 +171,6 @@ def _times(facts: Facts) -> Iterator[Finding]:
             f"smtp delivers to {limit} recipients at once, mxheed counts with "
             f"{facts.daemon.recipients}",
             f"set pacing.recipients: {limit}",
-        )
-
-
-def _transports(facts: Facts) -> Iterator[Finding]:
-    ours = {hook.address for hook in facts.hooks}
-    maps = facts.parameters.get("transport_maps", "")
-    if any(address in maps for address in ours):
-        yield Finding(
-            "wrong",
-            "transport_maps in main.cf asks mxheed, so smtpd does too and refuses mail without it",
-            "give the map to a resolver of the queue manager's own (contrib/postfix)",
-        )
-    relayhost = facts.parameters.get("relayhost", "")
-    if relayhost:
-        yield Finding(
-            "note",
-            f"relayhost is {relayhost}: all mail goes there",
-            "replies of the receivers behind it are not seen; only the relay itself can be paced",
         )
 
 

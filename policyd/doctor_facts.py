@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from policyd.config import Config
-from policyd.doctor import Daemon, Facts, Hook, Probe, Service
+from policyd.doctor_values import Daemon, Facts, Hook, Probe, Service
 from policyd.errors import MxheedError
+from policyd.serve.transportmap import recipient_transport
 from policyd.setup import seen_from_postfix
 
 __all__ = ["gather"]
 
-_TIMEOUT = 3.0
+_TIMEOUT = 1.0  # seconds; who answers from memory and takes longer hangs
 _POLICY = "request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=doctor@mxheed.invalid\n\n"
 # what must be answered NOTFOUND by a healthy daemon, whatever is being held
 _QUESTIONS = {"mx": "mxheed.invalid. 0 IN MX 10 .", "status": "2.0.0 250 2.0.0 OK"}
@@ -142,7 +143,14 @@ def _daemon(config: Config) -> Daemon:
         log_readable=not log or not user or _readable(Path(log), user, groups),
         queue_lifetime=config.pacing.queue_lifetime,
         recipients=config.pacing.recipients,
+        transports=_transports(config),
     )
+
+
+def _transports(config: Config) -> Mapping[str, int]:
+    """What the map `transport` may answer, with the recipients at once that are believed."""
+    named = dict.fromkeys(config.serve.transports.values(), 0)
+    return named | {recipient_transport(size): size for size in config.serve.recipient_limits}
 
 
 def _owner(config: Config) -> str:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.lab import Lab
+from tests.lab.postfix import DEFAULT_FRAGMENTS, FEWER, FEWER_FRAGMENTS
 
 pytestmark = pytest.mark.live
 
@@ -36,6 +37,23 @@ def test_the_doctor_tells_a_dead_daemon_from_a_hung_one(lab: Lab) -> None:
     lab.mxheed.stop()
     dead = findings(lab)
     assert len([one for one in dead if "No such file" in one]) == 3
+
+
+def test_the_doctor_looks_for_the_transports_that_mxheed_names(lab: Lab) -> None:
+    """All there: nothing to tell. One is missing, one sends to too many: mail would suffer."""
+    lab.postfix.configure(*DEFAULT_FRAGMENTS, *FEWER_FRAGMENTS)
+    lab.mxheed.start({"serve": {"recipient_limits": list(FEWER)}})
+    try:
+        assert findings(lab) == []
+        lab.check("postconf", "-MX", "mxheed-r10/unix")
+        lab.check("postconf", "-e", "mxheed-r5_destination_recipient_limit=7")
+        told = findings(lab)
+    finally:
+        lab.configure()
+    assert sorted(told) == [
+        "master.cf has no mxheed-r10, which mxheed may name: mail would wait for it",
+        "mxheed-r5_destination_recipient_limit is 7, mxheed believes 5",
+    ]
 
 
 def test_the_doctor_sees_what_main_cf_lacks(lab: Lab) -> None:

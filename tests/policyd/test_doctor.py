@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from policyd.doctor import Daemon, Facts, Hook, Probe, Service, examine, seconds
+from policyd.doctor import examine, seconds
+from policyd.doctor_values import Daemon, Facts, Hook, Probe, Service
 
 MX = Hook("mx", "smtp_dns_reply_filter", "unix:mxheed/socketmap")
 POLICY = Hook("policy", "smtpd_recipient_restrictions", "unix:mxheed/policy")
@@ -127,6 +128,63 @@ def test_one_fault_is_one_finding(name: str) -> None:
 def test_wrong_settings_are_found(parameter: str, value: str, what: str) -> None:
     """Each setting of main.cf that hurts is told."""
     assert any(what in found for found, _ in troubles(with_parameters(**{parameter: value})))
+
+
+MAP = "socketmap:unix:mxheed/socketmap:transport"
+R10 = {"mxheed-r10_destination_recipient_limit": "10"}
+PACED = replace(
+    HEALTHY,
+    parameters={**HEALTHY.parameters, **R10},
+    services=(
+        *HEALTHY.services,
+        Service("qmgr", "unix", False, "qmgr", {"rewrite_service_name": "rewrite-queue"}),
+        Service("rewrite", "unix", True, "trivial-rewrite", {}),
+        Service("rewrite-queue", "unix", True, "trivial-rewrite", {"transport_maps": MAP}),
+        Service("mxheed-r10", "unix", True, "smtp", {}),
+    ),
+    daemon=replace(HEALTHY.daemon, transports={"mxheed-r10": 10}),
+)
+
+
+def test_transports_that_are_all_there_have_no_finding() -> None:
+    """contrib/postfix's resolver and recipients fragments, and the configuration for them."""
+    assert troubles(PACED) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "todo"),
+    [
+        ({"services": HEALTHY.services}, "queue manager does not ask mxheed", "rewrite-queue"),
+        ({"services": PACED.services[:-1]}, "master.cf has no mxheed-r10", "setup postfix"),
+        (
+            {"parameters": HEALTHY.parameters},
+            "mxheed-r10_destination_recipient_limit is nothing, mxheed believes 10",
+            "mxheed-r10_destination_recipient_limit = 10",
+        ),
+        (
+            {"parameters": {**PACED.parameters, "transport_maps": "hash:/etc/t"}},
+            "queued mail does not see all of your transport_maps: hash:/etc/t",
+            "before ours",
+        ),
+        (
+            {
+                "parameters": {
+                    **PACED.parameters,
+                    "sender_dependent_default_transport_maps": "hash:/etc/s",
+                }
+            },
+            "goes past sender_dependent_default_transport_maps",
+            "do without",
+        ),
+    ],
+)
+def test_transports_that_would_stop_or_misroute_mail_are_found(
+    changes: Mapping[str, Any], what: str, todo: str
+) -> None:
+    """A transport that master.cf lacks, a resolver that is not asked, a relay that is passed."""
+    [(found, remedy)] = troubles(replace(PACED, **changes))
+    assert what in found
+    assert todo in remedy
 
 
 @pytest.mark.parametrize(
