@@ -107,7 +107,8 @@ class Core:
         self.transports = TransportMap(
             config.serve.transports, self.receiver_of, self.wanted, fewer
         )
-        self._closes = any(klass.closed for klass in config.pacing.classes.values())
+        # whether any class of mail has receivers that take none of it
+        self.closes = any(klass.closed for klass in config.pacing.classes.values())
         self.submission = Submission(config.serve.submission, self, self.clock)
 
     def reload(self, prepared: Prepared) -> None:
@@ -154,7 +155,10 @@ class Core:
     def standing(self, receiver: str, now: float) -> Standing:
         """How a receiver stands; of several pools, the best: mail may go by any of them."""
         states = self.controller.of_receiver(receiver, now)
-        if not states:
+        for lane in states:
+            if lane.state == "free":
+                return _FREE  # nearly always
+        if not states or self.config.pacing.shadow:  # who only watches refuses nobody
             return _FREE
         best = min(states, key=lambda lane: (_RANK[lane.state], lane.until))
         return Standing(best.state, best.until)
@@ -162,17 +166,12 @@ class Core:
     @property
     def blames(self) -> bool:
         """Whether any sender's domain is blamed by a receiver just now."""
-        return self.controller.blame.active
+        return self.controller.blame.active and not self.config.pacing.shadow
 
     def blamed(self, sender: str, receiver: str, now: float) -> float:
         """Until when this sender's domain had better send nothing there; of pools, the best."""
         lanes = self.controller.of_receiver(receiver, now)
         return min((self.controller.blame.until(s.lane, sender) for s in lanes), default=0.0)
-
-    @property
-    def closes(self) -> bool:
-        """Whether any class of mail has receivers that take none of it."""
-        return self._closes
 
     def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
         """The class of mail this is of, if the receiver takes none of it."""

@@ -3,8 +3,8 @@
 Contract: `DUNNO` unless the recipient's receiver is suspended (`DEFER_IF_PERMIT 4.7.1 …;
 retry=hh:mm:ss`) or closed to this class of mail by the configuration; never `OK`. A refusal is
 given at RCPT, where it concerns one recipient. What touches the whole message (hold, filter) waits
-for END-OF-MESSAGE, and is only done when every recipient asked about on this connection for the
-same message is meant; mixed messages go through.
+for END-OF-MESSAGE, and is only done when every recipient of it was asked about on this connection
+and is meant; mixed messages go through, and so do those with recipients nobody asked about.
 Failure: a domain nobody knows yet is `DUNNO` and handed to `wanted`; a handler that raises is
 answered `DUNNO` by its socket.
 """
@@ -60,20 +60,27 @@ class Throttle(Protocol):
 class _Message:
     """The recipients of one message that were asked about on this connection."""
 
-    __slots__ = ("action", "instance", "mixed")
+    __slots__ = ("action", "count", "instance", "mixed")
 
     def __init__(self, instance: bytes) -> None:
         self.instance = instance
+        self.count = 0
         self.action: bytes | None = None
         self.mixed = False
 
     def add(self, action: bytes | None) -> None:
         """One recipient more and what is meant for it; different wishes make it mixed."""
+        self.count += 1
         first = self.action is None and not self.mixed
         if action is None or not (first or action == self.action):
             self.mixed = True
         else:
             self.action = action
+
+    def covers(self, request: Request) -> bool:
+        """Whether no recipient that Postfix counts was left out (a Postfix before 2.3 counts 0)."""
+        counted = request.get(b"recipient_count")
+        return not counted.isdigit() or int(counted) <= self.count
 
 
 class Submission:
@@ -86,6 +93,7 @@ class Submission:
         self._throttle = throttle
         self._now = now
         self._classes = compile_classes(settings.closed)
+        self._any = bool(self._classes)
         self._pressure = MailClass.of_pressure(settings)
 
     def __call__(self, request: Request, session: Session) -> bytes:
@@ -110,7 +118,7 @@ class Submission:
         now = self._now()
         standing = self._throttle.standing(receiver, now)
         whole: bytes | None = None
-        if self._classes:
+        if self._any:
             said = Said(request, domain, receiver, standing.state)
             found = self._classes.first(said)
             if self._classes.whole:
@@ -151,10 +159,12 @@ class Submission:
         session.memory = None
         if not self._classes.whole:
             return DUNNO
-        instance = request.get(b"instance")
-        if isinstance(message, _Message) and message.instance == instance:
-            return DUNNO if message.mixed or message.action is None else message.action
-        return self._single(request)
+        if not isinstance(message, _Message) or message.instance != request.get(b"instance"):
+            return self._single(request)
+        # a rule before ours may have let a recipient pass unasked; one after it, have refused some
+        if message.mixed or message.action is None or not message.covers(request):
+            return DUNNO
+        return message.action
 
     def _single(self, request: Request) -> bytes:
         """Asked at END-OF-MESSAGE only: Postfix names the recipient when there is just one."""

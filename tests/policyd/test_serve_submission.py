@@ -227,6 +227,20 @@ def test_the_recipients_of_the_message_before_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
+    ("counted", "action"),
+    [("1", b"HOLD later"), ("2", b"DUNNO"), ("0", b"HOLD later"), ("", b"HOLD later")],
+)
+def test_a_message_with_recipients_that_passed_unasked_is_not_touched(
+    counted: str, action: bytes
+) -> None:
+    """A restriction before ours may permit a recipient; the count at the end tells of it."""
+    ask, session = desk(closed=HOLD), Session()
+    ask(request("a@gmail.com"), session)
+    end = request("", "END-OF-MESSAGE", recipient_count=counted)
+    assert ask(end, session) == action
+
+
+@pytest.mark.parametrize(
     ("recipient", "action"), [("a@gmail.com", b"HOLD later"), ("", b"DUNNO"), ("x@y", b"DUNNO")]
 )
 def test_asked_at_the_end_only_a_single_recipient_is_judged(recipient: str, action: bytes) -> None:
@@ -286,3 +300,20 @@ def test_the_daemons_core_closes_receivers_as_its_configuration_says() -> None:
         b"REJECT 5.7.1 google takes no mail of class news from here"
     )
     assert asyncio.run(ask("x@shop.example")) == b"DUNNO"
+
+
+@pytest.mark.parametrize(("shadow", "action"), [(False, DEFERRED[:15]), (True, b"DUNNO")])
+def test_who_only_watches_pushes_nobody_back(shadow: bool, action: bytes) -> None:
+    """In shadow the receiver counts as suspended, but new mail for it is let in."""
+    from policyd.config import Config
+    from policyd.core import Core
+    from policyd.throttle.settings import PacingSettings
+
+    core = Core(Config(pacing=PacingSettings(shadow=shadow)), clock=lambda: 1000.0)
+    core.receivers.learn("gmail.com", "gmail-smtp-in.l.google.com", 1000.0)
+    core.controller.pin("google", "suspended", 60.0, 1000.0)
+
+    async def ask() -> bytes:
+        return core.policy(request(), Session())
+
+    assert asyncio.run(ask()).startswith(action)
