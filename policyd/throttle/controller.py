@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from policyd.throttle.aftermath import Aftermath
 from policyd.throttle.blame import Blame, is_our_own
 from policyd.throttle.dispatch import Dispatcher, Queued, Release
-from policyd.throttle.evidence import Evidence, Lane
+from policyd.throttle.evidence import Evidence, Lane, Taken
 from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState
 from policyd.throttle.lanes import Lanes
@@ -60,7 +60,7 @@ class Controller(Lanes):
         self._aftermath = Aftermath(self.book, self.blame, self._retry, self.classes)
         self._dispatcher = Dispatcher(settings, self.book, self.lane, self._count)
         self._grants = self._dispatcher.grants
-        self._transactions = Transactions(settings.recipients)
+        self._transactions = Transactions(settings.recipients, self._unasked)
         self._homes: Bounded[str, Lane] = Bounded(200_000)  # domain → the lane that held it last
         self._hops = NextHops(100_000)
         self._checked = 0.0
@@ -174,14 +174,14 @@ class Controller(Lanes):
         if lane is not None and fresh:
             self.blame.judge(evidence, self.lane(lane, now), None, now)
 
-    def _lane_of(self, evidence: Evidence) -> Lane | None:
-        home = self._homes.get(evidence.domain)
-        if evidence.receiver == "unknown":
+    def _lane_of(self, line: Evidence | Taken) -> Lane | None:
+        home = self._homes.get(line.domain)
+        if line.receiver == "unknown":
             return home
-        pool = evidence.pool
+        pool = line.pool
         if pool is None:
-            pool = home.pool if home and home.receiver == evidence.receiver else ""
-        return Lane(pool, evidence.receiver)
+            pool = home.pool if home and home.receiver == line.receiver else ""
+        return Lane(pool, line.receiver)
 
     def _observe_attempt(self, evidence: Evidence, now: float) -> None:
         lane = self._lane_of(evidence)
@@ -190,25 +190,31 @@ class Controller(Lanes):
         state = self.lane(lane, now)
         again = False  # a further recipient of a transaction that was refused already
         if now - evidence.time <= _STALE:
-            transaction = self._transactions.of(evidence, state, now)
+            transaction = self._transactions.of(evidence, evidence.outcome == "sent", state, now)
             again = transaction.refused
-            if transaction.lines == 1 and transaction.attempt is None:
-                self._unasked(evidence, state, now)
             if evidence.outcome == "sent":
-                if not transaction.accepted:
-                    transaction.accepted = True
-                    state.accept(now, transaction.attempt)
-            elif not transaction.refused:
+                transaction.accept(state, now)
+            elif not again:
                 transaction.refused = True
                 if not self._transactions.known(evidence, now):
                     self.blame.judge(evidence, state, transaction.attempt, now)
         self._aftermath.tried(evidence, state, again, now)
         self._room(state)
 
-    def _unasked(self, evidence: Evidence, state: LaneState, now: float) -> None:
+    def delivered(self, mail: Taken, now: float) -> None:
+        """`observe` for accepted mail of a message that is not in the book."""
+        mail = self._hops.translate(mail, self._homes)
+        lane = self._lane_of(mail)
+        if lane is not None:
+            state = self.lane(lane, now)
+            if mail.fresh:
+                self._transactions.of(mail, True, state, now).accept(state, now)
+            self._room(state)
+
+    def _unasked(self, line: Evidence | Taken, state: LaneState, now: float) -> None:
         """A delivery over a session that was kept open asked nothing: it uses up a token."""
-        message = self.book.get(evidence.queue_id) if self._grants else None
-        if message is None or not self._grants.use(message, state.lane, evidence.domain):
+        message = self.book.get(line.queue_id) if self._grants else None
+        if message is None or not self._grants.use(message, state.lane, line.domain):
             state.speed.take(now)
             self._count("unasked")
 

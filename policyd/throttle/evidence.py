@@ -17,6 +17,7 @@ __all__ = [
     "Evidence",
     "Lane",
     "Source",
+    "Taken",
     "domain_of",
     "from_delivery",
     "from_status",
@@ -64,6 +65,18 @@ class Evidence(NamedTuple):
     group: tuple[object, ...]  # equal for the recipients of one transaction
     arrived: float  # when the message came into the queue; 0.0: not known
     sender: str = ""  # the envelope sender's domain, where known
+
+
+class Taken(NamedTuple):
+    """One recipient whose mail was accepted: what pacing needs of the most frequent line of all."""
+
+    queue_id: str
+    domain: str
+    host: str
+    receiver: str
+    pool: str | None
+    group: tuple[object, ...]
+    fresh: bool  # news, no history
 
 
 def is_own_hold(delivery: Delivery) -> bool:

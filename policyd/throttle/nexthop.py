@@ -9,11 +9,14 @@ Failure: none; the memory is bounded, what it forgot the next hold line tells ag
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
-from policyd.throttle.evidence import Evidence, Lane
+from policyd.throttle.evidence import Evidence, Lane, Taken
 from policyd.throttle.memory import Bounded
 
 __all__ = ["NextHops", "asked_name"]
+
+Line = TypeVar("Line", Evidence, Taken)
 
 _ASKED = re.compile(r"Error looking up name=(\S+) type=")
 
@@ -30,18 +33,18 @@ class NextHops:
     def __init__(self, size: int) -> None:
         self._names: Bounded[str, str] = Bounded(size)
 
-    def translate(self, evidence: Evidence, asked: Bounded[str, Lane]) -> Evidence:
-        """The same evidence under the name the gate was asked for; `asked`: names it has held."""
-        domain = evidence.domain
+    def translate(self, line: Line, asked: Bounded[str, Lane]) -> Line:
+        """The same under the name the gate was asked for; `asked`: names it has held."""
+        domain = line.domain
         name: str | None
-        if evidence.outcome == "held":
-            name = asked_name(evidence.reply)
+        if isinstance(line, Evidence) and line.outcome == "held":
+            name = asked_name(line.reply)
             if name is not None and name != domain:
                 self._names[domain] = name
             elif name is not None and domain in self._names:
                 self._names.pop(domain)
         else:
             name = self._names.get(domain)
-            if name is None and evidence.host in asked and domain not in asked:
-                name = evidence.host  # a next-hop in brackets: its own name was asked
-        return evidence if name is None or name == domain else evidence._replace(domain=name)
+            if name is None and line.host in asked and domain not in asked:
+                name = line.host  # a next-hop in brackets: its own name was asked
+        return line if name is None or name == domain else line._replace(domain=name)

@@ -2,20 +2,28 @@
 
 Contract: the log lines of one transaction (same message, domain, connection and delays) are one
 attempt, up to the recipient limit; a verdict the status filter asked about is not counted again
-when its line arrives.
-Failure: none; both memories are bounded and forget after some minutes.
+when its line arrives. Of a transaction's name only the hash is kept: a busy log has thousands a
+second.
+Failure: none; both memories are bounded and forget after some minutes, or sooner where there is
+much to remember.
 """
 
 from __future__ import annotations
 
-from policyd.throttle.evidence import Evidence
+from collections.abc import Callable
+
+from policyd.throttle.evidence import Evidence, Taken
 from policyd.throttle.lane import LaneState
 from policyd.throttle.window import Attempt
 
 __all__ = ["Transaction", "Transactions"]
 
 _AGE = 120.0
+_MOST = 16_384  # transactions in each half of the memory
 _HEARD = 4096
+
+# told of a transaction's first line where the gate was not asked for it
+Unasked = Callable[[Evidence | Taken, LaneState, float], None]
 
 
 class Transaction:
@@ -29,27 +37,38 @@ class Transaction:
         self.accepted = bool(attempt and attempt.accepted)
         self.refused = bool(attempt and attempt.refused)
 
+    def accept(self, state: LaneState, now: float) -> None:
+        """A recipient of it was accepted; the first one tells the lane."""
+        if not self.accepted:
+            self.accepted = True
+            state.accept(now, self.attempt)
+
 
 class Transactions:
     """The attempts of the last minutes, by what their lines have in common."""
 
-    def __init__(self, recipients: int) -> None:
+    def __init__(self, recipients: int, unasked: Unasked) -> None:
         self._recipients = recipients
-        self._young: dict[tuple[object, ...], Transaction] = {}
-        self._old: dict[tuple[object, ...], Transaction] = {}
+        self._unasked = unasked
+        self._young: dict[int, Transaction] = {}
+        self._old: dict[int, Transaction] = {}
         self._turned = 0.0
         self._heard: dict[tuple[str, str], list[float]] = {}
 
-    def of(self, evidence: Evidence, state: LaneState, now: float) -> Transaction:
+    def of(
+        self, line: Evidence | Taken, accepted: bool, state: LaneState, now: float
+    ) -> Transaction:
         """The transaction of this line; its first line ends the attempt."""
-        if now - self._turned > _AGE:
-            self._old, self._young, self._turned = self._young, {}, now
-        key = (evidence.queue_id, evidence.domain, evidence.group)
-        found = self._young.get(key) or self._old.get(key)
+        young = self._young
+        if now - self._turned > _AGE or len(young) >= _MOST:
+            self._old, self._turned = young, now
+            young = self._young = {}
+        key = hash((line.queue_id, line.domain, line.group))
+        found = young.get(key) or self._old.get(key)
         if found is None or found.lines >= self._recipients:
-            found = self._young[key] = Transaction(
-                state.window.pair(evidence.domain, evidence.outcome == "sent", now)
-            )
+            found = young[key] = Transaction(state.window.pair(line.domain, accepted, now))
+            if found.attempt is None:
+                self._unasked(line, state, now)
         found.lines += 1
         return found
 
