@@ -3,15 +3,16 @@
 Contract: `AutoParser.feed(block, now)` takes whole lines of any supported shape, even mixed.
 Postfix records are looked for everywhere. Exim's lines too, but in a log of large blocks that has
 shown none so far only a few lines of a block are looked at, and all of them in one block of many.
-`plain`, `postfix` and `others` are its steps, for callers in a hurry. `snapshot` is what was read
-and is not complete yet (a journal entry, a split container line): it belongs to the position.
+`plain`, `postfix`, `holds_exim` and `exim` are its steps, for callers in a hurry. `snapshot` is
+what was read and is not complete yet (a journal entry, a split container line): it belongs to the
+position.
 Failure: none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
@@ -44,32 +45,29 @@ class AutoParser:
     def feed(self, block: bytes, now: float) -> list[Event]:
         """The events in `block`; Postfix's in the order of their lines, then Exim's."""
         text = self.plain(block)
-        exim = (self.exim.line(line, now) for line in self.others(text))
-        return [*self.postfix.feed(text, now), *(event for event in exim if event is not None)]
+        exim = self.exim.feed(text, now) if self.holds_exim(text) else ()
+        return [*self.postfix.feed(text, now), *exim]
 
     def plain(self, block: bytes) -> bytes:
         """`block` with all wrapping removed."""
         return self._plain.lines(block)
 
-    def others(self, text: bytes) -> Iterable[bytes]:
-        """The lines of a block that went through `plain` that may be Exim's."""
-        if not self._mixed and not self._holds_exim(text):
-            return ()
-        lines = list(self.exim.candidates(text))
-        self._mixed = bool(lines) and not _EXIM.match(text)
-        return lines
+    def holds_exim(self, text: bytes) -> bool:
+        """Whether Exim wrote lines of a block that went through `plain`.
 
-    def _holds_exim(self, text: bytes) -> bool:
-        """Whether Exim wrote any of these lines; large blocks are only sampled most of the time."""
+        Large blocks are only sampled most of the time, unless the last one held any.
+        """
         self._blocks += 1
-        if len(text) <= _SMALL or self._blocks % _THOROUGH == 1:
-            return _EXIM.match(text) is not None or _EXIM_LINE.search(text) is not None
-        at = 0
-        for probe in range(1, _PROBES):
-            if _EXIM.match(text, at) is not None:
-                return True
-            at = text.find(b"\n", probe * len(text) // _PROBES) + 1
-        return _EXIM.match(text, at) is not None
+        if _EXIM.match(text) is not None:
+            self._mixed = False
+            return True
+        if self._mixed or len(text) <= _SMALL or self._blocks % _THOROUGH == 1:
+            self._mixed = _EXIM_LINE.search(text) is not None
+        else:
+            step = len(text) // _PROBES
+            places = (text.find(b"\n", probe * step) + 1 for probe in range(1, _PROBES))
+            self._mixed = any(_EXIM.match(text, at) is not None for at in places)
+        return self._mixed
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart, as plain JSON values."""

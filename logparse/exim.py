@@ -11,38 +11,24 @@ Failure: none; a delivery line of no known form is an `Unparsed`. Time is linear
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Any
 
 from logparse.events import Delivery, Event, Origin, Outcome, Removed, Stage, Unparsed, text_of
+from logparse.exim_lines import ID, STAMP, Found, candidates, sent_lines
 from logparse.exim_message import is_given_up, is_held, is_no_attempt, read_message
-from logparse.exim_record import HOST, Record, parse
+from logparse.exim_record import HOST, Record, duration, parse
 from logparse.framing import FRAME
 from logparse.reply import code_of, unfold
 from logparse.stamps import Stamps
 
-__all__ = ["LONGEST_LIFE", "SENT", "EximParser", "made_at"]
+__all__ = ["EximParser", "waited"]
 
-_ID = rb"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{11}-[0-9A-Za-z]{4}|[0-9A-Za-z]{6}-[0-9A-Za-z]{2})"
-_STAMP = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?(?: [+-]\d{4})?"
 _LINE = re.compile(
-    rb"(?:(" + _STAMP + rb") )?(?:\[(\d++)\] )?(" + _ID + rb") "
+    rb"(?:(" + STAMP + rb") )?(?:\[([0-9]++)\] )?(" + ID + rb") "
     rb"(=>|->|>>|\*>|\*\*|==|Completed(?= QT=|\Z)|H=)"
-)
-_DELIVERIES = frozenset({b"=>", b"->", b">>", b"*>", b"**", b"==", b"H="})
-_MARKS = _DELIVERIES | {b"Co"}
-
-# the most common line of all, for those who only count: mail a remote host took with a plain 250
-# groups: 1 stamp, 2 id, 3 host with address, 4 address, 5 reply, 6 time in the queue
-SENT = re.compile(
-    rb"(" + _STAMP + rb") (" + _ID + rb") [=-]> "
-    rb'[^\s"<>()|/:]++(?<!:)(?: <[^<>"\s]++>)?+'
-    rb'(?: (?:[FP]=<[^<>"\s]*+>|[QRTS]=[^\s"<:]++))*+'
-    rb" (H=[^\s\[\]]++ \[([^\]\s]++)\](?::\d++)?\*?)"
-    rb'(?: (?:(?:I|PRX|PS|X|CV|A|DKIM)=[^\s"<]++|DN="[^"\\]*+"|L\*?|PRDR|K|TFO\*{0,2}))*+'
-    rb' C="(250 [ !#-\[\]-~]{0,999}[!#-\[\]-~])"(?: QT=([\d.wdhms]++))?+(?: DT=[\d.wdhms]++)?+'
 )
 _FRAME = re.compile(FRAME)
 _PIECE = re.compile(rb"\[(\d{1,3})([/\\])(\d{1,3})\] ")
@@ -54,7 +40,7 @@ _HOST_LINE = re.compile(
 )
 _DIGITS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
-LONGEST_LIFE = 60 * 86_400.0
+_LONGEST_LIFE = 60 * 86_400.0
 _KEPT = 256  # messages whose last host is remembered, and long lines that wait for their end
 
 _Host = tuple[str, str | None, int | None]
@@ -66,7 +52,6 @@ class EximParser:
     def __init__(self, zone: tzinfo | None = None, removed: bool = True) -> None:
         self.stamps = Stamps(zone)
         self._removed = removed
-        self._layout = (0, 0, 0)  # where the id's dashes and the blank behind it stand
         self._hosts: dict[str, _Host] = {}
         self._pieces: dict[bytes, list[bytes]] = {}
 
@@ -75,31 +60,13 @@ class EximParser:
         events = (self.line(line, now) for line in self.candidates(block))
         return [event for event in events if event is not None]
 
-    def candidates(self, block: bytes) -> Iterator[bytes]:
-        """The lines of `block` that may hold an event.
+    def candidates(self, block: bytes) -> list[bytes]:
+        """The lines of `block` that may hold an event."""
+        return candidates(block, self._removed)
 
-        Lines of one log have the mark at the same place: one look there tells most lines off.
-        """
-        marks = _MARKS if self._removed else _DELIVERIES
-        first, second, space = self._layout
-        for line in block.split(b"\n"):
-            if line[first : first + 1] == line[second : second + 1] == b"-" and (
-                line[space : space + 1] == b" "
-            ):
-                if line[space + 1 : space + 3] in marks:
-                    yield line
-            elif line:
-                head = _LINE.match(line)
-                if head is not None:
-                    begin, end = head.span(3)
-                    first, second, space = begin + 6, end - 5, end
-                    if line[second : second + 1] != b"-":
-                        second = end - 3
-                    self._layout = first, second, space
-                    if line[space + 1 : space + 3] in marks:
-                        yield line
-                elif b" exim" in line:
-                    yield line
+    def sent_lines(self, block: bytes) -> list[Found]:
+        """The same, with the parts of those that tell of mail taken with a plain 250."""
+        return sent_lines(block, self._removed)
 
     def line(self, line: bytes, now: float) -> Event | None:
         """The event of one line; None: it tells none."""
@@ -144,7 +111,7 @@ class EximParser:
             address=host[1] if host else None,
             port=host[2] if host else None,
             conn_use=2 if record.reused else 1,
-            delay=_delay(record, queue_id, when),
+            delay=waited(record.queue_time, head[3], when),
             delays=None,
             dsn="",
             status=mark,
@@ -256,16 +223,16 @@ def _judge(record: Record, mark: str) -> tuple[Outcome, Origin, Stage | None, st
     return outcome, message.origin, message.stage, message.reply
 
 
-def _delay(record: Record, queue_id: str, when: float) -> float:
+def waited(queue_time: bytes | str, queue_id: bytes, when: float) -> float:
     """Seconds since the message came in: as logged, else from the time its id was made."""
-    if record.queue_time is not None:
-        return record.queue_time
-    since = when - made_at(queue_id[:6].encode())
-    return since if 0 <= since <= LONGEST_LIFE else 0.0
+    if queue_time:
+        return duration(queue_time)
+    since = when - _made_at(queue_id[:6])
+    return since if 0 <= since <= _LONGEST_LIFE else 0.0
 
 
 @lru_cache(maxsize=4096)
-def made_at(digits: bytes) -> int:
+def _made_at(digits: bytes) -> int:
     """When a message id was made, told by its first six characters."""
     made = 0
     for digit in digits:

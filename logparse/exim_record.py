@@ -50,7 +50,7 @@ class Record(NamedTuple):
     port: int | None
     reused: bool  # the connection had been used before
     confirmation: str | None  # C="…", unescaped
-    queue_time: float | None
+    queue_time: str  # as logged; "": not told
     number: int | None  # N of "defer (N)"
     deferred: bool  # there was a "defer (…)"
     error: str  # the operating system's words
@@ -198,7 +198,7 @@ def _record(
         port=int(host[3]) if host is not None and (host[3] or "").isdigit() else None,
         reused=host is not None and host[4] is not None,
         confirmation=None if confirmation is None else unquoted(confirmation),
-        queue_time=duration(values["QT"]) if "QT" in values else None,
+        queue_time=values.get("QT", ""),
         number=number,
         deferred=deferred,
         error=error,

@@ -42,6 +42,8 @@ class Stamps:
         return when
 
     def _dated(self, stamp: bytes) -> float:
+        if len(stamp) == 19 and (start := self._minutes.get(stamp[:16])) is not None:
+            return start + int(stamp[17:])
         clock, zone = _split_zone(stamp)
         minute = clock[:16] + zone
         start = self._minutes.get(minute)

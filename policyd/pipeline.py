@@ -18,13 +18,12 @@ Failure: none of its own; what `classify`, `receiver_of` or a callback raises co
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
 from typing import Any, Protocol
 
 from logparse.auto import AutoParser
 from logparse.events import Delivery, Event, Removed, Unparsed
-from logparse.exim import SENT as EXIM_SENT
 from logparse.framing import STAMP
 from logparse.postfix import records
 from logparse.reason import LOCAL_AGENTS
@@ -111,22 +110,23 @@ class Pipeline:
                 delivery = self._parser.postfix.delivery(record, now)
                 self._deliver(delivery)
                 self._learn(self._quick, record[7], delivery)
-        for line in self._parser.others(text):
-            self._exim(line, now)
+        if self._parser.holds_exim(text):
+            self._exim(text, now)
         self._look_at_the_clock(text, now)
 
-    def _exim(self, line: bytes, now: float) -> None:
-        """Counts one of Exim's lines."""
-        match = None if self._sent else EXIM_SENT.fullmatch(line)
-        if match is not None:
-            when = self._parser.exim.stamps.posix(match[1], now)
-            if self._quick_exim.exim(match, when):
-                return
-        event = self._parser.exim.line(line, now)
-        if event is not None:
-            self._take(event)
-            if match is not None and isinstance(event, Delivery):
-                self._learn(self._quick_exim, match[3], event)
+    def _exim(self, text: bytes, now: float) -> None:
+        """Counts Exim's lines in `text`."""
+        exim = self._parser.exim
+        if self._sent:
+            lines: Iterable[tuple[bytes, bytes]] = ((line, b"") for line in exim.candidates(text))
+        else:
+            lines = self._quick_exim.exim(exim.sent_lines(text), exim.stamps, now)
+        for line, relay in lines:
+            event = exim.line(line, now)
+            if event is not None:
+                self._take(event)
+                if relay and isinstance(event, Delivery):
+                    self._learn(self._quick_exim, relay, event)
 
     def _learn(self, quick: Shortcut | EximShortcut, relay: bytes, delivery: Delivery) -> None:
         """Lets this relay's accepted mail take the short cut from now on."""

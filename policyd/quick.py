@@ -13,9 +13,12 @@ Failure: none.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Protocol
 from zlib import crc32
 
+from logparse.exim_lines import Found
+from logparse.stamps import Stamps
 from policyd.counters import Counters, Tally, bucket_of
 from policyd.sessions import Sessions
 
@@ -47,11 +50,13 @@ class Shortcut(Protocol):
 
 
 class EximShortcut(Protocol):
-    """The same for a line of Exim's, a match of `logparse.exim.SENT` and when it was written."""
+    """What it lets go first over a block's lines of Exim's; see `policyd.quick_exim`."""
 
     def learn(self, relay: bytes, receiver: str) -> None: ...
     def forget(self) -> None: ...
-    def exim(self, match: re.Match[bytes], when: float) -> bool: ...
+    def exim(
+        self, lines: Iterable[Found], stamps: Stamps, now: float
+    ) -> Iterable[tuple[bytes, bytes]]: ...
 
 
 class Rows:
@@ -79,7 +84,13 @@ class Rows:
 
     def _row(self, relay: bytes) -> Tally | None:
         receiver = self._names.get(relay)
-        return None if receiver is None else self._counters.tally(receiver)
+        if receiver is None:
+            return None
+        row = self._counters.tally(receiver)
+        if self._counters.settled(receiver) is row:
+            self._rows[relay] = row
+            del self._names[relay]
+        return row
 
 
 class Quick(Rows):

@@ -70,8 +70,11 @@ class Sessions:
 
     def is_new_exim(self, queue_id: bytes, address: bytes, when: int, reply: int) -> bool:
         """The same for Exim; lines of one transaction may be some seconds apart."""
-        known = self.last.get(queue_id)
-        self.is_new(queue_id, (address, when, 0, reply))
+        last = self.last
+        known = last.get(queue_id)
+        if known is None:
+            make_room(last, _KEPT)
+        last[queue_id] = (address, when, 0, reply)
         if known is None or known[0] != address or known[3] != reply:
             return True
         return abs(when - known[1]) > _TOGETHER

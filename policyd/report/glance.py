@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import tzinfo
 
 from logparse.events import text_of
-from logparse.exim import LONGEST_LIFE, made_at
-from logparse.exim_record import duration
+from logparse.exim import waited
+from logparse.exim_lines import Found
 from logparse.framing import FRAME
 from logparse.stamps import Stamps
 from policyd.report.tally import Tally
@@ -121,31 +121,29 @@ class Glance:
             self.settle()
         return True
 
-    def exim(self, match: re.Match[bytes], when: float) -> bool:
-        """Counts a line of Exim, which was written at `when`."""
-        _, queue_id, relay, _, _, queue_time = match.groups()
-        row = self._relays.get(relay)
-        if row is None:
-            return False
-        hour = int(when // 3600)
-        row.hours[hour] += 1
-        text = match.string
-        begin = match.end(2) + 4  # " => "
-        address = text[begin : text.index(b" ", begin)]
-        domain = address[address.rfind(b"@") + 1 :]
-        row.domains[domain] = row.domains.get(domain, 0) + 1
-        if queue_time is None:
-            since = when - made_at(queue_id[:6])
-            delay = since if 0 <= since <= LONGEST_LIFE else 0.0
-        else:
-            delay = duration(queue_time)
-        if delay:
-            row.delays[0][delay] += 1
-        self._tally.saw(when)
-        self._counted += 1
-        if self._counted >= _SETTLE:
-            self.settle()
-        return True
+    def exim(
+        self, lines: Iterable[Found], stamps: Stamps, now: float
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Counts lines of Exim; the others as (line, relay)."""
+        relays, tally = self._relays, self._tally
+        for line, stamp, queue_id, relay, _, _, queue_time in lines:
+            row = relays.get(relay)
+            if row is None:
+                yield line, relay
+                continue
+            when = stamps.posix(stamp, now)
+            row.hours[int(when // 3600)] += 1
+            begin = line.index(queue_id) + len(queue_id) + 4  # " => "
+            address = line[begin : line.index(b" ", begin)]
+            domain = address[address.rfind(b"@") + 1 :]
+            row.domains[domain] = row.domains.get(domain, 0) + 1
+            delay = waited(queue_time, queue_id, when)
+            if delay:
+                row.delays[0][delay] += 1
+            tally.saw(when)
+            self._counted += 1
+            if self._counted >= _SETTLE:
+                self.settle()
 
     def settle(self) -> None:
         """Brings everything into the tally."""
