@@ -53,13 +53,12 @@ def gather(config: Config) -> Facts:
 
 
 def _hooks(config: Config, queue: str) -> Iterator[Hook]:
-    for address in config.serve.socketmap[:1]:
-        seen = seen_from_postfix(address, queue)
-        yield Hook("mx", "smtp_dns_reply_filter", seen)
+    if socketmap := seen_from_postfix(config.serve.socketmap, queue):
+        yield Hook("mx", "smtp_dns_reply_filter", socketmap)
         if config.serve.status.enabled:
-            yield Hook("status", "smtp_delivery_status_filter", seen)
-    for address in config.serve.policy[:1]:
-        yield Hook("policy", "smtpd_recipient_restrictions", seen_from_postfix(address, queue))
+            yield Hook("status", "smtp_delivery_status_filter", socketmap)
+    if policy := seen_from_postfix(config.serve.policy, queue):
+        yield Hook("policy", "smtpd_recipient_restrictions", policy)
 
 
 def _services() -> Iterator[Service]:

@@ -40,8 +40,12 @@ class ReleaseSettings:
 
     enabled: bool = field(default=True, metadata={"doc": "let held messages go when it is time"})
     postqueue: str = field(default="postqueue", metadata={"doc": "the command"})
-    config_directory: str = field(
-        default="", metadata={"doc": "Postfix's config directory, for an instance of its own"}
+    config_directory: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "Postfix's config directory, for an instance of its own; several for several "
+            "instances whose mail is paced together. Empty: the machine's one Postfix."
+        },
     )
     concurrency: int = field(default=4, metadata={"doc": "commands that may run at a time"})
     rate: float = field(default=100.0, metadata={"doc": "releases a second at most"})
@@ -116,9 +120,10 @@ class Releaser:
         self._clock = clock
         self._receiver_of = receiver_of
         self._run = run
-        self._command: tuple[str, ...] = (settings.postqueue,)
-        if settings.config_directory:
-            self._command += ("-c", settings.config_directory)
+        # one for each Postfix; who does not have a message that is let go, takes no notice
+        self._commands: list[tuple[str, ...]] = [
+            (settings.postqueue, "-c", directory) for directory in settings.config_directory
+        ] or [(settings.postqueue,)]
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._credit = 0.0
@@ -174,8 +179,11 @@ class Releaser:
         try:
             if not _QUEUE_ID.match(release.queue_id):
                 raise ValueError("not a queue id")
-            code, _ = await self._run((*self._command, "-i", release.queue_id), self._timeout)
-            failure = f"exit code {code}" if code else ""
+            codes = [
+                (await self._run((*command, "-i", release.queue_id), self._settings.timeout))[0]
+                for command in self._commands
+            ]
+            failure = "" if 0 in codes else f"exit code {codes[0]}"
         except (TimeoutError, OSError, ValueError) as error:
             failure = str(error) or type(error).__name__
         if failure:
@@ -185,10 +193,6 @@ class Releaser:
         else:
             self.counts["released"] += 1
             log.debug("%s let go for %s (%s)", release.queue_id, release.lane, release.why)
-
-    @property
-    def _timeout(self) -> float:
-        return self._settings.timeout
 
     async def _read_queue(self) -> None:
         while True:
@@ -200,13 +204,16 @@ class Releaser:
     async def reconcile(self) -> bool:
         """Read the whole queue and make the book agree with it; False: it could not be read."""
         began = self._clock()
-        try:
-            code, listing = await self._run((*self._command, "-j"), 6 * self._timeout)
-        except (TimeoutError, OSError) as error:
-            code, listing = -1, str(error).encode()
-        if code:
-            self._complain("cannot read the queue: %s", code)
-            return False
+        listing = b""
+        for command in self._commands:
+            try:
+                code, part = await self._run((*command, "-j"), 6 * self._settings.timeout)
+            except (TimeoutError, OSError):
+                code, part = -1, b""
+            if code:  # half of the truth is none: what is not listed would be forgotten
+                self._complain("cannot read the queue: %s", code)
+                return False
+            listing += part
         queue = await asyncio.to_thread(lambda: list(parse_queue(listing)))
         controller, now = self._controller, self._clock()
         added, dropped = controller.reconcile(queue, self._receiver_of, began, now)

@@ -8,7 +8,7 @@ so), and those are what the live tests run with. Failure: none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from policyd.serve.settings import ServeSettings
@@ -105,10 +105,16 @@ class Fragment(NamedTuple):
     text: str
 
 
-def seen_from_postfix(address: str, queue_directory: str = QUEUE_DIRECTORY) -> str:
-    """One of our addresses, as Postfix must write it so that chrooted services find it."""
+def seen_from_postfix(addresses: Sequence[str], queue_directory: str = QUEUE_DIRECTORY) -> str:
+    """Our address as Postfix must write it, "" if there is none.
+
+    Chrooted services only see what is under their queue directory: such an address goes first.
+    """
     inside = f"unix:{queue_directory.rstrip('/')}/"
-    return f"unix:{address.removeprefix(inside)}" if address.startswith(inside) else address
+    for address in addresses:
+        if address.startswith(inside):
+            return f"unix:{address.removeprefix(inside)}"
+    return addresses[0] if addresses else ""
 
 
 def fragments(
@@ -122,8 +128,8 @@ def fragments(
 
     `learnt`: recipients per message a receiver was seen to take, where nothing is configured.
     """
-    socketmap = seen_from_postfix(serve.socketmap[0], queue_directory) if serve.socketmap else ""
-    policy = seen_from_postfix(serve.policy[0], queue_directory) if serve.policy else ""
+    socketmap = seen_from_postfix(serve.socketmap, queue_directory)
+    policy = seen_from_postfix(serve.policy, queue_directory)
     if socketmap:
         yield Fragment("gate", "main.cf", _GATE.format(socketmap=socketmap))
     if socketmap and serve.status.enabled:

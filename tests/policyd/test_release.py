@@ -21,10 +21,11 @@ HELD = "Error looking up name=d1.test type=MX: DNS reply filter drops all result
 class Hand:
     """A releaser whose commands are only written down."""
 
-    def __init__(self, pacer: Controller, **settings: float | str | bool) -> None:
+    def __init__(self, pacer: Controller, **settings: float | str | bool | tuple[str, ...]) -> None:
         self.now = NOW
         self.ran: list[tuple[str, ...]] = []
         self.code = 0
+        self.codes: dict[str, int] = {}  # of one instance, by its config directory
         self.listing = b""
         self.block: asyncio.Event | None = None
         self.pacer = pacer
@@ -40,7 +41,8 @@ class Hand:
         self.ran.append(command)
         if self.block is not None:
             await self.block.wait()
-        return self.code, self.listing
+        code = self.codes.get(command[2], self.code) if "-c" in command else self.code
+        return code, self.listing
 
 
 def play(scene: Callable[[], Awaitable[None]]) -> None:
@@ -64,7 +66,7 @@ def test_each_release_is_one_command_with_one_queue_id_and_no_shell() -> None:
     """postqueue -i ID, with the instance's config directory where there is one."""
 
     async def scene() -> None:
-        hand = Hand(waiting(2), config_directory="/etc/postfix-out")
+        hand = Hand(waiting(2), config_directory=("/etc/postfix-out",))
         hand.now = NOW + 1
         assert hand.releaser.step() == 2
         await settle()
@@ -72,6 +74,40 @@ def test_each_release_is_one_command_with_one_queue_id_and_no_shell() -> None:
             ("postqueue", "-c", "/etc/postfix-out", "-i", f"AAAA00{number}") for number in (0, 1)
         ]
         assert hand.releaser.counts["released"] == 2
+
+    play(scene)
+
+
+def test_every_instance_is_told_and_one_that_is_down_does_not_count() -> None:
+    """Nobody knows whose message it is: who does not have it takes no notice."""
+
+    async def scene() -> None:
+        hand = Hand(waiting(1), config_directory=("/etc/postfix", "/etc/postfix-out"))
+        hand.codes["/etc/postfix"] = 69
+        hand.now = NOW + 1
+        hand.releaser.step()
+        await settle()
+        assert hand.ran == [
+            ("postqueue", "-c", place, "-i", "AAAA000")
+            for place in ("/etc/postfix", "/etc/postfix-out")
+        ]
+        assert (hand.releaser.counts["released"], hand.releaser.counts["failed"]) == (1, 0)
+
+    play(scene)
+
+
+def test_a_queue_that_cannot_be_read_makes_nothing_forgotten() -> None:
+    """Of two instances' queues one is not listed: its messages still wait."""
+
+    async def scene() -> None:
+        hand = Hand(waiting(1), config_directory=("/etc/postfix", "/etc/postfix-out"))
+        hand.codes["/etc/postfix-out"] = 69
+        hand.now = NOW + 1
+        assert not await hand.releaser.reconcile()
+        assert hand.pacer.book.get("AAAA000") is not None
+        hand.codes.clear()
+        assert await hand.releaser.reconcile()
+        assert hand.pacer.book.get("AAAA000") is None
 
     play(scene)
 

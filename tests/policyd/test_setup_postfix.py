@@ -33,19 +33,21 @@ def test_the_files_in_contrib_are_what_setup_prints() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "seen"),
+    ("addresses", "seen"),
     [
-        ("inet:127.0.0.1:9826", "inet:127.0.0.1:9826"),
-        ("unix:/var/spool/postfix/mxheed/socketmap", "unix:mxheed/socketmap"),
-        ("unix:/var/spool/postfix-out/x", "unix:/var/spool/postfix-out/x"),
-        ("unix:/run/mxheed/socketmap", "unix:/run/mxheed/socketmap"),
+        (["inet:127.0.0.1:9826"], "inet:127.0.0.1:9826"),
+        (["unix:/var/spool/postfix/mxheed/socketmap"], "unix:mxheed/socketmap"),
+        (["unix:/var/spool/postfix-out/x"], "unix:/var/spool/postfix-out/x"),
+        (["unix:/run/mxheed/socketmap"], "unix:/run/mxheed/socketmap"),
+        (["unix:/var/spool/postfix-out/x", "unix:/var/spool/postfix/x"], "unix:x"),
+        ([], ""),
     ],
 )
 def test_sockets_under_the_queue_directory_are_named_relative_to_it(
-    address: str, seen: str
+    addresses: list[str], seen: str
 ) -> None:
-    """A chrooted service finds the same path as one that is not."""
-    assert seen_from_postfix(address) == seen
+    """A chrooted service finds the same path as one that is not; each instance its own."""
+    assert seen_from_postfix(addresses) == seen
 
 
 def test_hooks_that_are_off_are_not_set_up() -> None:
