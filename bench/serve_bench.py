@@ -1,7 +1,8 @@
 """How many decisions a second, and how late: `python -m bench.serve_bench`.
 
-Contract: server on one core, load client (C, closed loop, `serve_load.c`) on the other; the bare
-server of each protocol runs in the same round as mxheed, so that the ratio compares like with like.
+Contract: server on one core, load client (C, closed loop, `serve_load.c`) on the other, which never
+sleeps while it has several connections; the bare server of each protocol runs in the same round as
+mxheed, so that the ratio compares like with like.
 Prints a Markdown table of medians; needs gcc, and two cores to mean anything. A measurement is
 repeated while other processes use the machine; "others" tells how many cores they did use.
 Failure: a server that does not come up or answers nonsense ends the run with its name.
