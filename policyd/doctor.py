@@ -149,6 +149,13 @@ def _flush(facts: Facts) -> Iterator[Finding]:
             f"usermod -a -G postdrop {user}: where setgid is off (NoNewPrivileges=yes) held mail "
             "waits for Postfix's own retry otherwise",
         )
+    elif user != "root" and facts.directory and facts.directory not in facts.directories:
+        yield Finding(
+            "wrong",
+            f"{user} may not ask for the queue of {facts.directory}",
+            f"add {facts.directory} to alternate_config_directories in the main.cf of the "
+            "machine's own Postfix",
+        )
     else:
         yield Finding("fine", f"{user} may release held mail")
 

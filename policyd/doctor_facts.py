@@ -27,29 +27,36 @@ __all__ = ["gather"]
 
 _TIMEOUT = 1.0  # seconds; who answers from memory and takes longer hangs
 _POLICY = "request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=doctor@mxheed.invalid\n\n"
+# where the machine's own main.cf lists the config directories that others may name
+_DIRECTORIES = ("config_directory", "alternate_config_directories", "multi_instance_directories")
 # what must be answered NOTFOUND by a healthy daemon, whatever is being held
 _QUESTIONS = {"mx": "mxheed.invalid. 0 IN MX 10 .", "status": "2.0.0 250 2.0.0 OK"}
 
 
-def gather(config: Config) -> Facts:
-    """All facts, for the configuration at hand."""
-    parameters = {
-        name.rstrip(): value.lstrip()
-        for name, _, value in (line.partition("=") for line in _postconf("-x").splitlines())
-    }
+def gather(config: Config, directory: str = "") -> Facts:
+    """All facts, for the configuration at hand and the Postfix with that config directory."""
+    instance = ("-c", directory) if directory else ()
+    parameters = _parameters(*instance, "-x")
     queue = parameters["queue_directory"]
-    services = tuple(_services())
+    services = tuple(_services(instance))
     hooks = tuple(_hooks(config, queue))
     owner = parameters["mail_owner"]
     return Facts(
         version=tuple(int(part) for part in parameters["mail_version"].split("-")[0].split(".")),
-        running=_succeeds("postfix", "status"),
+        running=_succeeds("postfix", *instance, "status"),
         parameters=parameters,
         services=services,
         hooks=hooks,
         probes=tuple(_probe(hook, services, queue, owner) for hook in hooks),
         daemon=_daemon(config),
+        directory=directory,
+        directories=frozenset(" ".join(_parameters("-x", *_DIRECTORIES).values()).split()),
     )
+
+
+def _parameters(*arguments: str) -> dict[str, str]:
+    lines = (line.partition("=") for line in _postconf(*arguments).splitlines())
+    return {name.rstrip(): value.lstrip() for name, _, value in lines}
 
 
 def _hooks(config: Config, queue: str) -> Iterator[Hook]:
@@ -61,13 +68,13 @@ def _hooks(config: Config, queue: str) -> Iterator[Hook]:
         yield Hook("policy", "smtpd_recipient_restrictions", policy)
 
 
-def _services() -> Iterator[Service]:
+def _services(instance: tuple[str, ...]) -> Iterator[Service]:
     options: dict[str, dict[str, str]] = {}
-    for line in _postconf("-P").splitlines():
+    for line in _postconf(*instance, "-P").splitlines():
         path, _, value = line.partition(" = ")
         service, _, parameter = path.removesuffix(" =").rpartition("/")
         options.setdefault(service, {})[parameter] = value
-    for line in _postconf("-M").splitlines():
+    for line in _postconf(*instance, "-M").splitlines():
         name, kind, _private, _unprivileged, chroot, _wakeup, _limit, command, *_ = line.split()
         yield Service(name, kind, chroot == "y", command, options.get(f"{name}/{kind}", {}))
 

@@ -80,3 +80,5 @@ class Facts:
     hooks: tuple[Hook, ...]
     probes: tuple[Probe, ...]
     daemon: Daemon
+    directory: str = ""  # its config directory, "" for the machine's one Postfix
+    directories: frozenset[str] = frozenset()  # those the machine's own main.cf lists

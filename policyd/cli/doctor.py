@@ -6,6 +6,7 @@ Failure: exit code 1 when something is wrong; each finding says what to do about
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from rich.text import Text
 from policyd import config as configuration
 from policyd.doctor import examine
 from policyd.doctor_facts import gather
+from policyd.doctor_values import Finding
 
 __all__ = ["register"]
 
@@ -35,17 +37,32 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--json", help="One JSON object for each finding.")
         ] = False,
     ) -> None:
-        """Look for what is missing or wrong in a running Postfix; run it as root for all checks."""
-        findings = list(examine(gather(configuration.load(config))))
-        if as_json:
-            for finding in findings:
-                typer.echo(json.dumps(finding._asdict(), ensure_ascii=False))
-        else:
-            console = Console(soft_wrap=True)
-            for finding in findings:
-                console.print(Text(f"{finding.level:>5}  ", _STYLES[finding.level]), end="")
-                console.print(Text(finding.what))
-                if finding.todo:
-                    console.print(Text(f"       → {finding.todo}"))
-        if any(finding.level == "wrong" for finding in findings):
+        """Look for what is missing or wrong in a running Postfix; run it as root for all checks.
+
+        Several instances (release.config_directory) are looked at one after the other.
+        """
+        at_hand = configuration.load(config)
+        wrong = False
+        for directory in at_hand.release.config_directory or ("",):
+            findings = list(examine(gather(at_hand, directory)))
+            (_as_json if as_json else _as_text)(findings, directory)
+            wrong = wrong or any(finding.level == "wrong" for finding in findings)
+        if wrong:
             raise typer.Exit(1)
+
+
+def _as_json(findings: Sequence[Finding], directory: str) -> None:
+    for finding in findings:
+        told = finding._asdict() | {"config_directory": directory}
+        typer.echo(json.dumps(told, ensure_ascii=False))
+
+
+def _as_text(findings: Sequence[Finding], directory: str) -> None:
+    console = Console(soft_wrap=True)
+    if directory:
+        console.print(Text(f"{directory}:", "bold"))
+    for finding in findings:
+        console.print(Text(f"{finding.level:>5}  ", _STYLES[finding.level]), end="")
+        console.print(Text(finding.what))
+        if finding.todo:
+            console.print(Text(f"       → {finding.todo}"))

@@ -71,6 +71,11 @@ CASES: dict[str, tuple[Mapping[str, Any], str, str]] = {
         "not in the group postdrop",
         "usermod -a -G postdrop mxheed",
     ),
+    "instance": (
+        {"directory": "/etc/postfix-out", "directories": frozenset({"/etc/postfix"})},
+        "mxheed may not ask for the queue of /etc/postfix-out",
+        "add /etc/postfix-out to alternate_config_directories",
+    ),
     "override": (
         {"services": (Service("out", "unix", True, "smtp", {"smtp_dns_reply_filter": ""}),)},
         "the service out overrides smtp_dns_reply_filter (empty)",
