@@ -21,6 +21,7 @@ from policyd.config import Config, site_files
 from policyd.counters import Counters
 from policyd.follow import Documents
 from policyd.gate import Gate
+from policyd.lanelog import LaneLog
 from policyd.mxlookup import MxLookup
 from policyd.pipeline import Pipeline
 from policyd.receivers import UNKNOWN, Receivers
@@ -70,6 +71,7 @@ class Core:
         self._build(prepare(config, base))
         self.recipients = RecipientLimits()
         self.controller = Controller(config.pacing)
+        self.controller.on_change = LaneLog()
         self.pipeline = Pipeline(
             self.classifier.classify,
             self._receiver_of,

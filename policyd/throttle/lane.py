@@ -13,6 +13,7 @@ Failure: none; every wait is bounded, so a lane always comes back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from policyd.throttle.evidence import Evidence, Lane
@@ -38,14 +39,15 @@ class LaneState:
         self.lane = lane
         self.limits = NO_LIMITS
         self.state: State = "free"
-        self.since = now
-        self.seen = now
+        self.since = self.seen = now
         self.until = 0.0
         self.pinned = 0.0  # an operator's word holds until then
         self.window = Window(settings.window)
         self.speed = Speed(settings, self.limits, now)
         self.trouble = Trouble()
         self.entered: dict[str, int] = {}  # how often, for the metrics
+        # told of each change: the state before, the time
+        self.changed: Callable[[LaneState, State, float], None] = lambda lane, before, now: None
         self.epoch = 0
         self.adjusted = now
         self.probes = 0  # under way
@@ -54,9 +56,7 @@ class LaneState:
         self.greylist = Greylist()
         self.granted = 0  # tokens reserved for released messages not seen yet
         self.reasons = Reasons()
-        self.accepted = 0
-        self.refused_total = 0
-        self.held_total = 0
+        self.accepted = self.refused_total = self.held_total = 0
         self.use_settings(settings, now)
 
     def use_settings(self, settings: PacingSettings, now: float) -> None:
@@ -240,13 +240,13 @@ class LaneState:
 
     def _enter(self, state: State, now: float) -> None:
         if state != self.state:
-            self.state = state
-            self.since = now
+            before, self.state, self.since = self.state, state, now
             self.entered[state] = self.entered.get(state, 0) + 1
+            self.changed(self, before, now)
 
     def _slow(self, rate: float, now: float, *, gently: bool = False) -> None:
-        self._enter("slowed", now)
         self.speed.start(rate, now, gently=gently)
+        self._enter("slowed", now)
         self._change(now)
 
     def _quiet(self, now: float) -> bool:

@@ -8,7 +8,7 @@ Failure: none; a receiver nobody knows has no lanes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from policyd.throttle.evidence import Lane
 from policyd.throttle.explain import Explanation, explain
@@ -29,6 +29,8 @@ class Lanes:
         self.book = book
         self._lanes: dict[tuple[str, str], LaneState] = {}  # by Lane, or a tuple that equals one
         self._pools: set[str] = set()  # few: each is named in the MTA's configuration
+        # told of each lane's change: the state before, the time
+        self.on_change: Callable[[LaneState, State, float], None] = lambda lane, before, now: None
 
     def lane(self, lane: Lane, now: float) -> LaneState:
         """A lane's state, made if it is new."""
@@ -37,8 +39,12 @@ class Lanes:
             if len(self._lanes) >= self.settings.lanes:
                 self._forget_some()
             found = self._lanes[lane] = LaneState(lane, self.settings, now)
+            found.changed = self._changed
             self._pools.add(lane.pool)
         return found
+
+    def _changed(self, lane: LaneState, before: State, now: float) -> None:
+        self.on_change(lane, before, now)
 
     def _forget_some(self) -> None:
         for state in sorted(self._lanes.values(), key=_worth)[: max(1, len(self._lanes) // 8)]:
