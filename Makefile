@@ -27,7 +27,7 @@ $(VENV)/.run: $(VENV)/.python setup.cfg
 
 $(VENV)/.test: $(VENV)/.run setup.cfg
 	@echo "installing what the tests need into $(VENV) …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,redis]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
 run: $(VENV)/.run ## follow this machine's mail log (or play a sample day) and serve page, metrics, sockets
