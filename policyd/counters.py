@@ -4,8 +4,7 @@ Contract: `Counters.tally(receiver)` is the row of numbers of one receiver; call
 place and set its `dirty` flag. Receivers we know by name always have a row of their own. Others
 ("mx:…", "ip:…") get one while few do; after that a row has to be earned by `EARNED` attempts, and
 when `receivers` of them have one, the rest shares the row "other". A row is never taken away, so
-every exported counter only grows. Delays are kept in whole microseconds: sums are exact and do not
-depend on the order of adding.
+every exported counter only grows. Delays are added as `policyd.histogram.single` gives them.
 
 Saving: `take()` is what changed since the last `take()`, as (family, labels, value) with absolute
 values, so that writing it twice does no harm; `put_back(changes)` after a failed write; `dump()` is
@@ -15,9 +14,10 @@ Failure: ValueError from `load` for a family that does not exist.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
+
+from policyd.histogram import DELAY_BOUNDS, FIELDS, gather, spread
 
 __all__ = [
     "DELAY_BOUNDS",
@@ -28,17 +28,12 @@ __all__ = [
     "Histogram",
     "Tally",
     "Value",
-    "bucket_of",
 ]
 
-# from a fast local receiver to a message that waits for hours
-DELAY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0)
 DELAY_PARTS = ("before_queue", "in_queue", "connect", "send", "total")
 OTHER = "other"
 EARNED = 20  # attempts that earn a row once half of the rows are given away
 
-_BOUNDS_US = tuple(round(bound * 1_000_000) for bound in DELAY_BOUNDS)
-_BUCKETS = len(DELAY_BOUNDS) + 1
 _ACCEPTED = ("accepted", "eod")
 _TOTALS = ("lines", "unparsed", "gap_bytes", "last_time")
 
@@ -46,17 +41,16 @@ Value = int | list[int]
 Change = tuple[str, tuple[str, ...], Value]  # family, labels, value
 
 
-def bucket_of(seconds: float) -> tuple[int, int]:
-    """The bucket a delay falls into, and the delay in microseconds."""
-    microseconds = round(seconds * 1_000_000)
-    return bisect_left(_BOUNDS_US, microseconds), microseconds
-
-
 class Histogram(NamedTuple):
     """How many fell into each bucket, and their sum."""
 
     counts: Sequence[int]  # not cumulative; one more than the bounds: the last is beyond them all
     total: float
+
+
+def _read(histogram: int) -> Histogram:
+    *counts, microseconds = spread(histogram)
+    return Histogram(counts, microseconds / 1_000_000)
 
 
 class Tally:
@@ -80,8 +74,7 @@ class Tally:
         self.accepted = 0  # replies; all others are in `replies`
         self.replies: dict[tuple[str, str], int] = {}  # (category, stage)
         self.unclassified = 0
-        # per part: the buckets, and the sum in microseconds behind them
-        self.delays = [[0] * (_BUCKETS + 1) for _ in DELAY_PARTS]
+        self.delays = [0] * len(DELAY_PARTS)  # histograms, by part
         self.dirty = False
 
     def add_outcome(self, outcome: str) -> None:
@@ -115,8 +108,8 @@ class Tally:
         if self.unclassified:
             yield "unclassified", (name,), self.unclassified
         for part, histogram in zip(DELAY_PARTS, self.delays, strict=True):
-            if any(histogram[:-1]):
-                yield "delay", (name, part), list(histogram)
+            if histogram:
+                yield "delay", (name, part), spread(histogram)
 
 
 class Counters:
@@ -202,10 +195,10 @@ class Counters:
     def delays(self) -> dict[tuple[str, ...], Histogram]:
         """Delay histograms by (receiver, part)."""
         return {
-            (name, part): Histogram(histogram[:-1], histogram[-1] / 1_000_000)
+            (name, part): _read(histogram)
             for name, tally in self.tallies.items()
             for part, histogram in zip(DELAY_PARTS, tally.delays, strict=True)
-            if any(histogram[:-1])
+            if histogram
         }
 
     # saving
@@ -275,7 +268,7 @@ class Counters:
                 tally.replies[labels[1], labels[2]] = value
         elif family == "unclassified" and isinstance(value, int):
             tally.unclassified = value
-        elif family == "delay" and isinstance(value, list) and len(value) == _BUCKETS + 1:
-            tally.delays[DELAY_PARTS.index(labels[1])] = list(value)
+        elif family == "delay" and isinstance(value, list) and len(value) == FIELDS:
+            tally.delays[DELAY_PARTS.index(labels[1])] = gather(value)
         else:
             raise ValueError(f"no counter family {family!r} with labels {labels} and {value!r}")

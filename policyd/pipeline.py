@@ -194,15 +194,12 @@ class Pipeline:
         )
 
     def _delay(self, delivery: Delivery, tally: Tally) -> None:
+        known = self._delays
         if delivery.delays is not None:
-            for histogram, seconds in zip(tally.delays, delivery.delays, strict=False):
-                bucket, microseconds = self._delays[seconds]
-                histogram[bucket] += 1
-                histogram[-1] += microseconds
+            for part, seconds in enumerate(delivery.delays):
+                tally.delays[part] += known[seconds]
         if delivery.delays is not None or delivery.delay:
-            bucket, microseconds = self._delays[delivery.delay]
-            tally.delays[-1][bucket] += 1
-            tally.delays[-1][-1] += microseconds
+            tally.delays[-1] += known[delivery.delay]
 
     def _look_at_the_clock(self, text: bytes, now: float) -> None:
         """Takes the time of the last line."""

@@ -15,11 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Protocol
-from zlib import crc32
 
 from logparse.exim_lines import Found
 from logparse.stamps import Stamps
-from policyd.counters import Counters, Tally, bucket_of
+from policyd.counters import Counters, Tally
+from policyd.histogram import single
 from policyd.sessions import Sessions
 
 __all__ = ["Delays", "EximShortcut", "Quick", "Rows", "Shortcut"]
@@ -27,17 +27,17 @@ __all__ = ["Delays", "EximShortcut", "Quick", "Rows", "Shortcut"]
 _CACHED = 65_536
 
 
-class Delays(dict[bytes | float, tuple[int, int]]):
-    """Delays, each with its bucket and its microseconds: a log has few different ones."""
+class Delays(dict[bytes | float, int]):
+    """Delays, each as a histogram of one: a log has few different ones."""
 
-    def __missing__(self, text: bytes | float) -> tuple[int, int]:
+    def __missing__(self, text: bytes | float) -> int:
         if len(self) >= _CACHED:
             self.clear()
         try:
             seconds = float(text)
         except ValueError:
             seconds = 0.0
-        found = self[text] = bucket_of(seconds)
+        found = self[text] = single(seconds)
         return found
 
 
@@ -108,31 +108,18 @@ class Quick(Rows):
         row = self._rows.get(relay) or self._row(relay)
         if row is None:
             return False
-        known = self._delays
-        before, in_queue, connect, send, whole = row.delays
-        bucket, in_a = known[a]
-        before[bucket] += 1
-        before[-1] += in_a
-        bucket, in_b = known[b]
-        in_queue[bucket] += 1
-        in_queue[-1] += in_b
-        bucket, microseconds = known[c]
-        connect[bucket] += 1
-        connect[-1] += microseconds
-        bucket, microseconds = known[d]
-        send[bucket] += 1
-        send[-1] += microseconds
-        bucket, microseconds = known[total]
-        whole[bucket] += 1
-        whole[-1] += microseconds
+        known, delays = self._delays, row.delays
+        delays[0] += known[a]
+        delays[1] += known[b]
+        delays[2] += known[c]
+        delays[3] += known[d]
+        delays[4] += known[total]
         row.sent += 1
         row.dirty = True
-        session = (queue_id, in_a, in_b, crc32(reply))
-        last = self._last
-        if last.get(pid) != session:
-            if pid in last:
-                last[pid] = session
-            else:
-                self._sessions.is_new(pid, session)
+        before = self._last.get(pid)
+        if before is not None and before[0] != queue_id:  # most often by far
+            self._last[pid] = (queue_id, a, b, reply)
+            row.accepted += 1
+        elif self._sessions.is_new(pid, (queue_id, a, b, reply)):
             row.accepted += 1
         return True

@@ -47,10 +47,7 @@ class QuickExim(Rows):
                 last, when = stamp, stamps.posix(stamp, now)
             delay = waited(queue_time, queue_id, when)
             if delay:
-                bucket, microseconds = delays[delay]
-                whole = row.delays[-1]
-                whole[bucket] += 1
-                whole[-1] += microseconds
+                row.delays[-1] += delays[delay]
             row.sent += 1
             row.dirty = True
             row.accepted += is_new(queue_id, address, int(when), crc32(reply))

@@ -7,7 +7,7 @@ to the agent, different at the next attempt) and the reply. Exim logs the lines 
 process of a message together.
 
 Contract: `fresh(delivery)` is False for the second and further lines of such a reply; `is_new` is
-the same question from the bare values. The last transaction of `_KEPT` agents is remembered, oldest
+the same question from the bare values. The last transaction of `KEPT` agents is remembered, oldest
 forgotten first, so the answer depends on the lines only, not on how they were cut into blocks.
 Failure: none.
 """
@@ -21,13 +21,13 @@ from zlib import crc32
 
 from logparse.events import Delivery
 
-__all__ = ["Session", "Sessions", "make_room"]
+__all__ = ["KEPT", "Session", "Sessions", "make_room"]
 
-# Postfix: queue id, microseconds before and in the queue, checksum of the reply;
-# Exim: address, seconds, nothing, checksum
-Session = tuple[bytes, int, int, int]
+# Postfix: queue id, times before and in the queue, reply: as texts, or, where the texts are not at
+# hand or shall not be kept, as microseconds and checksum; Exim: address, seconds, nothing, checksum
+Session = tuple[bytes, int | bytes, int | bytes, int | bytes]
 
-_KEPT = 512
+KEPT = 512  # agents
 _TOGETHER = 30  # seconds; no Exim retries a message that soon
 
 
@@ -36,6 +36,16 @@ def make_room(table: dict[Any, Any], size: int) -> None:
     if len(table) >= size:
         for key in list(islice(table, max(1, size // 8))):
             del table[key]
+
+
+def _numbers(session: Session) -> tuple[int, int, int]:
+    """What a session holds beside its queue id, without any text."""
+    _, a, b, reply = session
+    return (
+        round(float(a) * 1_000_000) if isinstance(a, bytes) else a,
+        round(float(b) * 1_000_000) if isinstance(b, bytes) else b,
+        crc32(reply) if isinstance(reply, bytes) else reply,
+    )
 
 
 class Sessions:
@@ -61,10 +71,11 @@ class Sessions:
     def is_new(self, key: bytes, session: Session) -> bool:
         """Whether `session` is another one than the last of this agent; remembers it."""
         last = self.last
-        if last.get(key) == session:
+        known = last.get(key)
+        if known is None:
+            make_room(last, KEPT)
+        elif known[0] == session[0] and _numbers(known) == _numbers(session):
             return False
-        if key not in last:
-            make_room(last, _KEPT)
         last[key] = session
         return True
 
@@ -73,16 +84,16 @@ class Sessions:
         last = self.last
         known = last.get(queue_id)
         if known is None:
-            make_room(last, _KEPT)
+            make_room(last, KEPT)
         last[queue_id] = (address, when, 0, reply)
         if known is None or known[0] != address or known[3] != reply:
             return True
-        return abs(when - known[1]) > _TOGETHER
+        return abs(when - int(known[1])) > _TOGETHER
 
     def snapshot(self) -> list[list[str | int]]:
         """What is remembered, oldest first, as plain JSON values."""
         return [
-            [key.decode("latin-1"), session[0].decode("latin-1"), *session[1:]]
+            [key.decode("latin-1"), session[0].decode("latin-1"), *_numbers(session)]
             for key, session in self.last.items()
         ]
 
