@@ -1,9 +1,9 @@
 """Which rule a reply falls under, and what follows from it.
 
 Contract: `Classifier.classify` gives the verdict of the first rule, in the order of the rule set,
-whose conditions all hold; no rule, verdict "unknown". Every text pattern of every rule is tried
-at once in one RE2 set, so the number of rules hardly matters. Pure: no clock, no file, no log.
-Not thread-safe.
+whose conditions all hold; no rule, verdict "unknown". The literals of
+all patterns of all rules are looked for at once, so the number of rules hardly matters. Pure: no
+clock, no file, no log. Not thread-safe.
 Failure: none; any string is classified.
 """
 
@@ -11,16 +11,29 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rules.matching import EITHER, LOCAL, REMOTE, Case, Matcher, View
+from rules.matching import EITHER, LOCAL, REMOTE, Case, Matcher
 from rules.model import RuleSet
 from rules.reply import read
-from rules.texts import Look
+from rules.texts import Texts
 from rules.verdict import Verdict
 from rules.verdicts import Decision, Judge
 
 __all__ = ["CacheInfo", "Classifier"]
 
 LONG = 1024  # longer replies are not worth a place in the cache
+
+
+# what rules can see of a reply before any pattern is tried by itself: the literals found, code,
+# enhanced code, receiver, suffixes of the host, stage, origins
+View = tuple[
+    frozenset[int],
+    int | None,
+    str | None,
+    str | None,
+    frozenset[str] | None,
+    str | None,
+    frozenset[str],
+]
 
 
 class CacheInfo(NamedTuple):
@@ -38,10 +51,10 @@ class _Fork:
 
     __slots__ = ("no", "number", "yes")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, answer: bool, branch: _Fork | Decision) -> None:
         self.number = number
-        self.yes: _Fork | Decision | None = None
-        self.no: _Fork | Decision | None = None
+        self.yes = branch if answer else None
+        self.no = None if answer else branch
 
 
 class Classifier:
@@ -49,9 +62,10 @@ class Classifier:
 
     def __init__(self, ruleset: RuleSet, *, cache: int = 16384) -> None:
         self.ruleset = ruleset
-        self._judge = Judge(ruleset)
-        self.matcher = Matcher(ruleset.entries, self._judge.words)
-        self._judge.learn(self.matcher)
+        texts = Texts()
+        self.matcher = Matcher(ruleset.entries, texts)
+        self._judge = Judge(ruleset, texts)
+        texts.compile()
         self._of_host = ruleset.receivers.of_host
         self._limit = max(cache, 1)
         self._replies: dict[tuple[str | None, ...], Verdict] = {}
@@ -95,18 +109,40 @@ class Classifier:
         return verdict
 
     def judge(self, case: Case, dsn: str | None = None) -> Verdict:
-        """The verdict on a case, past the cache of replies."""
-        look = self.matcher.look(case.reply.text)
-        view = self.matcher.view(case, look)
+        """The verdict on a case, past the cache of replies.
+
+        What is tried next follows from the view and the answers so far alone, so the tries of all
+        cases of one view form a tree.
+        """
+        reply, receiver, _, stage, origins, under = case
+        look = self.matcher.look(reply.text)
+        view = (look.hits, reply.code, reply.enhanced, receiver, under, stage, origins)
+        fork, answer = None, False
         node = self._views.get(view)
-        while node is not None and type(node) is _Fork:
-            node = node.yes if look.attempt(node.number) else node.no
-        if node is None:
-            node = self._first(view, case, look)
-        else:
+        while type(node) is _Fork:
+            fork, answer = node, look.attempt(node.number)
+            node = node.yes if answer else node.no
+        if node is not None:
             self._alike += 1
-        assert isinstance(node, Decision)
-        return self._judge.verdict(case, node, dsn)
+            return self._judge.verdict(case, node, dsn)  # type: ignore[arg-type]
+        self._misses += 1
+        known = len(look.tried)
+        entry = next(self.matcher.holding(case, look), None)
+        decision = self._judge.decide(case, look, entry.rule if entry else None)
+        if self._decided >= self._limit:
+            self._views.clear()
+            self._decided, fork, known = 0, None, 0
+        self._decided += 1
+        branch: _Fork | Decision = decision
+        for number, said in reversed(list(look.tried.items())[known:]):
+            branch = _Fork(number, said, branch)
+        if fork is None:
+            self._views[view] = branch
+        elif answer:
+            fork.yes = branch
+        else:
+            fork.no = branch
+        return self._judge.verdict(case, decision, dsn)
 
     def case(
         self,
@@ -135,37 +171,3 @@ class Classifier:
             self._hosts.clear()
         found = self._hosts[mx] = (self._of_host(mx), self.matcher.under(mx))
         return found
-
-    def _first(self, view: View, case: Case, look: Look) -> Decision:
-        """Decide a case unlike all before, and remember which tries led there.
-
-        What is tried next follows from the view and the answers so far alone, so the tries of all
-        cases of one view form a tree.
-        """
-        self._misses += 1
-        look.tried.clear()
-        entry = next(self.matcher.holding(case, look), None)
-        decision = self._judge.decide(case, look, entry.rule if entry else None)
-        if self._decided >= self._limit:
-            self._views.clear()
-            self._decided = 0
-        self._decided += 1
-        path = list(look.tried.items())
-        if not path:
-            self._views[view] = decision
-            return decision
-        node = self._views.get(view)
-        if node is None:
-            node = self._views[view] = _Fork(path[0][0])
-        for (number, answer), (following, _) in zip(path, [*path[1:], (-1, False)], strict=True):
-            assert isinstance(node, _Fork)
-            assert node.number == number
-            below = node.yes if answer else node.no
-            if below is None:
-                below = decision if following < 0 else _Fork(following)
-                if answer:
-                    node.yes = below
-                else:
-                    node.no = below
-            node = below
-        return decision

@@ -9,15 +9,19 @@ Failure: none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
-from rules.model import ANYWHERE, Entry, Pattern, When
+from rules.model import ANYWHERE, Entry, When
 from rules.receivers import LONGEST
 from rules.reply import Reply
-from rules.texts import Look, Texts
+from rules.texts import Look, Some, Texts
 
-__all__ = ["EITHER", "LOCAL", "REMOTE", "Case", "Matcher", "View", "holds"]
+__all__ = ["EITHER", "LOCAL", "REMOTE", "Case", "Matcher", "holds"]
+
+CODES = 4096  # pairs of code and enhanced code whose entries are remembered
 
 REMOTE = frozenset({"remote"})
 LOCAL = frozenset({"local"})
@@ -35,18 +39,6 @@ class Case(NamedTuple):
     under: frozenset[str] | None = None  # names that rules know, under which the host lies
 
 
-# literals found, code, enhanced code, receiver, suffixes of the host, stage, origins
-View = tuple[
-    frozenset[int],
-    int | None,
-    str | None,
-    str | None,
-    frozenset[str] | None,
-    str | None,
-    frozenset[str],
-]
-
-
 class _Row(NamedTuple):
     """An entry made ready for the loop that tries it; None asks for nothing."""
 
@@ -55,55 +47,61 @@ class _Row(NamedTuple):
     codes: frozenset[int] | None
     origins: frozenset[str]
     rest: When | None  # enhanced code, stage, host
-    some: frozenset[int] | None
-    every: tuple[int, ...]
-    never: frozenset[int] | None
+    some: Some | None
+    every: tuple[Some, ...]
+    never: Some | None
 
 
 class Matcher:
     """The rules of a rule set, indexed by their patterns."""
 
-    def __init__(self, entries: tuple[Entry, ...], words: Iterable[str] = ()) -> None:
+    def __init__(self, entries: tuple[Entry, ...], texts: Texts) -> None:
         self.entries = entries
-        self._texts = Texts()
-        self._rows = [self._row(entry) for entry in entries]
-        self._by_pattern: dict[int, list[int]] = {}
-        self._textless: dict[int | str | None, list[int]] = {}  # by code or enhanced code
-        for position, row in enumerate(self._rows):
-            for number in row.some or row.every:
-                self._by_pattern.setdefault(number, []).append(position)
-            if not row.some and not row.every:
-                for asked in row.codes or row.entry.when.enhanced:
-                    self._textless.setdefault(asked, []).append(position)
-        self._texts.add(words)
-        self._texts.compile()
+        self._texts = texts
+        self._rows: dict[int, _Row] = {}  # made when first tried
+        # where entries may hold: by a literal of their patterns, or else anywhere; without
+        # patterns, by code or enhanced code
+        self._by_literal: defaultdict[int, list[int]] = defaultdict(list)
+        self._anywhere: list[int] = []
+        self._textless: defaultdict[int | str | None, list[int]] = defaultdict(list)
+        self._by_code: dict[tuple[int | None, int | None, str | None], set[int]] = {}
+        for position, entry in enumerate(entries):
+            self._index(position, entry.when)
         self._suffixes = frozenset(suffix for entry in entries for suffix in entry.when.mx)
-        self.look = self._texts.look
+        self.look = texts.look
 
-    def _row(self, entry: Entry) -> _Row:
+    def _index(self, position: int, when: When) -> None:
+        """Remember where an entry may hold: where its patterns may occur, or else by its codes."""
+        add = self._texts.add
+        some = [add(pattern.text) for pattern in when.any]
+        every = [add(pattern.text) for pattern in when.all]
+        for pattern in when.none:
+            add(pattern.text)
+        leading = some or every[:1]
+        if not leading:
+            for asked in when.codes or when.enhanced:
+                self._textless[asked].append(position)
+        elif all(known.literals for known in leading):
+            for literal in set().union(*[known.literals for known in leading]):
+                self._by_literal[literal].append(position)
+        else:
+            self._anywhere.append(position)
+
+    def _row(self, position: int) -> _Row:
+        entry = self.entries[position]
         when = entry.when
-        return _Row(
+        some = self._texts.some
+        row = self._rows[position] = _Row(
             entry,
             frozenset(when.receivers) or None,
             when.codes or None,
             when.origins,
             when if when.enhanced or when.stages or when.mx else None,
-            self._add(when.any) or None,
-            tuple(sorted(self._add(when.all))),
-            self._add(when.none) or None,
+            some(pattern.text for pattern in when.any) if when.any else None,
+            tuple([some((pattern.text,)) for pattern in when.all]),
+            some(pattern.text for pattern in when.none) if when.none else None,
         )
-
-    def _add(self, patterns: Iterable[Pattern]) -> frozenset[int]:
-        return self._texts.add(pattern.text for pattern in patterns)
-
-    def number(self, patterns: Iterable[str]) -> frozenset[int]:
-        """The numbers of patterns that are known."""
-        return frozenset(self._texts.numbers[pattern] for pattern in patterns)
-
-    def view(self, case: Case, look: Look) -> View:
-        """What rules can see of a case before any pattern is tried by itself."""
-        reply, receiver, _, stage, origins, under = case
-        return look.hits, reply.code, reply.enhanced, receiver, under, stage, origins
+        return row
 
     def under(self, mx: str) -> frozenset[str] | None:
         """The names under which a host lies, of those that rules know."""
@@ -113,37 +111,36 @@ class Matcher:
         """Every rule that holds, at its place; the first one wins."""
         look = look or self.look(case.reply.text)
         reply, code, digit = case.reply, case.reply.code, case.reply.digit
-        receiver = case.receiver or ANYWHERE
-        for position in self._places(look, code, digit, reply.status):
-            entry, receivers, codes, origins, rest, some, every, never = self._rows[position]
+        receiver, status = case.receiver or ANYWHERE, reply.status
+        rows = self._rows
+        for position in self._places(look.hits, code, digit, status):
+            row = rows.get(position) or self._row(position)
+            entry, receivers, codes, origins, rest, some, every, never = row
             if receivers is not None and receiver not in receivers:
                 continue
             if codes is not None and code not in codes and digit not in codes:
                 continue
-            if origins.isdisjoint(case.origins) or (rest and not _rest(rest, reply.status, case)):
+            if origins.isdisjoint(case.origins) or (rest and not _rest(rest, status, case)):
                 continue
             if (
                 (some is None or look.any(some))
-                and (not every or all(look.has(number) for number in every))
+                and (not every or all(map(look.any, every)))
                 and (never is None or not look.any(never))
             ):
                 yield entry
 
     def _places(
-        self, look: Look, code: int | None, digit: int | None, status: str | None
+        self, hits: frozenset[int], code: int | None, digit: int | None, status: str | None
     ) -> list[int]:
         """The entries worth a try, in order."""
-        sure = look.open()
-        places: set[int] = set()
-        for asked in (code, digit, *_wider(status)):
-            places.update(self._textless.get(asked, ()))
-        by_pattern = self._by_pattern
-        for numbers in (sure, look.maybe or ()):
-            for number in numbers:
-                some = by_pattern.get(number)
-                if some is not None:
-                    places.update(some)
-        return sorted(places)
+        found = self._by_code.get((code, digit, status))
+        if found is None:
+            if len(self._by_code) >= CODES:
+                self._by_code.clear()
+            asked = (code, digit, *_wider(status))
+            found = {*self._anywhere, *chain(*[self._textless.get(key, ()) for key in asked])}
+            self._by_code[code, digit, status] = found
+        return sorted(found.union(*map(self._by_literal.__getitem__, hits)))
 
 
 def holds(when: When, case: Case) -> bool:

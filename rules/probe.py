@@ -77,12 +77,14 @@ def probe(pattern: str) -> Probe:
     if end != len(pattern):
         return Probe(frozenset(), False)
     if part.whole is not None and "" not in part.whole:
-        return Probe(_shortest_only(part.whole) if part.firm else part.whole, part.firm)
+        return Probe(_shortest_only(part.whole), part.firm)
     telling = [texts for texts in part.all_needs if _weight(texts) >= SHORTEST]
     if not telling:
         return Probe(frozenset(), False)
     beside = [texts for texts in telling[1:2] if _weight(texts) >= SECOND]
-    return Probe(telling[0], False, beside[0] if beside else frozenset())
+    return Probe(
+        _shortest_only(telling[0]), False, _shortest_only(beside[0]) if beside else frozenset()
+    )
 
 
 def _alternatives(pattern: str, start: int) -> tuple[_Part, int]:

@@ -1,125 +1,154 @@
 """Which patterns occur in a text: thousands of them for one look, and a few tries.
 
-The literals stand in an Aho-Corasick automaton: built once, of fixed size, and as fast for a text
+The literals stand in Aho-Corasick automatons: built once, of fixed size, and as fast for a text
 never met before as for any other. (An RE2 set of them is as fast at best, but builds its states
 while it reads: new texts cost five times as much, and hostile ones fill its memory.)
 
-Contract: `Texts.look` finds the literals of all patterns in one pass; the `Look` then answers for
-one pattern at a time whether it occurs. Looks with the same `hits` differ in the answers of
-`tried` patterns only.
+Contract: `Texts.look` finds the literals of all patterns in one pass; the `Look` then tells whether
+one of several patterns (`Texts.some`) occurs. What is tried on the way follows from `hits` and the
+answers so far alone.
 Failure: none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import ahocorasick
 
 from rules.patterns import pattern_set
 from rules.probe import probe
 
-__all__ = ["Look", "Texts"]
-
+__all__ = ["Known", "Look", "Some", "Texts"]
 
 _PLACE = itemgetter(1)
 
 
+class Known(NamedTuple):
+    """A pattern and the numbers of its literals."""
+
+    number: int
+    literals: frozenset[int]  # without one of these it does not occur; none: it may anywhere
+    exact: bool  # where one of them is found it does occur
+    also: frozenset[int]  # if not empty: one of these must be found beside
+
+
+class Some(NamedTuple):
+    """Patterns of which one is to occur, by what is found of them."""
+
+    sure: frozenset[int]  # literals that are enough
+    leads: frozenset[int]  # literals that call for a try
+    tries: dict[int, list[Known]]  # what to try where such a literal is found
+    always: list[Known]  # what to try anywhere
+
+
 class Texts:
-    """All patterns of a rule set, by number."""
+    """All patterns of a rule set."""
 
     def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self.literals: dict[str, int] = {}
-        self.exact: dict[int, list[int]] = {}  # literal → patterns that occur where it does
-        self.maybe: dict[int, list[int]] = {}  # literal → patterns that may
-        self.also: dict[int, frozenset[int]] = {}  # one of these literals must occur beside
-        self.always: list[int] = []  # patterns without literals
-        self.tries: dict[int, Any] = {}
-        self._automaton: Any = ahocorasick.Automaton()
+        self._known: dict[str, Known] = {}
+        self._literals: dict[str, int] = {}
+        self._tries: list[Callable[[bytes], Any] | None] = []  # compiled when first tried
+        self._patterns: list[str] = []
+        self._plain: Any = None
+        self._other: Any = None
 
-    def add(self, patterns: Iterable[str]) -> frozenset[int]:
-        """The numbers of patterns, new or known."""
-        return frozenset([self._add(pattern) for pattern in patterns])
+    def add(self, pattern: str) -> Known:
+        """A pattern, new or known."""
+        known = self._known.get(pattern)
+        if known is None:
+            found = probe(pattern)
+            known = self._known[pattern] = Known(
+                len(self._known),
+                self._number(found.literals),
+                found.exact,
+                self._number(found.also),
+            )
+            self._patterns.append(pattern)
+            self._tries.append(None)
+        return known
 
-    def _add(self, pattern: str) -> int:
-        number = self.numbers.get(pattern)
-        if number is not None:
-            return number
-        number = self.numbers[pattern] = len(self.numbers)
-        found = probe(pattern)
-        if not found.literals:
-            self.always.append(number)
-        if not found.exact:
-            self.tries[number] = pattern_set(1 << 23, pattern)._set.Match
-        for literal in sorted(found.literals):
-            given = self.exact if found.exact else self.maybe
-            given.setdefault(self._literal(literal), []).append(number)
-        if found.also:
-            self.also[number] = frozenset([self._literal(text) for text in sorted(found.also)])
-        return number
+    def _number(self, literals: Iterable[str]) -> frozenset[int]:
+        numbers = self._literals
+        return frozenset([numbers.setdefault(literal, len(numbers)) for literal in literals])
 
-    def _literal(self, literal: str) -> int:
-        place = self.literals.get(literal)
-        if place is None:
-            place = self.literals[literal] = len(self.literals)
-            self._automaton.add_word(literal, place)
-        return place
+    def some(self, patterns: Iterable[str]) -> Some:
+        """One of these patterns."""
+        sure: set[int] = set()
+        tries: dict[int, list[Known]] = {}
+        always: list[Known] = []
+        for known in map(self.add, patterns):
+            if known.exact:
+                sure |= known.literals
+            elif not known.literals:
+                always.append(known)
+            for literal in () if known.exact else known.literals:
+                tries.setdefault(literal, []).append(known)
+        return Some(frozenset(sure), frozenset(tries), tries, always)
 
     def compile(self) -> None:
         """No more patterns."""
-        if self.literals:
-            self._automaton.make_automaton()
+        # few texts have anything but ASCII, and nodes with few branches are faster
+        self._plain = _automaton(self._literals, True)
+        self._other = _automaton(self._literals, False)
 
     def look(self, text: str) -> Look:
         """One pass over a text."""
-        if not self.literals:
-            return Look(self, text, frozenset())
-        return Look(self, text, frozenset(map(_PLACE, self._automaton.iter(text.lower()))))
+        low = text.lower()
+        hits = frozenset(map(_PLACE, self._plain.iter(low)))
+        if not low.isascii():
+            hits |= frozenset(map(_PLACE, self._other.iter(low)))
+        return Look(self, text, hits)
+
+    def occurs(self, number: int, text: bytes) -> bool:
+        """Try one pattern by itself."""
+        attempt = self._tries[number]
+        if attempt is None:
+            attempt = self._tries[number] = pattern_set(1 << 23, self._patterns[number])._set.Match
+        return bool(attempt(text))
+
+
+def _automaton(literals: dict[str, int], plain: bool) -> Any:
+    automaton = ahocorasick.Automaton()
+    automaton.add_word("\0", -1)  # stands in no text, and an automaton must not be empty
+    for literal, number in literals.items():
+        if literal.isascii() is plain:
+            automaton.add_word(literal, number)
+    automaton.make_automaton()
+    return automaton
 
 
 class Look:
     """What has been seen of one text so far."""
 
-    __slots__ = ("_encoded", "_sure", "_text", "_texts", "hits", "maybe", "tried")
+    __slots__ = ("_encoded", "_text", "_texts", "hits", "tried")
 
     def __init__(self, texts: Texts, text: str, hits: frozenset[int]) -> None:
         self._texts = texts
         self._text = text
         self._encoded: bytes | None = None
         self.hits = hits
-        self.maybe: set[int] | None = None
-        self._sure: frozenset[int] = frozenset()
         self.tried: dict[int, bool] = {}
 
-    def open(self) -> frozenset[int]:
-        """The patterns that surely occur; `maybe` then has those that may."""
-        texts, hits = self._texts, self.hits
-        also = texts.also
-        sure: set[int] = set()
-        maybe = set(texts.always)
-        for place in hits:
-            if place in texts.exact:
-                sure.update(texts.exact[place])
-            if place in texts.maybe:
-                maybe.update(texts.maybe[place])
-        self._sure = frozenset(sure)
-        self.maybe = {n for n in maybe if n not in also or not also[n].isdisjoint(hits)}
-        return self._sure
-
-    def has(self, number: int) -> bool:
-        """Does the pattern occur. The look must be open."""
-        assert self.maybe is not None
-        return number in self._sure or (number in self.maybe and self.attempt(number))
-
-    def any(self, numbers: frozenset[int]) -> bool:
+    def any(self, some: Some) -> bool:
         """Does one of these patterns occur."""
-        if not numbers.isdisjoint(self._sure):
+        sure, leads, tries, always = some
+        hits = self.hits
+        if not sure.isdisjoint(hits):
             return True
-        assert self.maybe is not None
-        return any(self.attempt(number) for number in sorted(numbers & self.maybe))
+        leading = leads & hits
+        if not leading:
+            return bool(always) and any(self.attempt(known.number) for known in always)
+        found = {
+            known.number
+            for literal in leading
+            for known in tries[literal]
+            if not known.also or not known.also.isdisjoint(hits)
+        }
+        found.update(known.number for known in always)
+        return any(map(self.attempt, sorted(found)))
 
     def attempt(self, number: int) -> bool:
         """Try a pattern that is more than its literals."""
@@ -127,5 +156,5 @@ class Look:
         if known is None:
             if self._encoded is None:
                 self._encoded = self._text.encode("utf-8", "replace")
-            known = self.tried[number] = bool(self._texts.tries[number](self._encoded))
+            known = self.tried[number] = self._texts.occurs(number, self._encoded)
         return known

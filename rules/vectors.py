@@ -94,7 +94,7 @@ def _reply(name: str, ruleset: RuleSet, case: dict[str, Any]) -> Iterator[str]:
         stage=case.get("stage"),
         origin=origin,
     )
-    values = {field: getattr(verdict, field) for field in verdict.__slots__}
+    values = {field: getattr(verdict, field) for field in verdict._fields}
     values["flags"] = list(verdict.flags)
     values["captures"] = dict(verdict.captures)
     yield from _differences(f"{name}: {case['reply']!r}", values, case["verdict"])

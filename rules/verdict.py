@@ -6,9 +6,8 @@ Contract: frozen values. Failure: none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 __all__ = ["Flag", "Scope", "Stance", "Verdict"]
 
@@ -24,8 +23,10 @@ Flag = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+_NOTHING: Mapping[str, str | int | float] = MappingProxyType({})
+
+
+class Verdict(NamedTuple):
     """The classifier's judgement of one reply; `rule` is None only for "unknown"."""
 
     category: str  # a key of rules.taxonomy.CATEGORIES
@@ -36,7 +37,7 @@ class Verdict:
     suppress: bool  # may a list manager drop the address
     retry_after: float | None = None  # seconds, spoken or implied, clamped
     hint: str | None = None  # the phrase or code that told retry_after
-    captures: Mapping[str, str | int | float] = field(default_factory=lambda: MappingProxyType({}))
+    captures: Mapping[str, str | int | float] = _NOTHING
     flags: tuple[Flag, ...] = ()
     code: int | None = None
     enhanced: str | None = None

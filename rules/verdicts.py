@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from rules.captures import typed
 from rules.hints import LONGEST, TRIGGER, recipients, spoken
-from rules.matching import Case, Matcher
+from rules.matching import Case
 from rules.model import Rule, RuleSet
 from rules.patterns import compile_pattern
 from rules.taxonomy import CATEGORIES, UNKNOWN
-from rules.texts import Look
+from rules.texts import Look, Texts
 from rules.verdict import Flag, Verdict
 
 __all__ = ["LATER", "NEVER", "Decision", "Judge"]
@@ -40,25 +40,15 @@ class Decision(NamedTuple):
 class Judge:
     """Turns a case and the rule that won it into a verdict."""
 
-    def __init__(self, ruleset: RuleSet) -> None:
-        self._later = ruleset.words(LATER)
-        self._never = ruleset.words(NEVER)
-        # patterns that the matcher is to look for on the judge's behalf
-        self.words = (*self._later, *self._never, TRIGGER)
-        self._passing: frozenset[int] = frozenset()
-        self._lasting: frozenset[int] = frozenset()
-        self._trigger: frozenset[int] = frozenset()
+    def __init__(self, ruleset: RuleSet, texts: Texts) -> None:
+        self._passing = texts.some(ruleset.words(LATER))
+        self._lasting = texts.some(ruleset.words(NEVER))
+        self._trigger = texts.some((TRIGGER,))
         self._captures: dict[str, list[tuple[str, Any]]] = {
             rule.id: [(kind, compile_pattern(p.text)) for kind, p in rule.captures.items()]
             for rule in ruleset.rules
             if rule.captures
         }
-
-    def learn(self, matcher: Matcher) -> None:
-        """Take over the numbers under which the matcher finds the judge's words."""
-        self._passing = matcher.number(self._later)
-        self._lasting = matcher.number(self._never)
-        self._trigger = matcher.number((TRIGGER,))
 
     def decide(self, case: Case, look: Look, rule: Rule | None) -> Decision:
         """What the winning rule (or none) comes to, as far as the view tells."""
@@ -67,10 +57,10 @@ class Judge:
             return Decision(None, flags, False, _unknown(case, flags))
         flags = self._flags(case, look, rule)
         timed = _may_wait(case, rule) and look.any(self._trigger)
-        decision = Decision(rule, flags, timed, None)
+        open_decision = Decision(rule, flags, timed, None)
         if timed or rule.id in self._captures or rule.category == "flow.recipients":
-            return decision
-        return decision._replace(verdict=self.verdict(case, decision, None))
+            return open_decision
+        return Decision(rule, flags, False, self.verdict(case, open_decision, None))
 
     def verdict(self, case: Case, decision: Decision, dsn: str | None) -> Verdict:
         """The verdict on a case that has been decided."""
