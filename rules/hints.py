@@ -109,12 +109,12 @@ class Hint(NamedTuple):
 
 def spoken(text: str) -> Hint | None:
     """The wait that a reply asks for."""
-    tag = _TAG.search(text)
+    tag = _TAG.search(text) if "=" in text else None
     if tag:
         if tag[2]:
             return Hint(_clock(tag[2], tag[3], tag[4]), tag[1])
         return Hint(_clamp(float(tag[5]) * _size(tag[6] or "s")), tag[1])
-    for pattern in _AT:
+    for pattern in _AT if ":" in text else ():
         at = pattern.search(text)
         if at:
             return Hint(_clock(at[2], at[3], at[4]), at[1])

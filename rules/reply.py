@@ -42,14 +42,20 @@ _HEAD = re.compile(
     r"(?:([2-5][0-9][0-9])(?![0-9A-Za-z_.])([ \-]?) ?)?"
     r"(?:[#(\[]{0,2}([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9]|\.[0-9])[)\]]{0,2}[\s:;,\-_]*)?"
 )
-# the look-behinds stand after the first character: so the search can skip to where one can begin
-_INSIDE = re.compile(r"[245](?<![^\s(#\[;:].)\.[0-7]\.[0-9]{1,3}(?=[\s)\];:,]|$)")
+# The look-behinds stand after the first character, and the rarest sign comes first where it can be:
+# so the search skips to where something can begin.
+_INSIDE = re.compile(r"\.(?<=[245].)(?<![^\s(#\[;:]..)[0-7]\.[0-9]{1,3}(?=[\s)\];:,]|$)")
 _BREAK = re.compile(r"\\r\\n|\\n|\\r")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]+")
 _LOCAL_PART = re.compile(r"""[^\s<>()\[\]"',;:=]{1,64}""")
 _DOMAIN = re.compile(r"""[^\s<>()\[\]"',;:=@]{1,255}""")
 _IPV4 = re.compile(r"[0-9](?<![0-9.].)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![0-9])")
-_IPV6 = re.compile(r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{1,4}(?![0-9A-Fa-f:])")
+_IPV4_LIKE = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
+_IPV6 = re.compile(
+    r"[0-9A-Fa-f:](?<![0-9A-Fa-f:].)(?:(?<=:)|(?<!:)[0-9A-Fa-f]{0,3}:)"
+    r"(?:[0-9A-Fa-f]{0,4}:){2,6}[0-9A-Fa-f]{1,4}(?![0-9A-Fa-f:])"
+)
+_IPV6_LIKE = re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:")
 _WRAPPED = re.compile(r"host |smtp|SMTP|said|returned|responded|answered")
 _SUFFIX = re.compile(r" ?\(in reply to ([A-Za-z ]{2,40})\)$")
 _PREFIX = re.compile(
@@ -120,9 +126,9 @@ def _mask(text: str) -> str:
     """Hide what names a mailbox or a host: a rule must not depend on it."""
     if "@" in text:
         text = _without_mailboxes(text)
-    if text.count(".") >= 3:
+    if _IPV4_LIKE.search(text):
         text = _IPV4.sub("0.0.0.0", text)
-    if text.count(":") >= 3:
+    if _IPV6_LIKE.search(text):
         text = _IPV6.sub("0.0.0.0", text)
     return text
 
@@ -156,8 +162,13 @@ def _inside(text: str, code: int | None) -> str | None:
     found = _INSIDE.search(text)
     if found is None:
         return None
-    marked = text[found.start() - 1 : found.start()] in ("(", "#", "[")
-    return found[0] if marked or code is None or int(found[0][0]) == code // 100 else None
+    start = found.start() - 1
+    marked = start > 0 and text[start - 1] in "(#["
+    return (
+        text[start : found.end()]
+        if marked or code is None or int(text[start]) == code // 100
+        else None
+    )
 
 
 @functools.lru_cache(maxsize=256)
