@@ -10,19 +10,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from difflib import get_close_matches
 from typing import Any
 
 from policyd.core import Core
 from policyd.errors import ControlError
+from policyd.receivers import UNKNOWN
 from policyd.status import lane_view
 from policyd.throttle.lane import LaneState
-from rules.source import oneof
 
 __all__ = ["Operator"]
 
 _log = logging.getLogger(__name__)
 
 _PINS = ("free", "slowed", "suspended")
+_LONGEST_POOL = 64
+_LONGEST = 366 * 86_400.0  # seconds
 
 
 class Operator:
@@ -32,18 +35,21 @@ class Operator:
         self._core = core
         self._changed = changed  # what was ordered must be saved, also where no log line comes
 
-    def lanes(self) -> list[dict[str, Any]]:
-        """Every lane with something to tell, the most troubled first."""
+    def overview(self) -> dict[str, Any]:
+        """Whether we pace at all, and every lane with something to tell: the worst first."""
         now = self._core.clock()
         found = [
             {"receiver": state.lane.receiver, **asdict(lane_view(self._core, state, now))}
             for state in self._core.controller.lanes(now)
         ]
         told = [
-            lane for lane in found if lane["state"] != "free" or lane["held"] or lane["reasons"]
+            lane
+            for lane in found
+            if lane["state"] != "free" or any(lane[name] for name in ("held", "pinned", "reasons"))
         ]
         order = {"suspended": 0, "probing": 1, "slowed": 2, "free": 3}
-        return sorted(told, key=lambda lane: (order[lane["state"]], -lane["held"]))
+        told.sort(key=lambda lane: (order[lane["state"]], -lane["held"]))
+        return {"active": not self._core.controller.retired, "lanes": told}
 
     def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
         """One receiver's lanes with their evidence and what happens next."""
@@ -56,6 +62,8 @@ class Operator:
         pool = arguments.get("pool")
         if pool is not None and not isinstance(pool, str):
             raise ControlError("pool must be a text")
+        if pool and not (pool.isprintable() and len(pool) <= _LONGEST_POOL):
+            raise ControlError(f"pool must be at most {_LONGEST_POOL} printable characters")
         self._change(verb, receiver, pool, arguments)
         _log.info("operator: %s %s %s", verb, receiver, dict(arguments))
         self._changed()
@@ -65,33 +73,45 @@ class Operator:
         self, verb: str, receiver: str, pool: str | None, arguments: Mapping[str, Any]
     ) -> None:
         controller, now = self._core.controller, self._core.clock()
+        self._known(receiver)
         if verb in ("cancel", "extend"):
             self._find(receiver, pool)
-        else:
-            self._known(receiver)
         if verb == "cancel":
             controller.cancel(receiver, now, pool=pool)
         elif verb == "extend":
-            if not controller.extend(receiver, _number(arguments, "seconds"), now, pool=pool):
-                raise ControlError(f"{receiver} is neither suspended nor pinned")
+            if not controller.extend(receiver, _seconds(arguments), now, pool=pool):
+                raise ControlError(f"{_named(receiver, pool)} is neither suspended nor pinned")
         elif verb == "set":
-            controller.set_rate(receiver, _number(arguments, "rate"), now, pool=pool)
+            controller.set_rate(receiver, _rate(arguments), now, pool=pool)
         else:
             wish = arguments.get("state")
             if wish not in _PINS:
                 raise ControlError(f"pin needs a state: one of {', '.join(_PINS)}")
-            rate = _number(arguments, "rate") if arguments.get("rate") is not None else None
-            length = _number(arguments, "seconds")
-            controller.pin(receiver, wish, length, now, rate=rate, pool=pool)
+            rate = _rate(arguments) if arguments.get("rate") is not None else None
+            controller.pin(receiver, wish, _seconds(arguments), now, rate=rate, pool=pool)
 
     def _known(self, receiver: str) -> None:
-        """A typing mistake must not pin a receiver that does not exist."""
+        """A typing mistake must neither pin what does not exist nor be told to be free."""
         by_id = self._core.ruleset.receivers.by_id
-        if receiver not in by_id and not receiver.startswith(("mx:", "ip:")):
-            raise ControlError(
-                f"there is no receiver {receiver!r}; {oneof(receiver, list(by_id)[:12])}, …, "
-                "or mx:DOMAIN, ip:ADDRESS"
-            )
+        seen = {state.lane.receiver for state in self._core.controller.lanes(self._core.clock())}
+        if receiver in by_id or receiver in seen:
+            return
+        kind, _, name = receiver.partition(":")
+        if kind in ("mx", "ip") and name:
+            owner = self._core.receivers.of_host(name)
+            if owner == receiver:
+                return
+            if kind == "mx" and owner != UNKNOWN:
+                raise ControlError(f"there is no receiver {receiver!r}; {name} is of {owner!r}")
+        owner = self._core.receivers.of_domain(receiver.lower()).receiver
+        if owner != UNKNOWN:
+            raise ControlError(f"{receiver} is a domain; its receiver is {owner!r}")
+        meant = get_close_matches(receiver, [*by_id, *seen], n=1)
+        hint = f"did you mean {meant[0]!r}? " if meant else ""
+        some = ", ".join([*by_id][:12])
+        raise ControlError(
+            f"there is no receiver {receiver!r}; {hint}known: {some}, …, mx:DOMAIN, ip:ADDRESS"
+        )
 
     def switch(self, on: bool) -> dict[str, Any]:
         """off: let everything go and step aside; on: pace again."""
@@ -103,21 +123,39 @@ class Operator:
         return {"active": on, "held": len(self._core.controller.book)}
 
     def _find(self, receiver: str, pool: str | None) -> list[LaneState]:
-        states = self._core.controller.lanes(self._core.clock())
-        found = [
-            state
-            for state in states
-            if state.lane.receiver == receiver and pool in (None, state.lane.pool)
-        ]
-        if not found:
-            near = sorted({state.lane.receiver for state in states})[:12]
-            known = f"; known: {', '.join(near)}" if near else ""
-            raise ControlError(f"nothing was sent to {receiver!r} yet{known}")
-        return found
+        """Its lanes; none: nothing has been sent there yet."""
+        self._known(receiver)
+        lanes = self._core.controller.lanes(self._core.clock())
+        found = [state for state in lanes if state.lane.receiver == receiver]
+        chosen = [state for state in found if pool in (None, state.lane.pool)]
+        if found and not chosen:
+            pools = ", ".join(repr(state.lane.pool) for state in found)
+            raise ControlError(
+                f"nothing was sent to {receiver!r} from pool {pool!r}; from: {pools}"
+            )
+        return chosen
 
 
-def _number(arguments: Mapping[str, Any], name: str) -> float:
+def _named(receiver: str, pool: str | None) -> str:
+    return receiver if pool is None else f"{receiver} (pool {pool!r})"
+
+
+def _seconds(arguments: Mapping[str, Any]) -> float:
+    return _number(arguments, "seconds", 0.0, _LONGEST, "at most 366 days")
+
+
+def _rate(arguments: Mapping[str, Any]) -> float:
+    return _number(
+        arguments, "rate", 1 / 86_400, 100_000.0, "between one a day and 100,000 a second"
+    )
+
+
+def _number(
+    arguments: Mapping[str, Any], name: str, least: float, most: float, allowed: str
+) -> float:
     value = arguments.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ControlError(f"{name} must be a number above 0")
+    if not least <= value <= most:
+        raise ControlError(f"{name} must be {allowed}")
     return float(value)

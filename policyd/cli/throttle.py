@@ -23,7 +23,9 @@ from policyd.units import duration
 
 __all__ = ["register"]
 
-Receiver = Annotated[str, typer.Argument(help="A receiver's id, such as `google`.")]
+Receiver = Annotated[
+    str, typer.Argument(help="A receiver's id, such as `google`, `mx:example.net`, `ip:192.0.2.1`.")
+]
 Pool = Annotated[
     str | None, typer.Option(help="Only this pool of source addresses; without it, all.")
 ]
@@ -67,7 +69,10 @@ def pin(
     state: Annotated[str, typer.Argument(help="free, slowed or suspended.")],
     length: Annotated[str, typer.Option("--for", help="How long, such as 30m or 2h.")] = "1h",
     rate: Annotated[
-        str | None, typer.Option(help="For `slowed`: attempts, such as 5/s, 30/min, 200/h.")
+        str | None,
+        typer.Option(
+            help="For `slowed`: attempts, such as 5/s, 30/min, 200/h; else as fast as now, or 1/s."
+        ),
     ] = None,
     pool: Pool = None,
     socket: Socket = "",
@@ -105,7 +110,7 @@ def set_(
     socket: Socket = "",
     as_json: Json = False,
 ) -> None:
-    """Go on at this rate; it is learnt further from there."""
+    """Go on at this rate; it is learnt further from there. Ends a pin."""
     _tell(_change(socket, receiver, "set", pool, {"rate": _rate(rate)}), as_json)
 
 

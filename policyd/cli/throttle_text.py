@@ -26,6 +26,8 @@ def listing(answer: Mapping[str, Any]) -> None:
     """A table with a line for each lane; columns that nobody fills are left out."""
     now = float(answer["now"])
     rows = [_row(lane, now) for lane in answer["lanes"]]
+    if not answer.get("active", True):
+        _console().print("mxheed has stepped aside and holds nothing; `mxheed on` paces again.")
     if not rows:
         _console().print("Every receiver is free; nothing is held.")
         return
@@ -68,7 +70,7 @@ def explanation(receiver: Mapping[str, Any]) -> None:
     if title != receiver["receiver"]:
         title += f" ({receiver['receiver']})"
     if not receiver.get("lanes"):
-        console.print(f"{title}: free; nothing has been refused lately")
+        console.print(f"{title}: free; nothing was sent there yet")
     for lane in receiver.get("lanes", ()):
         pool = f", pool {lane['pool']}" if lane.get("pool") else ""
         console.print(Text(title + pool, style="bold"), _state(lane))
@@ -85,8 +87,8 @@ def _lines(lane: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"rate   {rate(lane['rate'])}"
     window = f" of {lane['window']:.0f}" if lane.get("window") else ""
     yield f"now    {lane.get('in_flight', 0)}{window} in flight, {lane.get('held', 0)} waiting"
-    if lane.get("why") and not lane.get("reasons"):
-        yield f"why    {legible(lane['why'])}"
+    if (why := lane.get("why")) and not lane.get("reasons"):
+        yield f"why    {legible(why.removesuffix(lane.get('next') or ''))}"  # that line follows
     for reason in lane.get("reasons", ()):
         known = f"rule {reason['rule']}" if reason.get("rule") else "no rule knows this text"
         yield (

@@ -1,12 +1,13 @@
 """The control API: what `mxheed throttle` and `mxheed off` say to the running daemon.
 
-    GET  /throttle                      {"now", "lanes": […]}: every lane with something to tell
+    GET  /throttle                      {"now", "active", "lanes": […]}: all with something to tell
     GET  /throttle/RECEIVER[?pool=P]    {"now", "receiver", "lanes": […]}: explained
     POST /throttle/RECEIVER/VERB        pin, cancel, extend, set; arguments as a JSON object
     POST /off, /on                      {"active", "held"}: step aside, pace again
 
 Contract: JSON both ways, on a unix socket of its own: who may open the socket may do all of this.
-Failure: `{"error": words}` with 400 for what the throttle refuses, 404 for what does not exist.
+Failure: `{"error": words}` with 400 for what the throttle refuses, 404 or 405 for what does not
+exist, 500 for a mistake of ours. A body is read no further than it may be long.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -39,7 +41,7 @@ def app(control: Control, clock: Callable[[], float]) -> Starlette:
             return JSONResponse({"error": str(refused)}, 400)
 
     async def lanes(request: Request) -> Response:
-        return answer(lambda: {"lanes": control.lanes()})
+        return answer(control.overview)
 
     async def explain(request: Request) -> Response:
         receiver, pool = request.path_params["receiver"], request.query_params.get("pool")
@@ -49,7 +51,7 @@ def app(control: Control, clock: Callable[[], float]) -> Starlette:
         receiver, verb = request.path_params["receiver"], request.path_params["verb"]
         if verb not in VERBS:
             return JSONResponse({"error": f"no such verb; one of {', '.join(VERBS)}"}, 404)
-        arguments = _arguments(await request.body())
+        arguments = _arguments(await _body(request))
         if arguments is None:
             return JSONResponse({"error": "the arguments must be a JSON object"}, 400)
         return answer(lambda: control.change(verb, receiver, arguments))
@@ -67,15 +69,36 @@ def app(control: Control, clock: Callable[[], float]) -> Starlette:
             Route("/throttle/{receiver}/{verb}", change, methods=["POST"]),
             Route("/off", off, methods=["POST"]),
             Route("/on", on, methods=["POST"]),
-        ]
+        ],
+        exception_handlers={HTTPException: _nothing_there, Exception: _our_mistake},
     )
 
 
-def _arguments(body: bytes) -> Mapping[str, Any] | None:
+async def _nothing_there(request: Request, wrong: Exception) -> Response:
+    assert isinstance(wrong, HTTPException)
+    words = f"{request.method} {request.url.path}: {wrong.detail}"
+    return JSONResponse({"error": words}, wrong.status_code, wrong.headers)
+
+
+async def _our_mistake(request: Request, wrong: Exception) -> Response:
+    return JSONResponse({"error": "the daemon failed; its log says why"}, 500)
+
+
+async def _body(request: Request) -> bytes | None:
+    """What was sent; None: more than any of our commands sends."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _LONGEST_BODY:
+            return None
+    return body
+
+
+def _arguments(body: bytes | None) -> Mapping[str, Any] | None:
     if not body:
-        return {}
+        return None if body is None else {}
     try:
-        value = json.loads(body) if len(body) <= _LONGEST_BODY else None
-    except ValueError:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -24,11 +24,11 @@ class Control(Protocol):
     A lane is told as the fields of `LaneView`.
     """
 
-    def lanes(self) -> list[dict[str, Any]]:
-        """Every lane with something to tell (and its "receiver"), the most troubled first."""
+    def overview(self) -> dict[str, Any]:
+        """{"active", "lanes"}: every lane with something to tell (and its "receiver")."""
 
     def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
-        """{"receiver", "lanes"}: with evidence and what happens next."""
+        """{"receiver", "lanes"}: with evidence and what is next; no lanes before the first mail."""
 
     def change(self, verb: str, receiver: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Obey, and return the receiver as `explain` does. All take "pool" (missing: all pools).

@@ -118,9 +118,10 @@ class Lanes:
         return sum(lane.extend(seconds, now) for lane in self._of(receiver, pool))
 
     def set_rate(self, receiver: str, rate: float, now: float, *, pool: str | None = None) -> int:
-        """Go on at this rate and learn from there."""
+        """Go on at this rate and learn from there; a pin that held another state is over."""
         lanes = self._of(receiver, pool) or [self.lane(Lane(pool or "", receiver), now)]
         for lane in lanes:
+            lane.pinned = 0.0
             lane.set_rate(rate, now)
         return len(lanes)
 

@@ -94,8 +94,8 @@ class Operator:
             ],
         }
 
-    def lanes(self) -> list[dict[str, Any]]:
-        return [{"receiver": "google", **self.lane}]
+    def overview(self) -> dict[str, Any]:
+        return {"active": True, "lanes": [{"receiver": "google", **self.lane}]}
 
     def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
         self.told.append(("explain", receiver, pool))
@@ -104,6 +104,8 @@ class Operator:
         return {"receiver": receiver, "lanes": [self.lane]}
 
     def change(self, verb: str, receiver: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        if receiver == "broken":
+            raise RuntimeError("inside")
         self.told.append((verb, receiver, dict(arguments)))
         return {"receiver": receiver, "lanes": [self.lane]}
 

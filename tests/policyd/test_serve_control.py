@@ -206,6 +206,10 @@ def post(path: str, body: bytes) -> bytes:
         (post("/throttle/google/pin", b"not json"), 400),
         (post("/throttle/google/pin", b"[1]"), 400),
         (post("/throttle/google/pin", b'{"x":"' + b"y" * 20_000 + b'"}'), 400),
+        (post("/throttle/google/pin", b"x" * 20_000_000)[:100_000], 400),
+        (post("/throttle/google/pin", b"[" * 9_900), 400),
+        (post("/throttle/google/pin", b"\xff"), 400),
+        (b"GET /throttle/a%2Fb HTTP/1.0\r\nHost: x\r\n\r\n", 405),
         (post("/throttle/google/destroy", b"{}"), 404),
         (post("/throttle/google", b"{}"), 405),
         (b"GET /off HTTP/1.0\r\nHost: x\r\n\r\n", 405),
@@ -215,10 +219,20 @@ def post(path: str, body: bytes) -> bytes:
 def test_what_the_api_does_not_know_changes_nothing(
     daemon: Daemon, request_: bytes, code: int
 ) -> None:
-    """Bad bodies, verbs and methods are refused before the throttle hears of them."""
+    """Bad bodies, verbs and methods are refused in words, before the throttle hears of them.
+
+    A body that is too long is answered before it has come.
+    """
     daemon.operator.told.clear()
-    assert raw(daemon.path, request_)[0] == code
+    status, answer = raw(daemon.path, request_)
+    assert (status, [*answer]) == (code, ["error"])
     assert daemon.operator.told == []
+
+
+def test_a_mistake_of_ours_is_told_in_json_too(daemon: Daemon) -> None:
+    """The command finds words in the answer whatever happens inside."""
+    status, answer = raw(daemon.path, post("/throttle/broken/cancel", b"{}"))
+    assert (status, answer) == (500, {"error": "the daemon failed; its log says why"})
 
 
 @pytest.mark.parametrize(

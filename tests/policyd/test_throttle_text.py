@@ -37,3 +37,9 @@ def test_no_lane_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing to list is said, not shown as an empty table."""
     listing({"now": 0.0, "lanes": []})
     assert capsys.readouterr().out == "Every receiver is free; nothing is held.\n"
+
+
+def test_stepping_aside_is_said_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """After `mxheed off` an empty list does not look like a calm day."""
+    listing({"now": 0.0, "active": False, "lanes": []})
+    assert "stepped aside" in capsys.readouterr().out.splitlines()[0]
