@@ -3,7 +3,7 @@
 Contract: `AutoParser.feed(block, now)` takes whole lines of any supported shape, even mixed.
 Postfix records are looked for everywhere. Exim's lines too, but in a log of large blocks that has
 shown none so far only a few lines of a block are looked at, and all of them in one block of many.
-`plain`, `postfix`, `holds_exim` and `exim` are its steps, for callers in a hurry. `snapshot` is
+`plain`, `postfix`, `exim_lines` and `exim` are its steps, for callers in a hurry. `snapshot` is
 what was read and is not complete yet (a journal entry, a split container line): it belongs to the
 position.
 Failure: none.
@@ -18,6 +18,7 @@ from typing import Any
 
 from logparse.events import Event
 from logparse.exim import EximParser
+from logparse.exim_lines import Found
 from logparse.plain import Plain
 from logparse.postfix import PostfixParser
 
@@ -45,17 +46,21 @@ class AutoParser:
     def feed(self, block: bytes, now: float) -> list[Event]:
         """The events in `block`; Postfix's in the order of their lines, then Exim's."""
         text = self.plain(block)
-        exim = self.exim.feed(text, now) if self.holds_exim(text) else ()
-        return [*self.postfix.feed(text, now), *exim]
+        events = (self.exim.line(line, now) for line, *_ in self.exim_lines(text))
+        return [*self.postfix.feed(text, now), *(event for event in events if event is not None)]
 
     def plain(self, block: bytes) -> bytes:
         """`block` with all wrapping removed."""
         return self._plain.lines(block)
 
-    def holds_exim(self, text: bytes) -> bool:
-        """Whether Exim wrote lines of a block that went through `plain`.
+    def exim_lines(self, text: bytes) -> list[Found]:
+        """The lines of a block that went through `plain` that may be Exim's."""
+        return self.exim.lines(text) if self._holds_exim(text) else []
 
-        Large blocks are only sampled most of the time, unless the last one held any.
+    def _holds_exim(self, text: bytes) -> bool:
+        """Whether Exim wrote any of these lines.
+
+        Large blocks are only sampled most of the time, unless the one before held any.
         """
         self._blocks += 1
         if _EXIM.match(text) is not None:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from logparse.events import Delivery, Event, Origin, Outcome, Removed, Stage, Unparsed, text_of
-from logparse.exim_lines import ID, STAMP, Found, candidates, sent_lines
+from logparse.exim_lines import ID, STAMP, Found, found_in
 from logparse.exim_message import is_given_up, is_held, is_no_attempt, read_message
 from logparse.exim_record import HOST, Record, duration, parse
 from logparse.framing import FRAME
@@ -57,16 +57,12 @@ class EximParser:
 
     def feed(self, block: bytes, now: float) -> list[Event]:
         """The events in `block`, in the order of its lines."""
-        events = (self.line(line, now) for line in self.candidates(block))
+        events = (self.line(line, now) for line, *_ in self.lines(block))
         return [event for event in events if event is not None]
 
-    def candidates(self, block: bytes) -> list[bytes]:
+    def lines(self, block: bytes) -> list[Found]:
         """The lines of `block` that may hold an event."""
-        return candidates(block, self._removed)
-
-    def sent_lines(self, block: bytes) -> list[Found]:
-        """The same, with the parts of those that tell of mail taken with a plain 250."""
-        return sent_lines(block, self._removed)
+        return found_in(block, self._removed)
 
     def line(self, line: bytes, now: float) -> Event | None:
         """The event of one line; None: it tells none."""

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from logparse.auto import AutoParser
 from logparse.events import Delivery, Event, Removed, Unparsed
+from logparse.exim_lines import Found, only_exim
 from logparse.framing import STAMP
 from logparse.postfix import records
 from logparse.reason import LOCAL_AGENTS
@@ -78,6 +79,7 @@ class Pipeline:
         on_removed: Callable[[Removed], None] | None = None,
         on_unparsed: Callable[[Unparsed], None] | None = None,
         zone: tzinfo | None = None,
+        sessions: Sessions | None = None,
         quick: Shortcut | None = None,
         quick_exim: EximShortcut | None = None,
     ) -> None:
@@ -90,7 +92,8 @@ class Pipeline:
         self._on_unparsed = on_unparsed
         self._parser = AutoParser(zone, removed=on_removed is not None)
         self._delays = Delays()
-        self._sessions = Sessions()
+        self._sessions = sessions or Sessions()
+        self._takes = not self._sent or quick is not None
         self._quick = quick or Quick(counters, self._sessions, self._delays)
         self._quick_exim = quick_exim or QuickExim(counters, self._sessions, self._delays)
         self._tell_sent = self._sent or (quick is not None and on_attempt is not None)
@@ -100,7 +103,16 @@ class Pipeline:
         """Counts what `block` holds."""
         text = self._parser.plain(block)
         self.counters.lines += text.count(b"\n")
-        take = None if self._sent else self._quick.postfix
+        exim = self._parser.exim_lines(text)
+        if not exim or not only_exim(found[0] for found in exim if not found[1]):
+            self._postfix(text, now)
+        if exim:
+            self._exim(exim, now)
+        self._look_at_the_clock(text, now)
+
+    def _postfix(self, text: bytes, now: float) -> None:
+        """Counts Postfix's lines in `text`."""
+        take = self._quick.postfix if self._takes else None
         for record in records(text, self._on_removed is not None, take):
             if isinstance(record, bytes):
                 event = self._parser.postfix.careful(record, now)
@@ -110,19 +122,15 @@ class Pipeline:
                 delivery = self._parser.postfix.delivery(record, now)
                 self._deliver(delivery)
                 self._learn(self._quick, record[7], delivery)
-        if self._parser.holds_exim(text):
-            self._exim(text, now)
-        self._look_at_the_clock(text, now)
 
-    def _exim(self, text: bytes, now: float) -> None:
-        """Counts Exim's lines in `text`."""
-        exim = self._parser.exim
-        if self._sent:
-            lines: Iterable[tuple[bytes, bytes]] = ((line, b"") for line in exim.candidates(text))
-        else:
-            lines = self._quick_exim.exim(exim.sent_lines(text), exim.stamps, now)
+    def _exim(self, found: list[Found], now: float) -> None:
+        """Counts lines of Exim's."""
+        parser = self._parser.exim
+        lines: Iterable[tuple[bytes, bytes]] = ((line, b"") for line, *_ in found)
+        if not self._sent:
+            lines = self._quick_exim.exim(found, parser.stamps, now)
         for line, relay in lines:
-            event = exim.line(line, now)
+            event = parser.line(line, now)
             if event is not None:
                 self._take(event)
                 if relay and isinstance(event, Delivery):
@@ -130,7 +138,7 @@ class Pipeline:
 
     def _learn(self, quick: Shortcut | EximShortcut, relay: bytes, delivery: Delivery) -> None:
         """Lets this relay's accepted mail take the short cut from now on."""
-        if delivery.outcome == "sent" and delivery.host is not None and not self._sent:
+        if delivery.outcome == "sent" and delivery.host is not None and self._takes:
             quick.learn(relay, self._receiver(delivery))
 
     def _take(self, event: Event) -> None:
