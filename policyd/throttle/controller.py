@@ -63,7 +63,6 @@ class Controller(Lanes):
         self._transactions = Transactions(settings.recipients, self._unasked)
         self._homes: Bounded[str, Lane] = Bounded(200_000)  # domain → the lane that held it last
         self._hops = NextHops(100_000)
-        self._checked = 0.0
 
     def use(self, settings: PacingSettings, now: float) -> None:
         """Go on under new settings; all that was learnt and all that waits stays."""
@@ -235,11 +234,7 @@ class Controller(Lanes):
 
     def due(self, now: float, limit: int = 100) -> list[Release]:
         """Which messages to let go now, at most `limit`; their tokens are reserved."""
-        if now - self._checked > 1.0:
-            self._checked = now
-            for state in self._lanes.values():
-                state.window.expire(now)
-                state.mind_the_hours(now)
+        self.mind_the_time(now)
         if self.retired:
             return self._dispatcher.everything(now, limit)
         return self._dispatcher.due(now, limit)

@@ -8,7 +8,8 @@ Failure: none; a receiver nobody knows has no lanes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from policyd.throttle.evidence import Lane
 from policyd.throttle.explain import Explanation, explain
@@ -18,6 +19,7 @@ from policyd.throttle.settings import PacingSettings
 
 __all__ = ["Lanes"]
 
+_AT_A_TIME = 1000  # lanes whose time is minded; takes a millisecond
 _MUCH = 1e10  # seconds: beyond any difference of times
 
 
@@ -28,6 +30,9 @@ class Lanes:
         self.settings = settings
         self.book = book
         self._lanes: dict[tuple[str, str], LaneState] = {}  # by Lane, or a tuple that equals one
+        self._round: Iterator[LaneState] = iter(())  # those whose time is minded next
+        self._round_over = True
+        self._checked = 0.0
         self._pools: set[str] = set()  # few: each is named in the MTA's configuration
         # told of each lane's change: the state before, the time
         self.on_change: Callable[[LaneState, State, float], None] = lambda lane, before, now: None
@@ -49,6 +54,21 @@ class Lanes:
     def _forget_some(self) -> None:
         for state in sorted(self._lanes.values(), key=_worth)[: max(1, len(self._lanes) // 8)]:
             del self._lanes[state.lane]
+
+    def mind_the_time(self, now: float) -> None:
+        """What the clock alone decides: attempts that time out, limits that have their hours.
+
+        Once a second or more seldom; of very many lanes some at a time, for answers wait meanwhile.
+        """
+        if self._round_over:
+            if now - self._checked <= 1.0:
+                return
+            self._checked, self._round = now, iter(list(self._lanes.values()))
+        some = list(islice(self._round, _AT_A_TIME))
+        self._round_over = len(some) < _AT_A_TIME
+        for state in some:
+            state.window.expire(now)
+            state.mind_the_hours(now)
 
     def lanes(self, now: float) -> list[LaneState]:
         """All lanes, brought up to date."""

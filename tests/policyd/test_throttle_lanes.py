@@ -47,3 +47,16 @@ def test_a_table_of_any_size_takes_new_names(size: int) -> None:
     flood(pacer, 30)
     assert 1 <= len(pacer.lanes(NOW)) <= size
     assert pacer.of_receiver("mx:h29.test", NOW)
+
+
+def test_the_time_of_very_many_lanes_is_minded_some_at_a_time() -> None:
+    """No call looks at all of them, and none is left out: each attempt times out in the end."""
+    pacer = controller()
+    for number in range(3_500):
+        pacer.admit(Lane("", f"mx:h{number}.test"), "d.test", NOW)
+    late = NOW + pacer.settings.window.timeout + 1
+    open_now = []
+    for call in range(5):
+        pacer.due(late + 0.01 * call)
+        open_now.append(sum(state.window.open for state in pacer.lanes(late)))
+    assert open_now == [2_500, 1_500, 500, 0, 0]
