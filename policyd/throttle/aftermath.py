@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from policyd.throttle.blame import Blame
 from policyd.throttle.evidence import Evidence, Lane, domain_of
-from policyd.throttle.holdbook import HoldBook, Message
+from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState
+from policyd.throttle.message import Message
 from policyd.throttle.priorities import Classes
 from policyd.throttle.retrytable import RetryTable
 
@@ -32,7 +33,7 @@ class Aftermath:
         """One of our own holds (or its echo)."""
         message = self._message(evidence, now)
         message.lines += 1
-        self._book.wait(message, lane, evidence.domain, now, now)
+        self._book.wait(message, lane, evidence.domain, now, now).round = _round(evidence)
 
     def echoed(self, evidence: Evidence, state: LaneState, now: float) -> None:
         """Postfix tries nothing there for a while, for one message was refused at the door."""
@@ -70,21 +71,25 @@ class Aftermath:
         elif grey and evidence.outcome == "sent" and state.greylist.accepted(grey, now):
             self._book.hurry(state.lane, state.greylist.due, now)
         if due is None:
-            self._settle(message, state.lane, evidence.domain, again)
+            self._settle(message, state.lane, evidence, again)
             return
         message = message or self._message(evidence, now)
         due = max(due, self._blame.until(state.lane, message.sender))
         part = self._book.wait(message, state.lane, evidence.domain, now, due)
         part.refused = times
         part.grey = grey
+        part.round = _round(evidence)
 
-    def _settle(self, message: Message | None, lane: Lane, domain: str, again: bool) -> None:
-        part = message.parts.get((lane, domain)) if message and again else None
-        if part is not None:
+    def _settle(self, message: Message | None, lane: Lane, evidence: Evidence, again: bool) -> None:
+        """Done, unless other recipients of that domain were put off in the same round."""
+        if message is None:
+            return
+        waiting = message.parts.get((lane, evidence.domain))
+        if waiting is not None and again:
             # taken in part (a recipient limit): the others still wait, and not longer each time
-            part.refused = 0
-        elif message is not None:
-            self._book.settle(message, lane, domain)
+            waiting.refused = 0
+        elif waiting is None or waiting.round is None or waiting.round != _round(evidence):
+            self._book.settle(message, lane, evidence.domain)
 
     def _due(self, evidence: Evidence, times: int, now: float) -> float | None:
         """When this message may be tried again; None: the MTA's own back-off decides."""
@@ -93,6 +98,17 @@ class Aftermath:
         delay = self._retry.delay(evidence, times)
         # a log may tell whole seconds only: the reply came up to a second after what it says
         return None if delay is None else min(now, evidence.time + 1.0) + delay
+
+
+def _round(evidence: Evidence) -> object:
+    """What tells one turn of a message in the MTA's active queue from the next; None: nothing.
+
+    In one round each recipient is tried once, in several transactions if there are many: what is
+    accepted then does not concern those that were put off. It is the message's age when the round
+    began, the first of the log line's delays.
+    """
+    delays = evidence.group[2] if len(evidence.group) > 2 else None
+    return delays[0] if isinstance(delays, tuple) else None
 
 
 def _times(message: Message | None, key: tuple[Lane, str], again: bool, now: float) -> int:

@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple
 
 from policyd.throttle.evidence import Lane
 from policyd.throttle.grants import Grants
-from policyd.throttle.holdbook import HoldBook, Message, Part
+from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState
+from policyd.throttle.message import Message, Part
 from policyd.throttle.settings import PacingSettings
 
 __all__ = ["Dispatcher", "Queued", "Release"]

@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable
 
 from policyd.throttle.evidence import Lane
-from policyd.throttle.holdbook import Message, Part
 from policyd.throttle.lane import LaneState
+from policyd.throttle.message import Message, Part
 
 __all__ = ["Grants"]
 

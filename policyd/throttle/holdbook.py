@@ -13,67 +13,13 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 from policyd.throttle.evidence import Lane
+from policyd.throttle.message import Message, Part
 
-__all__ = ["HoldBook", "Message", "Part"]
-
+__all__ = ["HoldBook"]
 
 _CALM = 0.25  # seconds without news of a message that has several parts
 _CALM_WIDE = 1.0  # or many
 _MANY = 5
-
-
-class Part:
-    """The recipients of one message in one domain behind one lane."""
-
-    __slots__ = ("asked", "domain", "due", "grey", "lane", "recipients", "refused", "since")
-
-    def __init__(self, lane: Lane, domain: str, since: float) -> None:
-        self.lane = lane
-        self.domain = domain
-        self.since = since
-        self.due = since
-        self.recipients = 0
-        self.refused = 0  # times the receiver put it off (chooses the retry table's interval)
-        self.asked = False  # after release: its question was seen
-        self.grey = 0.0  # when it was greylisted first, without a hint
-
-
-class Message:
-    """One message of the queue with something waiting."""
-
-    __slots__ = (
-        "arrived",
-        "klass",
-        "last",
-        "lines",
-        "parts",
-        "pending",
-        "queue_id",
-        "queued",
-        "released",
-        "sender",
-        "since",
-        "tries",
-    )
-
-    def __init__(self, queue_id: str, now: float, arrived: float) -> None:
-        self.queue_id = queue_id
-        self.arrived = arrived or now
-        self.since = now
-        self.last = now  # when something of it was held or put off last
-        self.sender = ""
-        self.klass = ""
-        self.parts: dict[tuple[Lane, str], Part] = {}  # waiting
-        self.pending: dict[tuple[Lane, str], Part] = {}  # let go, not seen again yet
-        self.released = 0.0
-        self.tries = 0
-        self.lines = 0  # hold lines it has cost so far
-        self.queued: set[Lane] = set()  # lanes in whose queue it stands
-
-    def part(self, lane: Lane, domain: str) -> Part | None:
-        """A part, waiting or on its way."""
-        key = (lane, domain)
-        return self.parts.get(key) or self.pending.get(key)
 
 
 class _Turn:

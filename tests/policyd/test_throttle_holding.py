@@ -145,6 +145,19 @@ def test_a_message_with_many_parts_waits_for_tokens_for_many() -> None:
     assert [release.tokens for release in released] == [9]
 
 
+def test_what_is_accepted_beside_a_held_transaction_does_not_settle_it() -> None:
+    """Sixty recipients at one domain are two transactions: one is held, the other one taken."""
+    pacer = slowed(10.0)
+    first, second = (("192.0.2.1", 1, (0.8, 0.1, 0.0)), ("192.0.2.1", 1, (7.7, 0.1, 0.0)))
+    hold(pacer, "Q1", "d1.test", NOW, group=first)
+    pacer.observe(evidence(queue_id="Q1", group=first), NOW)
+    assert pacer.book.waiting(BIG) == 1
+    # a later round in which it is accepted is about those that were held
+    pacer.observe(evidence(queue_id="Q1", group=second, time=NOW + 7), NOW + 7)
+    assert pacer.book.waiting(BIG) == 0
+    assert len(pacer.book) == 0
+
+
 def test_a_greylisted_message_is_let_go_at_its_hint() -> None:
     """retry=00:05:00 means then, not at Postfix's own back-off; others need not wait."""
     pacer = controller()
