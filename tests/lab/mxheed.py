@@ -36,6 +36,7 @@ class Mxheed:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.user = "mxheed"
+        self.pid = 0  # of the daemon, inside the lab
         self.started_in = 0.0  # seconds the last start under the keeper took
         self._running: list[str] = []
 
@@ -57,7 +58,7 @@ class Mxheed:
         self.prepare(keep_state=keep_state)
         self.configure(config or {})
         (self._lab.directory / "log" / "mxheed.out").unlink(missing_ok=True)
-        self._spawn("mxheed", "run", "--config", "/run/mxheed.yaml")
+        self.pid = self._spawn("mxheed", "run", "--config", "/run/mxheed.yaml")
         self._lab.until(self._up, "mxheed is healthy", seconds)
 
     def keep(self, config: Mapping[str, Any] | None = None) -> None:
@@ -157,10 +158,13 @@ class Mxheed:
             raise LabError(f"mxheed ended with {code}: {self.output[-3000:]}")
         return self._lab.http(f"{_HTTP}/healthz")[0] == 200
 
-    def _spawn(self, name: str, *arguments: str) -> None:
+    def _spawn(self, name: str, *arguments: str) -> int:
         command = [PYTHON, "-m", "policyd.cli", *arguments]
-        self._lab.call("spawn", name=name, command=command, user=self.user, env=_ENVIRONMENT)
+        pid: int = self._lab.call(
+            "spawn", name=name, command=command, user=self.user, env=_ENVIRONMENT
+        )
         self._running.append(name)
+        return pid
 
 
 def _merge(base: Any, more: Mapping[str, Any]) -> Any:
