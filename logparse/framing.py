@@ -24,7 +24,6 @@ from logparse.events import text_of
 __all__ = [
     "FRAME",
     "JOURNAL_FIELDS",
-    "PROGRAM",
     "STAMP",
     "Part",
     "dress",
@@ -40,8 +39,7 @@ __all__ = [
 _OLD = rb"[A-Z][a-z][a-z] {1,2}\d{1,2} [\d:]{8}"
 _NEW = rb"\d{4}-[\d:.T+-]{13,32}Z?"
 STAMP = _OLD + rb"|" + _NEW
-PROGRAM = rb"([^ \[\]\n]++)"
-FRAME = rb"(?:<\d{1,3}>)?(" + STAMP + rb") [^ \n]++ " + PROGRAM + rb"\[(\d++)\]: "
+FRAME = rb"(?:<\d{1,3}>)?(" + STAMP + rb") [^ \n]++ ([^ \[\]\n]++)\[(\d++)\]: "
 
 _RFC5424 = re.compile(
     rb"<\d{1,3}>1 (" + _NEW + rb"|-) ([^ ]++) ([^ ]++) ([^ ]++) [^ ]++ "

@@ -16,7 +16,7 @@ from typing import Any
 from logparse.events import Delivery, Event, Removed, Unparsed, text_of
 from logparse.framing import FRAME, dress, program_of, unwrap
 from logparse.reason import Reading, Relay, read, relay_of
-from logparse.record import QUEUE_ID, RECORD, SENT, groups_of
+from logparse.record import QUEUE_ID, RECORD, SENT, groups_of, seconds_of
 from logparse.stamps import Stamps
 
 __all__ = ["RECLEN", "PostfixParser", "records"]
@@ -25,6 +25,7 @@ RECLEN = 2000  # Postfix cuts the text of a record to this many bytes, without a
 _KEPT = 16_384  # relays
 _FRAME = re.compile(FRAME)
 _QUEUE_ID = re.compile(QUEUE_ID + rb": ")
+_OTHER_ID = re.compile(rb"[A-Za-z]*+[0-9][0-9A-Za-z]*+: to=")
 # what a line holds that is no delivery record and tells something all the same
 _OTHERS = (b"expired, returned to sender\n", b": host ", b": removed\n")
 _NOBODY = Relay()
@@ -67,6 +68,8 @@ class PostfixParser:
         start = frame.end() if frame else 0
         found = _QUEUE_ID.match(line, start)
         if found is None:
+            if frame and _OTHER_ID.match(line, start):
+                return Unparsed(line, "a delivery record with a queue id no Postfix gives")
             return None
         rest = found.end()
         if line.startswith(b"to=", rest):
@@ -106,8 +109,9 @@ class PostfixParser:
         try:
             delay = float(total)
             delays = float(a), float(b), float(c), float(d)
-        except ValueError:  # such as "1.2.3": no Postfix writes that, and it is not worth a line
-            delay, delays = 0.0, (0.0, 0.0, 0.0, 0.0)
+        except ValueError:
+            delay = seconds_of(total)
+            delays = seconds_of(a), seconds_of(b), seconds_of(c), seconds_of(d)
         return Delivery(
             self.stamps.posix(stamp, now),
             "postfix",
@@ -180,29 +184,22 @@ def records(
 
     Where `take` is given, it is shown each match of `SENT` first and says if it has dealt with it.
     """
-    match, find, rfind = RECORD.match, block.find, block.rfind
-    sent = SENT.match if take is not None else None
+    match, find, rfind = RECORD.fullmatch, block.find, block.rfind
+    sent = SENT.fullmatch
     others = _others(block, removed)
-    start = 0  # where the line that is looked at can begin at the earliest
     at = find(b": to=")
     while at >= 0:
-        begin = rfind(b"\n", start, at) + 1 or start
+        begin = rfind(b"\n", 0, at) + 1
+        end = find(b"\n", at)
+        if end < 0:
+            end = len(block)
         while others and others[-1][0] <= begin:
             place, line = others.pop()
             if place < begin:  # else it is this very line, whose sender has ": to=" in it
                 yield line
-        record = sent(block, begin) if sent is not None else None
-        if record is not None and take is not None and take(record):
-            start = record.end()
-        elif (record := match(block, begin)) is not None:
-            start = record.end()
-            yield record
-        else:
-            start = find(b"\n", at)
-            if start < 0:
-                start = len(block)
-            yield block[begin:start]
-        at = find(b": to=", start)
+        if take is None or (record := sent(block, begin, end)) is None or not take(record):
+            yield match(block, begin, end) or block[begin:end]
+        at = find(b": to=", end)
     while others:
         yield others.pop()[1]
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from logparse.exim_lines import Found
+from logparse.record import seconds_of
 from logparse.stamps import Stamps
 from policyd.counters import Counters, Tally
 from policyd.histogram import single
@@ -33,10 +34,7 @@ class Delays(dict[bytes | float, int]):
     def __missing__(self, text: bytes | float) -> int:
         if len(self) >= _CACHED:
             self.clear()
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = 0.0
+        seconds = text if isinstance(text, float) else seconds_of(text)
         found = self[text] = single(seconds)
         return found
 

@@ -20,6 +20,7 @@ from typing import Any
 from zlib import crc32
 
 from logparse.events import Delivery
+from logparse.record import seconds_of
 
 __all__ = ["KEPT", "Session", "Sessions", "make_room"]
 
@@ -42,10 +43,17 @@ def _numbers(session: Session) -> tuple[int, int, int]:
     """What a session holds beside its queue id, without any text."""
     _, a, b, reply = session
     return (
-        round(float(a) * 1_000_000) if isinstance(a, bytes) else a,
-        round(float(b) * 1_000_000) if isinstance(b, bytes) else b,
+        round(seconds_of(a) * 1_000_000) if isinstance(a, bytes) else a,
+        round(seconds_of(b) * 1_000_000) if isinstance(b, bytes) else b,
         crc32(reply) if isinstance(reply, bytes) else reply,
     )
+
+
+def _same(one: Session, other: Session) -> bool:
+    """Whether two transactions of one message are the same one."""
+    if isinstance(one[3], bytes) and isinstance(other[3], bytes) and one[3] != other[3]:
+        return False  # spares the reading of numbers
+    return one == other or _numbers(one) == _numbers(other)
 
 
 class Sessions:
@@ -74,7 +82,7 @@ class Sessions:
         known = last.get(key)
         if known is None:
             make_room(last, KEPT)
-        elif known[0] == session[0] and _numbers(known) == _numbers(session):
+        elif known[0] == session[0] and _same(known, session):
             return False
         last[key] = session
         return True

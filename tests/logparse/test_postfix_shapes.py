@@ -251,6 +251,7 @@ def test_removed_messages_come_in_order() -> None:
         "3A5444167F: to=<ann@example.net>, status=sent (250 ok)",
         "3A5444167F: to=<ann@example.net",
         "3A5444167F: to=<a@b.example>, relay=none, delay=1, delays=1/0/0/0, dsn=x, status=sent (",
+        record(delay="9" * 400),
     ],
 )
 def test_what_begins_like_a_record_and_is_none_is_counted(text: str) -> None:
@@ -261,9 +262,21 @@ def test_what_begins_like_a_record_and_is_none_is_counted(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "queue_id",
+    ["4d0000000A", "3a5444167f", "3A54", "4F3Tqk3Lr4z9vVaeiou", "4" * 31, "u5TJ0abc012345"],
+)
+def test_queue_ids_of_no_postfix_are_counted(queue_id: str) -> None:
+    """Postfix's ids are upper-case hexadecimal or without vowels; what else poses as one is told."""
+    (event,) = events(line(record(queue_id=queue_id)))
+    assert isinstance(event, Unparsed)
+    assert "queue id" in event.reason
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "connect from unknown[203.0.113.9]",
+        "warning: to=<ann@example.net>, relay=none",
         "3A5444167F: from=<ann@example.org>, size=1832, nrcpt=1 (queue active)",
         "3A5444167F: message-id=<20261123.1@example.org>",
         "3A5444167F: sender non-delivery notification: 3B00000009",
