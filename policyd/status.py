@@ -91,7 +91,7 @@ def lane_view(core: Core, state: LaneState, now: float) -> LaneView:
         state=told.state,
         pool=told.pool,
         since=told.since,
-        until=told.until,
+        until=told.until if told.until is not None else told.pinned_until,
         rate=told.rate,
         window=told.window,
         in_flight=told.in_flight,

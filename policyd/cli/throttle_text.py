@@ -88,7 +88,8 @@ def _lines(lane: Mapping[str, Any], now: float) -> Iterator[str]:
     window = f" of {lane['window']:.0f}" if lane.get("window") else ""
     yield f"now    {lane.get('in_flight', 0)}{window} in flight, {lane.get('held', 0)} waiting"
     if (why := lane.get("why")) and not lane.get("reasons"):
-        yield f"why    {legible(why.removesuffix(lane.get('next') or ''))}"  # that line follows
+        why = why.removesuffix(lane.get("next") or "").rstrip()  # that line follows
+        yield f"why    {legible(why)}"
     for reason in lane.get("reasons", ()):
         known = f"rule {reason['rule']}" if reason.get("rule") else "no rule knows this text"
         yield (

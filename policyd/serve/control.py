@@ -65,8 +65,8 @@ def app(control: Control, clock: Callable[[], float]) -> Starlette:
     return Starlette(
         routes=[
             Route("/throttle", lanes),
-            Route("/throttle/{receiver}", explain),
-            Route("/throttle/{receiver}/{verb}", change, methods=["POST"]),
+            Route("/throttle/{receiver:path}", explain),
+            Route("/throttle/{receiver:path}/{verb}", change, methods=["POST"]),
             Route("/off", off, methods=["POST"]),
             Route("/on", on, methods=["POST"]),
         ],

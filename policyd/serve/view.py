@@ -34,7 +34,7 @@ class LaneView:
     state: str  # free, slowed, suspended, probing
     pool: str = ""
     since: float = 0.0
-    until: float | None = None
+    until: float | None = None  # the end of a suspension or of a pin
     rate: float | None = None  # attempts a second
     window: float | None = None
     in_flight: int = 0

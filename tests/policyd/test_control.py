@@ -136,6 +136,7 @@ def test_a_lane_pinned_free_is_listed(operator: Operator) -> None:
     operator.change("pin", "mx:example.net", {"state": "free", "seconds": 60.0, "pool": "two"})
     (lane,) = operator.overview()["lanes"]
     assert (lane["receiver"], lane["state"], lane["pinned"]) == ("mx:example.net", "free", True)
+    assert lane["until"] == NOW + 60.0
 
 
 def test_stepping_aside_shows_and_all_of_it_is_json(operator: Operator) -> None:
