@@ -62,10 +62,11 @@ class Classifier:
 
     def __init__(self, ruleset: RuleSet, *, cache: int = 16384) -> None:
         self.ruleset = ruleset
-        texts = Texts()
+        texts = Texts(ruleset.probes)
         self.matcher = Matcher(ruleset.entries, texts)
         self._judge = Judge(ruleset, texts)
         texts.compile()
+        self.probes = texts.probes  # what to look for instead of each pattern
         self._of_host = ruleset.receivers.of_host
         self._limit = max(cache, 1)
         self._replies: dict[tuple[str | None, ...], Verdict] = {}

@@ -9,6 +9,7 @@ Failure: none; no phrase, no hint.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -26,7 +27,6 @@ _UNITS = {
     86400: "days?|tage?n?|jours?|d[ií]as?|giorn[oi]|dagen|dni|dny|дн(?:я|ей)|день|天|日",
 }
 _UNIT = "(" + "|".join(_UNITS.values()) + ")"
-_LENGTH = [(re.compile(words, re.IGNORECASE), float(size)) for size, words in _UNITS.items()]
 # Latin and Cyrillic units end a word; Chinese and Japanese ones need not
 _AMOUNT = r"(?:about |at least |ca\.? |another |the next )?([0-9]{1,6}) ?" + _UNIT + r"(?![a-zа-я])"
 _CLOCK = r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9]))?(?![0-9:])"
@@ -50,17 +50,15 @@ _HELD = (
     r"\b(?:gr[ea]y-?list(?:ed|ing)|delayed|deferred|throttled|suspended|paused|blocked|banned)\b"
 )
 
-_TAG = re.compile(
+_TAG = (
     r"(?:^|[ (\[;,])(retry(?:-time)? *= *(?:" + _CLOCK + r"|([0-9]{1,6}) ?"
-    r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?)?))(?![0-9A-Za-z_:])",
-    re.IGNORECASE,
+    r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?)?))(?![0-9A-Za-z_:])"
 )
 _AT = tuple(
-    re.compile(rf"({words}[^.;:0-9]{{0,30}}?\b(?:{_PREPOSITION}|for) {_CLOCK})", re.IGNORECASE)
-    for words in (_BACK, _HELD)
+    rf"({words}[^.;:0-9]{{0,30}}?\b(?:{_PREPOSITION}|for) {_CLOCK})" for words in (_BACK, _HELD)
 )
 _PHRASES = tuple(
-    re.compile(f"({pattern})", re.IGNORECASE)
+    f"({pattern})"
     for pattern in (
         rf"{_HELD}[^.;0-9]{{0,40}}?\bfor {_AMOUNT}",
         rf"{_BACK}[^.;0-9]{{0,30}}?\b{_PREPOSITION} {_AMOUNT}",
@@ -70,16 +68,14 @@ _PHRASES = tuple(
         r"([0-9]{1,6}) ?(秒|分钟|分鐘|分|小时|小時|時間|天|日)(?:钟|鐘)?(?:后|後|之后|之後|以後)",
     )
 )
-_UNTIL = re.compile(
+_UNTIL = (
     r"\b(?:until|till|before|after|at) (?:midnight|tomorrow)\b|\btry (?:again )?tomorrow\b"
-    r"|\bfor (?:the rest of )?the day\b|\bbis (?:mitternacht|morgen)\b|\bjusqu'à minuit\b",
-    re.IGNORECASE,
+    r"|\bfor (?:the rest of )?the day\b|\bbis (?:mitternacht|morgen)\b|\bjusqu'à minuit\b"
 )
 # the amount belongs to a rate when something was counted just before: "100 messages in 5 minutes"
-_RATE = re.compile(
+_RATE = (
     r"[0-9] ?(?:e-?mails?|mails?|messages?|msgs?|connections?|recipients?|attempts?|requests?"
-    r"|times)?\W{0,3}(?:\w{1,12} ){0,2}$",
-    re.IGNORECASE,
+    r"|times)?\W{0,3}(?:\w{1,12} ){0,2}$"
 )
 # an RE2 pattern that is found in every text that `spoken` could say something about
 TRIGGER = (
@@ -88,15 +84,12 @@ TRIGGER = (
     + r"(?:[^a-zа-я]|$)|midnight|tomorrow|the day\b|mitternacht|bis morgen|minuit"
 )
 _ADDRESSEES = "(?:recipients?|rcpts?|addresses|empf[äa]nger|destinataires)"
-_RECIPIENTS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"\b(?:max(?:imum|imal)?|limit(?:ed)?|more than|at most|up to|only|exceed(?:s|ed)?|allowed)"
-        rf"\b[^.;0-9]{{0,40}}?\b([0-9]{{1,6}}) ?{_ADDRESSEES}",
-        rf"\b{_ADDRESSEES}\b[^.;0-9]{{0,30}}?\b(?:max(?:imum)?|limit|than|exceeds?|is|of|to)\b"
-        r"[ :=(]{0,3}([0-9]{1,6})\b(?!\.[0-9])",
-        rf"\b([0-9]{{1,6}}) ?{_ADDRESSEES}\b[^.;0-9]{{0,20}}?\b(?:max(?:imum)?|limit|allowed|per)",
-    )
+_RECIPIENTS = (
+    r"\b(?:max(?:imum|imal)?|limit(?:ed)?|more than|at most|up to|only|exceed(?:s|ed)?|allowed)"
+    rf"\b[^.;0-9]{{0,40}}?\b([0-9]{{1,6}}) ?{_ADDRESSEES}",
+    rf"\b{_ADDRESSEES}\b[^.;0-9]{{0,30}}?\b(?:max(?:imum)?|limit|than|exceeds?|is|of|to)\b"
+    r"[ :=(]{0,3}([0-9]{1,6})\b(?!\.[0-9])",
+    rf"\b([0-9]{{1,6}}) ?{_ADDRESSEES}\b[^.;0-9]{{0,20}}?\b(?:max(?:imum)?|limit|allowed|per)",
 )
 
 
@@ -107,22 +100,28 @@ class Hint(NamedTuple):
     words: str
 
 
+@functools.cache
+def _ready(pattern: str) -> re.Pattern[str]:
+    """A pattern, compiled when it is first used: together they would hold a start up."""
+    return re.compile(pattern, re.IGNORECASE)
+
+
 def spoken(text: str) -> Hint | None:
     """The wait that a reply asks for."""
-    tag = _TAG.search(text) if "=" in text else None
+    tag = _ready(_TAG).search(text) if "=" in text else None
     if tag:
         if tag[2]:
             return Hint(_clock(tag[2], tag[3], tag[4]), tag[1])
         return Hint(_clamp(float(tag[5]) * _size(tag[6] or "s")), tag[1])
     for pattern in _AT if ":" in text else ():
-        at = pattern.search(text)
+        at = _ready(pattern).search(text)
         if at:
             return Hint(_clock(at[2], at[3], at[4]), at[1])
     for pattern in _PHRASES:
-        for found in pattern.finditer(text):
-            if not _RATE.search(text, max(0, found.start() - 40), found.start()):
+        for found in _ready(pattern).finditer(text):
+            if not _ready(_RATE).search(text, max(0, found.start() - 40), found.start()):
                 return Hint(_clamp(float(found[2]) * _size(found[3])), found[1])
-    until = _UNTIL.search(text)
+    until = _ready(_UNTIL).search(text)
     return Hint(None, until[0]) if until else None
 
 
@@ -139,7 +138,7 @@ def duration(text: str) -> float | None:
 def recipients(text: str) -> int | None:
     """The number of recipients that a reply names as its limit."""
     for pattern in _RECIPIENTS:
-        found = pattern.search(text)
+        found = _ready(pattern).search(text)
         if found:
             return int(found[1])
     return None
@@ -155,7 +154,7 @@ def _clock(first: str, second: str, third: str | None) -> float:
 
 
 def _size(unit: str) -> float:
-    return next(size for pattern, size in _LENGTH if pattern.fullmatch(unit))
+    return next(float(size) for size, words in _UNITS.items() if _ready(words).fullmatch(unit))
 
 
 def _clamp(seconds: float) -> float:

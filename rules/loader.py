@@ -1,7 +1,8 @@
 """Reads the shipped packs, the receivers and an operator's own files into one rule set.
 
 Contract: `load` is the only way in: start, reload, `rules check` and the tests all call it, or the
-parts of it that take texts instead of paths. It reads files and nothing else.
+parts of it that take texts instead of paths. It reads files and nothing else. What is shipped is
+taken from `compiled.json` where that is up to date.
 Failure: `RulesError` with every mistake of every file; a file that cannot be read is one of them.
 """
 
@@ -13,14 +14,26 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from rules.check import check
+from rules.compiled import digest, recall
 from rules.errors import Problem, RulesError
 from rules.fields import FieldReader
-from rules.language import Pack, Phrases, read_pack, read_phrases, read_rules
-from rules.model import Rule, RuleSet
+from rules.language import Pack, read_pack, read_phrases, read_rules
+from rules.model import Rule, RuleSet, Written
 from rules.receivers import read_receivers
-from rules.source import Place, parse
+from rules.source import parse
 
-__all__ = ["PACKS", "RECEIVERS", "File", "assemble", "build", "load"]
+__all__ = [
+    "PACKS",
+    "RECEIVERS",
+    "File",
+    "add",
+    "assemble",
+    "build",
+    "load",
+    "mark",
+    "shipped",
+    "table_of",
+]
 
 _HERE = Path(__file__).parent
 PACKS = _HERE / "packs"
@@ -52,33 +65,57 @@ def assemble(
 ) -> tuple[RuleSet, list[Problem]]:
     """What could be read, and every mistake met on the way."""
     problems: list[Problem] = []
-    table = _file(receivers, False, problems) or File(str(receivers), "receivers: []")
-    read = [_file(path, False, problems) for path in sorted(packs.glob("*.yaml"))]
-    read += [_file(path, True, problems) for path in site]
-    ruleset, found = build([file for file in read if file], table)
+    files, table = shipped(packs, receivers, problems)
+    sites = [file for file in (_file(path, True, problems) for path in site) if file]
+    known = recall(mark(files, table), _HERE) if (packs, receivers) == (PACKS, RECEIVERS) else None
+    ruleset, found = build([*files, *sites], table) if known is None else add(sites, known, [])
     return ruleset, sorted([*problems, *found])
 
 
 def build(files: Iterable[File], table: File) -> tuple[RuleSet, list[Problem]]:
     """The rule set of these texts, and every mistake in them."""
     problems: list[Problem] = []
-    receivers = read_receivers(
-        parse(table.text, table.name, problems, quick=table.trusted), problems
-    )
+    return add(files, table_of(table, problems), problems)
+
+
+def table_of(table: File, problems: list[Problem]) -> Written:
+    """The receivers, and no rules yet."""
+    root = parse(table.text, table.name, problems, quick=table.trusted)
+    return Written([], {}, {}, read_receivers(root, problems), {})
+
+
+def add(
+    files: Iterable[File], written: Written, problems: list[Problem]
+) -> tuple[RuleSet, list[Problem]]:
+    """The rule set of what is known and of these texts beside it, and every mistake in them."""
+    rules, phrases, places, receivers, probes = written
     reader = FieldReader(problems)
-    trees = [parse(file.text, file.name, problems, quick=file.trusted) for file in files]
-    read = [read_pack(tree, reader, file.site) for tree, file in zip(trees, files, strict=True)]
-    packs = [pack for pack in read if pack]
-    phrases: Phrases = {}
-    places: dict[str, Place] = {}
+    packs: list[Pack] = []
+    for file in files:
+        tree = parse(file.text, file.name, problems, quick=file.trusted)
+        pack = read_pack(tree, reader, file.site)
+        packs += [pack] if pack else []
     for pack in packs:
         read_phrases(pack, phrases, places)
-    rules = [rule for pack in packs for rule in read_rules(pack, phrases, receivers)]
+    for pack in packs:
+        rules += read_rules(pack, phrases, receivers)
     disabled = _disabled(packs, rules, problems)
     kept = [rule for rule in _overridden(rules, problems) if rule.id not in disabled]
     ordered = sorted(kept, key=lambda rule: rule.entries[0].order)
-    ruleset = RuleSet(tuple(ordered), receivers, disabled, MappingProxyType(phrases))
+    ruleset = RuleSet(tuple(ordered), receivers, disabled, MappingProxyType(phrases), probes)
     return ruleset, sorted(problems)
+
+
+def shipped(packs: Path, receivers: Path, problems: list[Problem]) -> tuple[list[File], File]:
+    """The texts of the packs and of the receivers."""
+    table = _file(receivers, False, problems) or File(str(receivers), "receivers: []")
+    read = [_file(path, False, problems) for path in sorted(packs.glob("*.yaml"))]
+    return [file for file in read if file], table
+
+
+def mark(files: Iterable[File], table: File) -> str:
+    """What tells these files from any others."""
+    return digest((Path(file.name).name, file.text) for file in (*files, table))
 
 
 def _file(path: Path, site: bool, problems: list[Problem]) -> File | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
+from rules.probe import Probe
 from rules.receivers import Receivers
 from rules.source import Place
 from rules.verdict import Scope, Stance
@@ -26,6 +27,7 @@ __all__ = [
     "Rule",
     "RuleSet",
     "When",
+    "Written",
 ]
 
 STAGES = ("connect", "helo", "starttls", "auth", "mail", "rcpt", "data", "eod")
@@ -143,6 +145,16 @@ class Entry(NamedTuple):
         return (self.precedence, not rule.site, rule.pack, rule.position)
 
 
+class Written(NamedTuple):
+    """What files say, before it is put together."""
+
+    rules: list[Rule]
+    phrases: dict[str, tuple[Pattern, ...]]
+    places: dict[str, Place]  # where each phrase list is declared
+    receivers: Receivers
+    probes: Mapping[str, Probe]  # of the patterns that have been taken apart already
+
+
 @dataclass(frozen=True, slots=True)
 class RuleSet:
     """Every rule in matching order, and the receivers they speak of."""
@@ -151,6 +163,7 @@ class RuleSet:
     receivers: Receivers
     disabled: frozenset[str] = frozenset()
     phrases: Mapping[str, tuple[Pattern, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    probes: Mapping[str, Probe] = field(default_factory=lambda: MappingProxyType({}))
 
     def words(self, name: str) -> tuple[str, ...]:
         """The patterns of a phrase list; none if there is no such list."""

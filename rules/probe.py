@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 __all__ = ["Probe", "probe"]
 
@@ -27,8 +28,7 @@ Texts = frozenset[str]
 _EMPTY: Texts = frozenset({""})
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(NamedTuple):
     """What to look for instead of a pattern."""
 
     literals: Texts

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from rules.source import Mapping as MapNode
 from rules.source import Node, Place, Problem, Scalar, Sequence, oneof
 
-__all__ = ["LONGEST", "Receiver", "Receivers", "read_receivers"]
+__all__ = ["LONGEST", "Receiver", "Receivers", "indexed", "read_receivers"]
 
 LONGEST = 256  # of a host name; what is longer is none
 KEYS = ("id", "name", "mx", "domains", "per_tenant", "source")
@@ -76,7 +76,7 @@ def read_receivers(root: Node | None, problems: list[Problem]) -> Receivers:
         problems.append(root.place.problem("'receivers' must be a list"))
         return Receivers()
     found = [_receiver(item, problems) for item in listed]
-    return _index([receiver for receiver in found if receiver], problems)
+    return indexed([receiver for receiver in found if receiver], problems)
 
 
 def _receiver(item: Node, problems: list[Problem]) -> Receiver | None:
@@ -130,7 +130,8 @@ def _hosts(node: Node, problems: list[Problem]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _index(found: list[Receiver], problems: list[Problem]) -> Receivers:
+def indexed(found: list[Receiver], problems: list[Problem]) -> Receivers:
+    """The look-up tables of these receivers."""
     by_id: dict[str, Receiver] = {}
     tables: dict[str, dict[str, str]] = {"exact": {}, "suffix": {}, "domains": {}}
     for receiver in found:

@@ -9,18 +9,15 @@ Failure: text that is not YAML at all yields one `Problem` and no tree; nothing 
 
 from __future__ import annotations
 
-import difflib
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, TypeAlias
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
-from ruamel.yaml.nodes import Node as RawNode
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from rules.errors import Problem
+
+# ruamel.yaml is loaded when there is YAML to read: the shipped rules are compiled
+RawNode: TypeAlias = Any
 
 __all__ = ["Mapping", "Node", "Place", "Problem", "Scalar", "Sequence", "oneof", "parse"]
 
@@ -80,6 +77,8 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 def oneof(wrong: str, allowed: Iterable[str]) -> str:
     """Words that say what is allowed, and what was probably meant."""
+    import difflib
+
     names = list(allowed)
     near = difflib.get_close_matches(wrong, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
@@ -92,6 +91,8 @@ def parse(text: str, file: str, problems: list[Problem], *, quick: bool = False)
     `quick` uses the C parser where there is one (5 times as fast). It is for texts of our own: one
     nested a million levels deep would overflow its stack.
     """
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
     start = Place(file, 1, 1)
     try:
         raw = _compose(text, quick)
@@ -113,6 +114,9 @@ def parse(text: str, file: str, problems: list[Problem], *, quick: bool = False)
 
 
 def _compose(text: str, quick: bool) -> RawNode | None:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     if quick:
         try:
             quickly: RawNode | None = YAML(typ="safe", pure=False).compose(io.StringIO(text))
@@ -131,18 +135,17 @@ def _convert(raw: RawNode, file: str, problems: list[Problem], depth: int) -> No
     if depth > MAX_DEPTH:
         problems.append(place.problem(f"nested more than {MAX_DEPTH} levels deep"))
         return Scalar(place, None, "")
-    if isinstance(raw, SequenceNode):
+    if raw.id == "sequence":
         return Sequence(
             place, tuple(_convert(item, file, problems, depth + 1) for item in raw.value)
         )
-    if isinstance(raw, MappingNode):
+    if raw.id == "mapping":
         return Mapping(place, tuple(_entries(raw, file, problems, depth)))
-    assert isinstance(raw, ScalarNode)
     return Scalar(place, _scalar(raw, place, problems), raw.value)
 
 
 def _entries(
-    raw: MappingNode, file: str, problems: list[Problem], depth: int
+    raw: RawNode, file: str, problems: list[Problem], depth: int
 ) -> Iterator[tuple[Scalar, Node]]:
     seen: dict[str, Place] = {}
     for raw_key, raw_value in raw.value:
@@ -161,9 +164,7 @@ def _entries(
         yield key, value
 
 
-def _scalar(
-    raw: ScalarNode, place: Place, problems: list[Problem]
-) -> str | int | float | bool | None:
+def _scalar(raw: RawNode, place: Place, problems: list[Problem]) -> str | int | float | bool | None:
     tag = str(raw.tag or "")
     text: str = raw.value
     if tag in (_TAGS + "str", _TAGS + "timestamp", "!"):

@@ -12,14 +12,14 @@ Failure: none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import ahocorasick
 
 from rules.patterns import pattern_set
-from rules.probe import probe
+from rules.probe import Probe, probe
 
 __all__ = ["Known", "Look", "Some", "Texts"]
 
@@ -47,7 +47,8 @@ class Some(NamedTuple):
 class Texts:
     """All patterns of a rule set."""
 
-    def __init__(self) -> None:
+    def __init__(self, probes: Mapping[str, Probe] | None = None) -> None:
+        self.probes = dict(probes or {})
         self._known: dict[str, Known] = {}
         self._literals: dict[str, int] = {}
         self._tries: list[Callable[[bytes], Any] | None] = []  # compiled when first tried
@@ -59,7 +60,9 @@ class Texts:
         """A pattern, new or known."""
         known = self._known.get(pattern)
         if known is None:
-            found = probe(pattern)
+            found = self.probes.get(pattern)
+            if found is None:
+                found = self.probes[pattern] = probe(pattern)
             known = self._known[pattern] = Known(
                 len(self._known),
                 self._number(found.literals),
