@@ -42,8 +42,9 @@ class _Learnt:
         """Recipients per message; 0: it refused some, and none was taken yet."""
         return self.told or max(self.shown.values(), default=0)
 
-    def show(self, transaction: object, taken: int) -> None:
-        self.shown[transaction] = taken
+    def show(self, transaction: object) -> None:
+        """One more recipient was taken in a transaction of which others were refused."""
+        self.shown[transaction] = self.shown.get(transaction, 0) + 1
         if len(self.shown) > _LATEST:
             del self.shown[next(iter(self.shown))]
 
@@ -52,18 +53,19 @@ class RecipientLimits:
     """See the module."""
 
     def __init__(self) -> None:
-        # recipients taken in transactions in which some were refused
-        self._taken: Bounded[tuple[object, ...], int] = Bounded(4096)
+        # transactions in which some were refused: message and group → the agents' process ids
+        self._partly: Bounded[tuple[object, ...], set[int]] = Bounded(4096)
         self._learnt: Bounded[str, _Learnt] = Bounded(_RECEIVERS)
 
     def take(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
         """One recipient's result; refused ones are logged at once, taken ones after DATA."""
         refused = verdict is not None and verdict.category == _CATEGORY
-        if not refused and (delivery.outcome != "sent" or not self._taken):
+        if not refused and (delivery.outcome != "sent" or not self._partly):
             return  # the most frequent case by far: nobody has refused anything lately
         delays = delivery.delays
-        key = (delivery.queue_id, delivery.address, delivery.conn_use, delays and delays[:3])
+        key = (delivery.queue_id, (delivery.address, delivery.conn_use, delays and delays[:3]))
         learnt = self._learnt.get(receiver)
+        agents = self._partly.get(key)
         if refused:
             if learnt is None:
                 learnt = self._learnt[receiver] = _Learnt(delivery.time)
@@ -71,10 +73,13 @@ class RecipientLimits:
             count = verdict.captures.get("count") if verdict is not None else None
             if isinstance(count, int) and 0 < count <= _LARGEST:
                 learnt.told = count
-            self._taken[key] = self._taken.get(key, 0)
-        elif learnt is not None and (taken := self._taken.get(key)) is not None:
-            self._taken[key] = taken + 1
-            learnt.show(key, taken + 1)
+            self._partly[key] = {*(agents or ()), delivery.pid}
+        elif learnt is not None and agents and delivery.pid in agents:
+            learnt.show((*key, delivery.pid))
+
+    def expects(self, queue_id: str, group: tuple[object, ...]) -> bool:
+        """Whether some recipients of this transaction (`Evidence.group`) were refused before."""
+        return bool(self._partly) and (queue_id, group) in self._partly
 
     def limit(self, receiver: str, now: float) -> int | None:
         """Recipients per message that this receiver takes; None: not known, or long ago."""

@@ -14,11 +14,11 @@ from rules.verdict import Verdict
 TOO_MANY = Verdict("flow.recipients", "r", None, "message", "retry", False)
 
 
-def delivery(outcome: str, queue_id: str) -> Delivery:
+def delivery(outcome: str, queue_id: str, pid: int = 7) -> Delivery:
     delays = (100, 200, 300, 400)
     return Delivery(
         0.0, "postfix", "postfix/smtp", "smtp", queue_id, "a@example.net", None, "mx.example.net",
-        "192.0.2.1", 25, 1, 1000, delays, "", outcome, outcome, "remote", "rcpt", "",
+        "192.0.2.1", 25, 1, 1000, delays, "", outcome, outcome, "remote", "rcpt", "", pid,
     )  # fmt: skip
 
 
@@ -82,3 +82,13 @@ def test_a_limit_is_forgotten_after_a_week() -> None:
     assert limits.limit("mx:example.net", week - 1) == 10
     assert limits.limit("mx:example.net", week) is None
     assert dict(limits.limits(week)) == {}
+
+
+def test_transactions_of_one_message_are_told_apart() -> None:
+    """A hundred recipients are two transactions at a time: ten of each taken are not twenty."""
+    limits = RecipientLimits()
+    for pid in (7, 8):
+        limits.take(delivery("deferred", "A", pid), "mx:example.net", TOO_MANY)
+    for pid in (7, 8, 9) * 10:  # 9 is one of which nobody was refused
+        limits.take(delivery("sent", "A", pid), "mx:example.net", None)
+    assert limits.limit("mx:example.net", 1.0) == 10
