@@ -106,6 +106,7 @@ def _ready(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
+@functools.lru_cache(maxsize=512)  # addresses are masked: greylisting says the same to all
 def spoken(text: str) -> Hint | None:
     """The wait that a reply asks for."""
     tag = _ready(_TAG).search(text) if "=" in text else None
