@@ -33,8 +33,8 @@ COMMANDS = (
 )
 
 
-def application() -> typer.Typer:
-    """Put the application together."""
+def application(*commands: str) -> typer.Typer:
+    """Put the application together, of these commands or all; each imports what it needs."""
     import typer
 
     app = typer.Typer(
@@ -47,9 +47,14 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
-    for name in COMMANDS:
+    for name in commands or COMMANDS:
         import_module(f"policyd.cli.{name}").register(app)
+    if len(commands) == 1:
+        app.callback()(_named)  # else typer would take the name of the only command for a word
     return app
+
+
+def _named() -> None: ...
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ClickException: newer versions of typer carry a click of their own
     wrong_usage: Any = typer.BadParameter.__mro__[2]
     try:
-        result = application()(args=args, standalone_mode=False, prog_name="mxheed")
+        chosen = application(*[name for name in args[:1] if name in COMMANDS])
+        result = chosen(args=args, standalone_mode=False, prog_name="mxheed")
     except typer.Exit as stop:
         return stop.exit_code
     except wrong_usage as wrong:
