@@ -118,7 +118,7 @@ class Operator:
         if on:
             self._core.controller.retired = False
         else:
-            self._core.controller.retire()
+            self._core.controller.retire(self._core.clock())
         _log.info("operator: %s", "pace again" if on else "step aside")
         return {"active": on, "held": len(self._core.controller.book)}
 

@@ -29,6 +29,7 @@ from policyd.recipients import RecipientLimits
 from policyd.senders import senders
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
+from policyd.serve.socketmap import Handler
 from policyd.serve.statusmap import Heard, StatusMap
 from policyd.serve.submission import Standing, Submission
 from policyd.serve.transportmap import RecipientTransports, TransportMap
@@ -128,13 +129,17 @@ class Core:
     # asked by Postfix ------------------------------------------------------------------------
 
     @property
-    def maps(self) -> Mapping[str, Callable[[bytes, Session, str], bytes]]:
+    def maps(self) -> Mapping[str, Handler]:
         """The socketmaps by name. They go through `self`, so that a reload reaches them."""
         return {
             "mx": lambda key, session, pool: self.gate.ask(key, session, pool),
             "status": lambda key, session, pool: self.statusmap(key, session, pool),
             "transport": lambda key, session, pool: self.transports(key, session, pool),
         }
+
+    def closed(self, session: Session) -> None:
+        """A client of the socketmaps has gone."""
+        self.gate.closed(session)
 
     def policy(self, request: Request, session: Session) -> bytes:
         """The policy service; it has no opinion after `mxheed off`."""

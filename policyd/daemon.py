@@ -25,6 +25,7 @@ from policyd import config as configuration
 from policyd.config import Config
 from policyd.control import Operator
 from policyd.core import Core, Prepared, prepare
+from policyd.doorkeeper import Doorkeeper
 from policyd.errors import MxheedError
 from policyd.follow import Follower
 from policyd.logs import Chosen, choose
@@ -112,6 +113,7 @@ class Daemon:
     async def run(self, say: Say, listeners: Listeners) -> None:
         """Serve and follow until a signal."""
         notifier = Notifier.from_environment(os.environ, os.getpid())
+        Doorkeeper(self.core.controller.door, self.clock)
         servers = await self._serve(listeners)
         self._signals(notifier)
         following = asyncio.create_task(self.follower.run())
@@ -127,6 +129,7 @@ class Daemon:
         for task in (self._releasing, watching):
             if task is not None:
                 task.cancel()
+        self.core.controller.door.open(self.clock())
         await servers.close()
         await following
 
@@ -139,6 +142,7 @@ class Daemon:
             troubles=self._troubles,
             page=self._page,
             control=Operator(self.core, self._ordered),
+            closed=self.core.closed,
         )
         servers = await serve(self.core.config.serve, services, listeners)
         self._metrics = metrics(
@@ -157,7 +161,8 @@ class Daemon:
             self._releasing = asyncio.create_task(self.releaser.run())
 
     def _ordered(self) -> None:
-        """An operator's word is committed soon, also on a quiet machine."""
+        """An operator's word holds at the door at once, and is committed soon."""
+        self.core.controller.door.tend(self.clock())
         self.core.hurry()
         self.follower.touch()
 

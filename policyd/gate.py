@@ -6,7 +6,9 @@ Postfix puts the message off. One smtp(8) process is one connection, and makes o
 time: its MX records and the address records after them belong together and cost one token. The
 first record of a receiver decides, the others of the same receiver follow. A record asked again
 begins a new attempt. A next hop in brackets has no MX record: its address record is gated.
-What a session that is kept open delivers asks nothing; the log shows it.
+What a session that is kept open delivers asks nothing; the log shows it. Where a turn comes soon,
+the answer is a `Later`: the delivery agent waits for it; `closed` takes one that went away out of
+the line.
 Failure: a question that is not understood keeps its record.
 """
 
@@ -16,7 +18,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from policyd.receivers import Receivers
+from policyd.serve.later import Later
 from policyd.throttle.controller import Controller
+from policyd.throttle.door import Waiter
 from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.lane import LaneState
 from policyd.throttle.window import Attempt
@@ -38,7 +42,9 @@ class HasMemory(Protocol):
 class _Asking:
     """The attempt a delivery agent is making: what it asked and what it was told."""
 
-    __slots__ = ("answers", "attempt", "domain", "hosts", "lane", "mx", "names", "seen")
+    __slots__ = (
+        "answers", "attempt", "domain", "hosts", "lane", "mx", "names", "seen", "waiter",
+    )  # fmt: skip
 
     def __init__(self, domain: bytes, mx: bool) -> None:
         self.domain = domain
@@ -49,6 +55,7 @@ class _Asking:
         self.answers: dict[str, bytes] = {}  # by receiver
         self.lane: LaneState | None = None
         self.attempt: Attempt | None = None
+        self.waiter: Waiter | None = None  # at the door
 
 
 class Gate:
@@ -66,8 +73,8 @@ class Gate:
         self.admitted = 0
         self.odd = 0
 
-    def ask(self, key: bytes, session: HasMemory, pool: str = "") -> bytes:
-        """Keep or drop one record."""
+    def ask(self, key: bytes, session: HasMemory, pool: str = "") -> bytes | Later:
+        """Keep or drop one record, now or when its turn has come."""
         fields = key.split()
         if len(fields) < 5:
             self.odd += 1
@@ -81,7 +88,9 @@ class Gate:
             return self._exchanger(fields[0], fields[7], session, pool)
         return KEEP  # TLSA, CNAME…: no attempt is decided by them
 
-    def _exchanger(self, domain: bytes, host: bytes, session: HasMemory, pool: str) -> bytes:
+    def _exchanger(
+        self, domain: bytes, host: bytes, session: HasMemory, pool: str
+    ) -> bytes | Later:
         asking: _Asking | None = session.memory
         if (
             asking is None
@@ -94,12 +103,9 @@ class Gate:
         asking.seen.add(host)
         if host == b".":
             return KEEP  # the null MX: Postfix knows what to do
-        answer = self._decide(asking, self._receivers.of_raw_host(host), domain, pool)
-        if answer is KEEP:
-            asking.hosts.add(host)
-        return answer
+        return self._decide(asking, host, self._receivers.of_raw_host(host), domain, pool)
 
-    def _address(self, name: bytes, value: bytes, session: HasMemory, pool: str) -> bytes:
+    def _address(self, name: bytes, value: bytes, session: HasMemory, pool: str) -> bytes | Later:
         asking: _Asking | None = session.memory
         if asking is not None and asking.mx:
             if name in asking.hosts or len(asking.names) < len(asking.hosts):
@@ -109,7 +115,7 @@ class Gate:
         if asking is None or asking.domain != name or value in asking.seen:
             asking = self._begin(name, False, session)
         asking.seen.add(value)
-        return self._decide(asking, self._receivers.of_raw_host(name), name, pool)
+        return self._decide(asking, name, self._receivers.of_raw_host(name), name, pool)
 
     def _begin(self, domain: bytes, mx: bool, session: HasMemory) -> _Asking:
         """A new attempt on this connection: the one before is over."""
@@ -119,29 +125,61 @@ class Gate:
         asking = session.memory = _Asking(domain, mx)
         return asking
 
-    def _decide(self, asking: _Asking, receiver: str, raw_domain: bytes, pool: str) -> bytes:
+    def _decide(
+        self, asking: _Asking, host: bytes, receiver: str, raw_domain: bytes, pool: str
+    ) -> bytes | Later:
         answer = asking.answers.get(receiver)
-        if answer is not None:
-            return answer
-        lane = self._lanes.get((pool, receiver))
-        if lane is None:
-            if len(self._lanes) > 50_000:
-                self._lanes.clear()
-            lane = self._lanes[(pool, receiver)] = Lane(pool, receiver)
-        now = self._clock()
-        if asking.attempt is not None:  # a fallback host of somebody else's: no second token
+        if answer is None:
+            lane = self._lanes.get((pool, receiver))
+            if lane is None:
+                if len(self._lanes) > 50_000:
+                    self._lanes.clear()
+                lane = self._lanes[(pool, receiver)] = Lane(pool, receiver)
+            now = self._clock()
+            if asking.attempt is None:
+                return self._admit(asking, host, lane, raw_domain, now)
+            # a fallback host of somebody else's: no second token
             answer = KEEP if self._controller.may_pass(lane, now) else DROP
-        else:
-            admission = self._controller.admit(lane, self._domain(raw_domain), now)
-            if admission.attempt is not None:
-                asking.lane, asking.attempt = admission.lane, admission.attempt
-                self.admitted += 1
-                answer = KEEP
-            else:
-                self.held += 1
-                answer = DROP
-        asking.answers[receiver] = answer
+            asking.answers[receiver] = answer
+        if answer is KEEP:
+            asking.hosts.add(host)
         return answer
+
+    def _admit(
+        self, asking: _Asking, host: bytes, lane: Lane, raw_domain: bytes, now: float
+    ) -> bytes | Later:
+        admission = self._controller.admit(lane, self._domain(raw_domain), now, patient=True)
+        state, waiter = admission.lane, admission.waiter
+        if waiter is None:
+            return self._decided(asking, host, state, admission.attempt)
+        asking.waiter, later = waiter, Later()
+        waiter.tell = lambda attempt: later.come(self._decided(asking, host, state, attempt))
+        return later
+
+    def _decided(
+        self, asking: _Asking, host: bytes, state: LaneState, attempt: Attempt | None
+    ) -> bytes:
+        asking.waiter = None
+        if attempt is None:
+            self.held += 1
+            answer = DROP
+        else:
+            asking.lane, asking.attempt = state, attempt
+            asking.hosts.add(host)
+            self.admitted += 1
+            answer = KEEP
+        asking.answers[state.lane.receiver] = answer
+        return answer
+
+    def closed(self, session: HasMemory) -> None:
+        """The client has gone: it neither waits nor delivers any more."""
+        asking, session.memory = session.memory, None
+        if not isinstance(asking, _Asking):
+            return
+        if asking.waiter is not None:
+            self._controller.door.leave(asking.waiter, self._clock())
+        elif asking.attempt is not None and asking.lane is not None:
+            self._controller.end(asking.lane, asking.attempt, self._clock())
 
     def _domain(self, raw: bytes) -> str:
         found = self._domains.get(raw)

@@ -143,6 +143,18 @@ TABLE: tuple[Family, ...] = (
         ("service",),
     ),
     Family("mxheed_held_messages", "gauge", "Messages held and not yet let go."),
+    Family("mxheed_door_waiting", "gauge", "Attempts that wait at the door for their turn."),
+    Family(
+        "mxheed_door_waited_total",
+        "counter",
+        "Attempts that waited at the door, by how that ended.",
+        ("result",),
+    ),
+    Family(
+        "mxheed_door_waited_seconds_total",
+        "counter",
+        "Seconds that attempts have waited at the door, all together.",
+    ),
     Family(
         "mxheed_releases_total",
         "counter",

@@ -103,6 +103,10 @@ def _throttle(page: Metrics, core: Core) -> None:
         },
     )
     page.add("mxheed_held_messages", lambda: {(): len(core.controller.book)})
+    door = core.controller.door
+    page.add("mxheed_door_waiting", lambda: {(): door.waiting})
+    page.add("mxheed_door_waited_total", lambda: _named(door.counts))
+    page.add("mxheed_door_waited_seconds_total", lambda: {(): door.seconds})
 
 
 def _cache(core: Core) -> Numbers:

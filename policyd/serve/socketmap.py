@@ -2,23 +2,26 @@
 
 Contract: a handler is `(key, session, pool) -> payload`, found by map name; `mx/two` asks the map
 `mx` for the address pool `two`. The wildcard key `*`, which Postfix asks for on its own, is never
-handed to a handler. The answers `TEMP`, `TIMEOUT` and `PERM` stop mail, so they are not passed on
-unless `may_fail` says so.
+handed to a handler. A payload that comes `Later` keeps the questions behind it on its connection
+waiting, and nobody else. The answers `TEMP`, `TIMEOUT` and `PERM` stop mail, so they are not passed
+on unless `may_fail` says so.
 Failure: an unknown map, a handler that raises and a payload that is none are answered `NOTFOUND `,
 counted and logged; bytes that are no netstring close the connection after the answers before them.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from policyd.serve.endpoint import Endpoint, HookProtocol
+from policyd.serve.later import Later
 from policyd.serve.netstring import Reader, encode
 from policyd.serve.session import Session
 
 __all__ = ["NOTFOUND", "Handler", "SocketmapEndpoint", "SocketmapProtocol"]
 
-Handler = Callable[[bytes, Session, str], bytes]
+Handler = Callable[[bytes, Session, str], bytes | Later]
 _Route = tuple[Handler, str, tuple[str, str]]  # the handler, the pool, what a miss is counted as
 
 NOTFOUND = b"NOTFOUND "
@@ -49,8 +52,8 @@ class SocketmapEndpoint(Endpoint):
         """Make the protocol object of one connection."""
         return SocketmapProtocol(self)
 
-    def answer(self, request: bytes, session: Session) -> bytes:
-        """One request to one framed answer; never raises."""
+    def answer(self, request: bytes, session: Session) -> bytes | Later:
+        """One request to one framed answer, now or later; never raises."""
         name, _, key = request.partition(b" ")
         route = self._routes.get(name)
         if route is None and (route := self._find(name, session)) is None:
@@ -60,12 +63,17 @@ class SocketmapEndpoint(Endpoint):
             if key == b"*" or (payload := handler(key, session, pool)) == NOTFOUND:
                 self.counts.answers[notfound] += 1
                 return _NOTFOUND
+            if isinstance(payload, Later):
+                return payload.made(lambda late: self._checked(late, session, notfound[0]))
             return self._checked(payload, session, notfound[0])
         except Exception as error:  # an edge: whatever happens inside, Postfix gets the safe answer
             self.faults.note("handler", session.peer, repr(error), self.clock())
         return _NOTFOUND
 
     def _checked(self, payload: bytes, session: Session, asked: str) -> bytes:
+        if payload == NOTFOUND:
+            self.counts.answers[asked, "NOTFOUND"] += 1
+            return _NOTFOUND
         word = bytes(payload).partition(b" ")[0]
         allowed = word == b"OK" or (self._may_fail and word in (b"TEMP", b"TIMEOUT", b"PERM"))
         if allowed and len(payload) <= _LARGEST_REPLY:
@@ -89,21 +97,55 @@ class SocketmapEndpoint(Endpoint):
 class SocketmapProtocol(HookProtocol):
     """One client process that asks socketmap questions."""
 
-    __slots__ = ("_reader",)
+    __slots__ = ("_behind", "_reader", "_waiting")
 
     endpoint: SocketmapEndpoint
 
     def __init__(self, endpoint: SocketmapEndpoint) -> None:
         super().__init__(endpoint)
         self._reader = Reader(_LARGEST_KEY)
+        self._waiting = False  # for an answer that comes later
+        self._behind: deque[bytes] = deque()  # questions that were asked meanwhile
 
     def data_received(self, data: bytes) -> None:
-        reader, session = self._reader, self.session
-        if (single := reader.one(data)) is not None:
-            self.transport.write(self.endpoint.answer(single, session))
+        reader = self._reader
+        if not self._waiting and (single := reader.one(data)) is not None:
+            answer = self.endpoint.answer(single, self.session)
+            if isinstance(answer, bytes):
+                self.transport.write(answer)
+            else:
+                self._wait(answer)
             return
-        answer = self.endpoint.answer
-        if requests := reader.feed(data):
-            self.transport.write(b"".join([answer(request, session) for request in requests]))
-        if reader.fault is not None:
-            self.refuse("framing", reader.fault)
+        self._behind += reader.feed(data)
+        if not self._waiting:
+            self._go_on()
+        elif self._behind:
+            self.transport.pause_reading()  # it does not wait for its answer: enough of it
+
+    def _go_on(self) -> None:
+        """Answer in the order of the questions, as far as answers are there."""
+        answers: list[bytes] = []
+        later: Later | None = None
+        while self._behind and later is None:
+            answer = self.endpoint.answer(self._behind.popleft(), self.session)
+            if isinstance(answer, bytes):
+                answers.append(answer)
+            else:
+                later = answer
+        if answers:
+            self.transport.write(b"".join(answers))
+        if later is not None:
+            self._wait(later)
+        elif self._reader.fault is not None:
+            self.refuse("framing", self._reader.fault)
+
+    def _wait(self, later: Later) -> None:
+        self._waiting = True
+        later.then(self._came)
+
+    def _came(self, answer: bytes) -> None:
+        self._waiting = False
+        self.transport.write(answer)
+        if self._behind or self._reader.fault is not None:
+            self.transport.resume_reading()
+            self._go_on()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from policyd.throttle.controller import Admission, Controller
+from policyd.throttle.controller import Controller
 from policyd.throttle.dispatch import Queued, Release
+from policyd.throttle.door import Admission
 from policyd.throttle.evidence import Evidence, Lane, from_delivery, from_status, is_own_hold
 from policyd.throttle.lane import LaneState, State
 from policyd.throttle.settings import Limits, MailClass, PacingSettings, Reaction

@@ -32,7 +32,6 @@ class Aftermath:
     def held(self, evidence: Evidence, lane: Lane, now: float) -> None:
         """One of our own holds (or its echo)."""
         message = self._message(evidence, now)
-        message.lines += 1
         self._book.wait(message, lane, evidence.domain, now, now).round = _round(evidence)
 
     def echoed(self, evidence: Evidence, state: LaneState, now: float) -> None:

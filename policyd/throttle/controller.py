@@ -10,17 +10,17 @@ Failure: none; what is lost (a log line, a release, a question) costs a time-out
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from policyd.throttle.aftermath import Aftermath
 from policyd.throttle.blame import Blame, is_our_own
 from policyd.throttle.dispatch import Dispatcher, Queued, Release
+from policyd.throttle.door import Admission, Door
 from policyd.throttle.evidence import Evidence, Lane, Taken
 from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState
 from policyd.throttle.lanes import Lanes
-from policyd.throttle.memory import Bounded
 from policyd.throttle.nexthop import NextHops
 from policyd.throttle.persist import restore, snapshot
 from policyd.throttle.priorities import Classes
@@ -29,17 +29,10 @@ from policyd.throttle.settings import PacingSettings
 from policyd.throttle.transactions import Transactions
 from policyd.throttle.window import Attempt
 
-__all__ = ["Admission", "Controller"]
+__all__ = ["Controller"]
 
 _STALE = 600.0  # evidence older than this is history, not news
 _IDLE_BUCKET = 2.0  # a bucket full for so long has nobody who fetches its tokens
-
-
-class Admission(NamedTuple):
-    """The gate's answer for one attempt."""
-
-    attempt: Attempt | None  # None: hold
-    lane: LaneState
 
 
 class Controller(Lanes):
@@ -58,10 +51,10 @@ class Controller(Lanes):
         self._retry = RetryTable(settings, rng or random.Random())
         self.blame = Blame(settings, self._retry, self._count)
         self._aftermath = Aftermath(self.book, self.blame, self._retry, self.classes)
-        self._dispatcher = Dispatcher(settings, self.book, self.lane, self._count)
+        self.door = Door(settings.door, self._held)
+        self._dispatcher = Dispatcher(settings, self.book, self.lane, self.door, self._count)
         self._grants = self._dispatcher.grants
         self._transactions = Transactions(settings.recipients, self._unasked)
-        self._homes: Bounded[str, Lane] = Bounded(200_000)  # domain → the lane that held it last
         self._hops = NextHops(100_000)
 
     def use(self, settings: PacingSettings, now: float) -> None:
@@ -69,44 +62,54 @@ class Controller(Lanes):
         self.settings = self.blame.settings = self._dispatcher.settings = settings
         self.classes = self._aftermath.classes = Classes(settings.classes)
         self.book.share = self.classes.share
+        self.door.settings = settings.door
         self._retry.use(settings)
         for state in self._lanes.values():
             state.use_settings(settings, now)
 
-    def admit(self, lane: Lane, domain: str, now: float) -> Admission:
-        """One attempt asks to start: a grant, else a token, else it is held."""
+    def admit(self, lane: Lane, domain: str, now: float, *, patient: bool = False) -> Admission:
+        """One attempt asks to start: it may, or it is held, or, if `patient`, waits at the door."""
         state = self._lanes.get(lane) or self.lane(lane, now)
-        if self._grants and self._grants.take(lane, domain):
-            return Admission(state.begin(domain, now), state)
-        if self.retired or (not self._backlog_first(state, now) and state.take(now)):
-            return Admission(state.begin(domain, now), state)
-        if self.settings.shadow:
+        grant = self._grants.take(lane, domain, now) if self._grants else None
+        if grant is not None:
+            passes = grant.must or (not state.at_door and state.passes(now))
+        else:
+            passes = state.room(now) > 0 and not self._backlog_first(state, now)
+        if not passes and self.settings.shadow:
             self._count("shadow.hold")
-            state.use(now)
+        if passes or self.retired or self.settings.shadow:
             return Admission(state.begin(domain, now), state)
-        state.held_total += 1
-        if self._homes.get(domain) != lane:
-            self._homes[domain] = lane
+        if patient and (grant is not None or not self.book.ready(lane)):
+            waiter = self.door.enter(state, domain, grant is not None, now)
+            if waiter is not None:
+                return Admission(None, state, waiter)
+        self._held(state, domain)
         return Admission(None, state)
+
+    def _held(self, state: LaneState, domain: str) -> None:
+        """An attempt is answered "not now": remember whose domain it is, for the log names none."""
+        state.held_total += 1
+        self.set_home(domain, state.lane)
 
     def _backlog_first(self, state: LaneState, now: float) -> bool:
         """New mail queues behind what waits, unless nobody fetches the tokens."""
-        if state.bucket is None or not self.book.waiting(state.lane):
+        if state.bucket is None or not self.book.ready(state.lane):
             return False
         return now - state.bucket.tat < _IDLE_BUCKET
 
     def may_pass(self, lane: Lane, now: float) -> bool:
         """Whether another receiver's host of an admitted attempt may stay as a fallback."""
         state = self._lanes.get(lane)
-        return state is None or self.settings.shadow or self.retired or state.room(now) > 0
+        return state is None or self.settings.shadow or self.retired or state.passes(now)
 
     def end(self, lane: LaneState, attempt: Attempt, now: float) -> None:
         """The delivery agent went on to something else: the attempt is over, judged or not."""
         if lane.window.close(attempt, now):
-            self._room(lane)
+            self._room(lane, now)
 
-    def _room(self, state: LaneState) -> None:
-        """An attempt ended: where the window is the limit, somebody may go at once."""
+    def _room(self, state: LaneState, now: float) -> None:
+        """An attempt ended, or was judged: who waits at the door may go, or must be held."""
+        self.door.look(state, now)
         if state.bucket is None and self.book.waiting(state.lane):
             self.on_room()
 
@@ -130,7 +133,7 @@ class Controller(Lanes):
         if lane.window.close(attempt, now):
             attempt.heard = attempt.accepted = True
             lane.accept(now, attempt)
-            self._room(lane)
+            self._room(lane, now)
 
     def heard(
         self, evidence: Evidence, lane: LaneState | None, attempt: Attempt | None, now: float
@@ -140,14 +143,21 @@ class Controller(Lanes):
             if not lane.window.close(attempt, now):
                 return  # a later recipient, or a kept session: the log will tell
             if evidence.receiver not in ("unknown", lane.lane.receiver):  # a fallback host spoke
+                self._room(lane, now)
                 lane, attempt.epoch = self.lane(Lane(lane.lane.pool, evidence.receiver), now), -1
             attempt.heard = attempt.refused = True
-            self.blame.judge(evidence, lane, attempt, now)
-            self._room(lane)
+            self._judge(evidence, lane, attempt, now)
         elif evidence.receiver != "unknown":
             self._transactions.hear(evidence, now)
             state = self.lane(Lane(evidence.pool or "", evidence.receiver), now)
-            self.blame.judge(evidence, state, None, now)
+            self._judge(evidence, state, None, now)
+
+    def _judge(
+        self, evidence: Evidence, state: LaneState, attempt: Attempt | None, now: float
+    ) -> None:
+        """A refusal; whom it stops at the door hears of it at once."""
+        self.blame.judge(evidence, state, attempt, now)
+        self._room(state, now)
 
     def _observe_hold(self, evidence: Evidence, now: float) -> None:
         """One of our own holds (or its echo)."""
@@ -171,7 +181,7 @@ class Controller(Lanes):
         lane = self._lane_of(evidence)
         fresh = now - evidence.time <= _STALE and not self._transactions.known(evidence, now)
         if lane is not None and fresh:
-            self.blame.judge(evidence, self.lane(lane, now), None, now)
+            self._judge(evidence, self.lane(lane, now), None, now)
 
     def _lane_of(self, line: Evidence | Taken) -> Lane | None:
         home = self._homes.get(line.domain)
@@ -198,7 +208,7 @@ class Controller(Lanes):
                 if not self._transactions.known(evidence, now):
                     self.blame.judge(evidence, state, transaction.attempt, now)
         self._aftermath.tried(evidence, state, again, now)
-        self._room(state)
+        self._room(state, now)
 
     def delivered(self, mail: Taken, now: float) -> None:
         """`observe` for accepted mail of a message that is not in the book."""
@@ -208,13 +218,13 @@ class Controller(Lanes):
             state = self.lane(lane, now)
             if mail.fresh:
                 self._transactions.of(mail, True, state, now).accept(state, now)
-            self._room(state)
+            self._room(state, now)
 
     def _unasked(self, line: Evidence | Taken, state: LaneState, now: float) -> None:
-        """A delivery over a session that was kept open asked nothing: it uses up a token."""
+        """A delivery over a session that was kept open asked nothing: it takes a token, too."""
+        state.speed.take(now)
         message = self.book.get(line.queue_id) if self._grants else None
         if message is None or not self._grants.use(message, state.lane, line.domain):
-            state.speed.take(now)
             self._count("unasked")
 
     def removed(self, queue_id: str) -> None:
@@ -233,14 +243,15 @@ class Controller(Lanes):
             self.book.move(message, sender, self.classes.of(sender, domain), now)
 
     def due(self, now: float, limit: int = 100) -> list[Release]:
-        """Which messages to let go now, at most `limit`; their tokens are reserved."""
+        """Which messages to let go now, at most `limit`; places are promised to them."""
         self.mind_the_time(now)
+        self.door.tend(now)
         if self.retired:
             return self._dispatcher.everything(now, limit)
         return self._dispatcher.due(now, limit)
 
     def unreleased(self, queue_id: str, now: float) -> None:
-        """The hand could not let it go: its tokens return, it waits again."""
+        """The hand could not let it go: it waits again."""
         self._dispatcher.unreleased(queue_id, now)
 
     def next_event(self, now: float) -> float:
@@ -248,7 +259,7 @@ class Controller(Lanes):
         waits = [1.0]
         for lane in self.book.lanes():
             state = self._lanes.get(lane)
-            waits.append(max(0.02, state.wait(now)) if state else 0.02)
+            waits.append(max(0.02, state.turn(now) - self._grants.ahead) if state else 0.02)
         if (aside := self.book.next_due()) is not None:
             waits.append(max(0.02, aside - now))
         return min(waits)
@@ -271,20 +282,13 @@ class Controller(Lanes):
                 self.blame.senders[queued.queue_id] = queued.sender
         return self._dispatcher.reconcile(listed, lane_of, began, now)
 
-    def retire(self) -> None:
+    def retire(self, now: float) -> None:
         """`mxheed off`: hold nothing any more; what waits is let go at the hand's own rate."""
         self.retired = True
+        self.door.open(now)
 
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
-
-    def homes(self) -> Iterator[tuple[str, Lane]]:
-        """Which lane each held domain belongs to."""
-        return self._homes.items()
-
-    def set_home(self, domain: str, lane: Lane) -> None:
-        """Tell which lane a domain belongs to."""
-        self._homes[domain] = lane
 
     def snapshot(self, now: float | None = None) -> dict[str, Any]:
         """What was learnt, as plain JSON values."""

@@ -1,8 +1,9 @@
 """Which waiting messages to let go, and when: tokens, probes, hints, ages.
 
-Contract: pure. A message is let go when there are tokens for its part in the lane whose turn it
-is; the tokens are reserved as grants. What was let go and not seen again waits anew. Before a
-message would expire, and after the longest hold, it gets a real attempt whatever the lane says.
+Contract: pure. A message is let go shortly before there is a token and a place for its part in the
+lane whose turn it is, so that it stands at the door when they are there; grants promise them to it.
+What was let go and not seen again waits anew. Before a message would expire, and after the longest
+hold, it gets a real attempt whatever the lane says.
 Failure: none; a message nobody lets go is retried by the MTA's own back-off.
 """
 
@@ -12,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
+from policyd.throttle.door import Door
 from policyd.throttle.evidence import Lane
 from policyd.throttle.grants import Grants
 from policyd.throttle.holdbook import HoldBook
@@ -21,8 +23,7 @@ from policyd.throttle.settings import PacingSettings
 
 __all__ = ["Dispatcher", "Queued", "Release"]
 
-_OF_TOLERANCE = 0.9
-_WIDE = 10.0  # seconds for which tokens are saved for a message that is on its way
+_OF_WAIT = 0.9  # of the time parts may wait at the door
 _UNSEEN = 5.0  # seconds more to wait for each release that nobody saw, after the first
 _UNSEEN_MOST = 300.0
 _OVERDUE_GAP = 0.2  # seconds between attempts forced by age
@@ -54,11 +55,13 @@ class Dispatcher:
         settings: PacingSettings,
         book: HoldBook,
         state_of: Callable[[Lane, float], LaneState],
+        door: Door,
         count: Callable[[str], None],
     ) -> None:
         self.settings = settings
         self._book = book
         self._state_of = state_of
+        self._door = door
         self._count = count
         self.grants = Grants(settings.grant, lambda: count("grant.expired"))
         self._released: deque[tuple[float, str]] = deque()
@@ -85,23 +88,30 @@ class Dispatcher:
         return found
 
     def _next(self, lane: Lane, state: LaneState, now: float) -> Release | None:
-        room = state.room(now)
+        room = state.room(now, self.grants.ahead if self._door.left() else 0.0)
         if room < 1:
             return None
         message = self._book.peek(lane, now)
         if message is None:
-            if now < state.wide:  # it comes back in a moment, and will need many
-                state.save(min(room, int(self._at_once(state)) - state.saved), now)
             return None
-        if state.state == "probing":
-            return self._let_go(message, lane, state, room, "probe", now)
-        needed = self._needed(state, message, lane)
-        if room + state.saved < needed:
-            if state.bucket is not None:
-                state.wide = now + _WIDE
-                state.save(room, now)
-            return None
-        return self._let_go(message, lane, state, room + state.saved, "token", now)
+        wanted = sum(self._transactions(p) for p in message.parts.values() if p.lane == lane)
+        if wanted > room:
+            room = self._reach(state) - state.granted - state.at_door
+            if room < wanted and (state.granted or state.at_door):
+                return None
+        why: Literal["probe", "token"] = "probe" if state.state == "probing" else "token"
+        return self._let_go(message, lane, state, max(1, room), why, now)
+
+    def _reach(self, state: LaneState) -> int:
+        """How many parts of a message may go, or wait at the door until they may.
+
+        Each release tries all parts of a message, so letting one with many parts go costs a hold
+        line for each part that can do neither: it goes when its lane is idle otherwise.
+        """
+        left = self._door.left()
+        if state.state == "probing":  # if the first one is accepted, the others follow
+            return left
+        return min(left, int(state.reach(self._door.settings.wait * _OF_WAIT)))
 
     def _let_go(
         self,
@@ -117,32 +127,13 @@ class Dispatcher:
             if part.lane != lane:
                 continue
             for _ in range(min(self._transactions(part), room - granted)):
-                self.grants.reserve(state, message, part, now)
+                self.grants.reserve(state, message, part, now, must=why == "age")
                 granted += 1
         self._book.charge(lane, message, granted)
         self._book.release(message, now)
         self._released.append((now, message.queue_id))
         self._count(f"release.{why}")
         return Release(message.queue_id, lane, granted, why)
-
-    def _needed(self, state: LaneState, message: Message, lane: Lane) -> int:
-        """Tokens to wait for before this message is let go.
-
-        Each release tries all parts of a message, so letting one with many parts go for a few
-        tokens costs a hold line for each of the others: tokens are saved up, but for no more at
-        once than the receiver has been seen to take.
-        """
-        wanted = sum(self._transactions(p) for p in message.parts.values() if p.lane == lane)
-        if state.bucket is None and state.window.cap is not None:
-            return 1
-        return min(wanted, max(1, int(self._at_once(state))))
-
-    def _at_once(self, state: LaneState) -> float:
-        """How many attempts may start together."""
-        most = float(state.window.size())
-        if state.bucket is None:
-            return most
-        return min(most, max(state.bucket.burst, state.trouble.tolerance * _OF_TOLERANCE))
 
     def _transactions(self, part: Part) -> int:
         return -(-part.recipients // self.settings.recipients) or 1
@@ -187,7 +178,7 @@ class Dispatcher:
                 break
 
     def unreleased(self, queue_id: str, now: float) -> None:
-        """The hand could not let it go: its tokens return, it waits again."""
+        """The hand could not let it go: it waits again."""
         message = self._book.get(queue_id)
         if message is not None:
             self.grants.withdraw(message)

@@ -47,6 +47,7 @@ class Explanation:
     window: int  # attempts allowed in flight
     in_flight: int
     waiting: int  # parts of messages that wait for this lane
+    at_door: int  # attempts that wait for the gate's answer
     accepted: int
     refused: int
     held: int
@@ -82,6 +83,7 @@ def explain(state: LaneState, waiting: int, now: float) -> Explanation:
         window=state.window.size(),
         in_flight=state.window.open,
         waiting=waiting,
+        at_door=state.at_door,
         accepted=state.accepted,
         refused=state.refused_total,
         held=state.held_total,
@@ -121,6 +123,8 @@ def _text(
             words.append(f"Besides: {others}.")
     total = state.accepted + state.refused_total
     words.append(f"{state.accepted} of {total} attempts were accepted, {waiting} parts wait.")
+    if state.at_door:
+        words.append(f"{state.at_door} attempts wait at the door for their turn.")
     if state.window.cap is not None:
         words.append(f"It counts connections: at most {state.window.cap} attempts at a time.")
     words.append(coming)

@@ -1,7 +1,7 @@
 """A token bucket kept as one number: the generic cell rate algorithm.
 
-Contract: `take` costs a fraction of a microsecond; tokens may be given back. Times are seconds and
-an argument. A clock that jumps back cannot close the bucket for longer than its burst lasts.
+Contract: `take` costs a fraction of a microsecond. Times are seconds and an argument. A
+clock that jumps back cannot close the bucket for longer than its burst lasts.
 Failure: none; a rate must be positive.
 """
 
@@ -61,10 +61,6 @@ class Gcra:
         tat = self.tat if self.tat > now else now
         limit = now + 2 * self.burst * self.interval
         self.tat = min(tat + count * self.interval, max(tat, limit))
-
-    def refund(self, count: float = 1.0) -> None:
-        """Give tokens back."""
-        self.tat -= count * self.interval
 
     def wait(self, now: float, count: float = 1.0) -> float:
         """Seconds until `count` tokens are there (0.0: now)."""

@@ -45,7 +45,6 @@ class HoldBook:
         self._aside: list[tuple[float, int, str, tuple[Lane, str]]] = []
         self._waiting: dict[Lane, int] = {}
         self._serial = count()
-        self.forgotten = 0
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -61,6 +60,10 @@ class HoldBook:
         """Parts waiting for a lane, due or not."""
         return self._waiting.get(lane, 0)
 
+    def ready(self, lane: Lane) -> bool:
+        """Whether something may wait for this lane alone, not for a time of its own."""
+        return self._waiting.get(lane, 0) > 0 and lane in self._turns
+
     def lanes(self) -> list[Lane]:
         """Lanes with something ready."""
         return list(self._turns)
@@ -71,7 +74,6 @@ class HoldBook:
         if found is None:
             if len(self._messages) >= self._limit:
                 self.drop(next(iter(self._messages)))
-                self.forgotten += 1
             found = self._messages[queue_id] = Message(queue_id, now, arrived)
         return found
 

@@ -30,6 +30,7 @@ __all__ = ["LaneState", "State"]
 State = Literal["free", "slowed", "suspended", "probing"]
 
 _RELEASE = 0.2  # seconds from a release to its question
+_AHEAD = 20  # attempts at most that may be on their way to places that are not free yet
 
 
 class LaneState:
@@ -50,11 +51,10 @@ class LaneState:
         self.changed: Callable[[LaneState, State, float], None] = lambda lane, before, now: None
         self.epoch = 0
         self.adjusted = now
-        self.probes = 0  # under way
-        self.saved = 0  # tokens put aside for a message with many parts
-        self.wide = 0.0  # until then, tokens may be saved for it
+        self.probe: Attempt | None = None  # the latest one
         self.greylist = Greylist()
-        self.granted = 0  # tokens reserved for released messages not seen yet
+        self.granted = 0  # attempts of released messages that have not asked yet
+        self.at_door = 0  # attempts that asked and wait for their turn
         self.reasons = Reasons()
         self.accepted = self.refused_total = self.held_total = 0
         self.use_settings(settings, now)
@@ -82,23 +82,35 @@ class LaneState:
         """Bring the state up to date with the clock."""
         if self.state == "suspended" and now >= self.until:
             self._enter("probing", now)
-            self.probes = 0
+            self.probe = None
         elif self.state == "slowed" and self._quiet(now):
             self._free(now)
         return self.state
 
-    def room(self, now: float) -> int:
-        """How many attempts may start now, tokens and window considered."""
+    def passes(self, now: float) -> bool:
+        """Whether an attempt may start now: there is a token and a place."""
+        return self._vacant(now, 0.0) >= 1
+
+    def room(self, now: float, ahead: float = 0.0) -> int:
+        """How many more attempts may start within `ahead` seconds, those on their way served."""
+        return max(0, self._vacant(now, ahead) - self.granted - self.at_door)
+
+    def _vacant(self, now: float, ahead: float) -> int:
+        """Tokens and places there are, or are expected `ahead`."""
         state = self.advance(now)
         if state == "suspended":
             return 0
         if state == "probing":
-            return max(0, 1 - self.probes)
-        free = self._places() - self.window.open - self.granted
+            return 0 if self.probe is not None and self.probe.open else 1
+        window = self.window
+        places = self._places()
+        free = places - window.open
+        if ahead and window.latency:
+            free += min(_AHEAD, int(places * ahead / window.latency))
         bucket = self.speed.bucket
         if bucket is not None:
-            free = min(free, int(bucket.available(now) + 1e-9))
-        return max(0, free)
+            free = min(free, int(bucket.available(now) + bucket.rate * ahead + 1e-9))
+        return free
 
     def _places(self) -> int:
         """Attempts allowed in flight: at a rate that is known, twice what it needs is no risk."""
@@ -107,45 +119,32 @@ class LaneState:
             return size
         return max(size, int(2 * bucket.rate * (self.window.latency + _RELEASE)))
 
-    def wait(self, now: float) -> float:
-        """Seconds until `room` may be above zero; the window's part cannot be foretold."""
+    def turn(self, now: float) -> float:
+        """Seconds until one more may start, those on their way served; an estimate."""
         if self.advance(now) == "suspended":
             return self.until - now
-        bucket = self.speed.bucket
-        return bucket.wait(now) if bucket is not None else 0.0
+        number = self.granted + self.at_door + 1
+        bucket, window, places = self.speed.bucket, self.window, self._places()
+        wait = max(0.0, number + window.open - places) * window.latency / places
+        if bucket is not None:
+            wait = max(wait, (number - bucket.available(now)) * bucket.interval)
+        return wait
 
-    def take(self, now: float) -> bool:
-        """Take one token, if there is one."""
-        if self.room(now) < 1:
-            return False
-        self.use(now)
-        return True
-
-    def use(self, now: float) -> None:
-        """Take one token that `room` promised, or that must be given whatever it costs."""
-        if self.state == "probing":
-            self.probes += 1
-        if self.saved:
-            self.saved -= 1
-        else:
-            self.speed.take(now)
-
-    def save(self, count: int, now: float) -> None:
-        """Put tokens aside for a message that needs many at once."""
-        for _ in range(count):
-            self.speed.take(now)
-            self.saved += 1
-
-    def give_back(self) -> None:
-        """A token was not used after all."""
-        if self.state == "probing":
-            self.probes = max(0, self.probes - 1)
-        self.speed.give_back()
+    def reach(self, seconds: float) -> float:
+        """How many attempts may start, one after the other, within so many seconds."""
+        bucket, window = self.speed.bucket, self.window
+        if bucket is not None:
+            return bucket.rate * seconds
+        return self._places() * seconds / max(window.latency, _RELEASE)
 
     def begin(self, domain: str, now: float) -> Attempt:
-        """An attempt starts, its token is taken."""
+        """An attempt starts: it takes its token, whether there is one or not."""
         self.seen = now
-        return self.window.begin(domain, now, self.epoch, self.state == "probing")
+        self.speed.take(now)
+        attempt = self.window.begin(domain, now, self.epoch, self.state == "probing")
+        if attempt.probe:
+            self.probe = attempt
+        return attempt
 
     def accept(self, now: float, attempt: Attempt | None) -> None:
         """An attempt was accepted."""
@@ -225,7 +224,6 @@ class LaneState:
         """What began before is from now on no news."""
         self.epoch += 1
         self.adjusted = now
-        self.saved = 0
 
     def _recover(self, began: float, now: float) -> None:
         """A probe was taken: go on at what the receiver has shown to take."""

@@ -15,6 +15,7 @@ from policyd.throttle.evidence import Lane
 from policyd.throttle.explain import Explanation, explain
 from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState, State
+from policyd.throttle.memory import Bounded
 from policyd.throttle.settings import PacingSettings
 
 __all__ = ["Lanes"]
@@ -30,6 +31,7 @@ class Lanes:
         self.settings = settings
         self.book = book
         self._lanes: dict[tuple[str, str], LaneState] = {}  # by Lane, or a tuple that equals one
+        self._homes: Bounded[str, Lane] = Bounded(200_000)  # domain → the lane that held it last
         self._round: Iterator[LaneState] = iter(())  # those whose time is minded next
         self._round_over = True
         self._checked = 0.0
@@ -91,6 +93,15 @@ class Lanes:
         state = self._lanes.get(lane)
         return state.advance(now) if state else "free"
 
+    def homes(self) -> Iterator[tuple[str, Lane]]:
+        """Which lane each held domain belongs to."""
+        return self._homes.items()
+
+    def set_home(self, domain: str, lane: Lane) -> None:
+        """Tell which lane a domain belongs to."""
+        if self._homes.get(domain) != lane:
+            self._homes[domain] = lane
+
     # for those who look -----------------------------------------------------------------------
 
     def explain(self, receiver: str, now: float, pool: str | None = None) -> list[Explanation]:
@@ -148,5 +159,5 @@ class Lanes:
 
 def _worth(state: LaneState) -> float:
     """How much we would miss it: later than any time in trouble, later still in use."""
-    in_use = state.window.open > 0 or state.granted > 0
+    in_use = state.window.open + state.granted + state.at_door > 0
     return state.seen + (_MUCH if state.state != "free" else 0.0) + (2 * _MUCH if in_use else 0.0)

@@ -44,7 +44,6 @@ class Message:
         "arrived",
         "klass",
         "last",
-        "lines",
         "parts",
         "pending",
         "queue_id",
@@ -66,7 +65,6 @@ class Message:
         self.pending: dict[tuple[Lane, str], Part] = {}  # let go, not seen again yet
         self.released = 0.0
         self.tries = 0
-        self.lines = 0  # hold lines it has cost so far
         self.queued: set[Lane] = set()  # lanes in whose queue it stands
 
     def part(self, lane: Lane, domain: str) -> Part | None:

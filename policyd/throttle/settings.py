@@ -13,6 +13,7 @@ from time import localtime
 from types import MappingProxyType
 from typing import Any, Literal
 
+from policyd.throttle.doorsettings import DoorSettings
 from policyd.units import Duration
 
 __all__ = [
@@ -159,7 +160,10 @@ class WindowSettings:
     )
     settled: int = field(
         default=40,
-        metadata={"doc": "accepted attempts after which the window opens, one per acceptance"},
+        metadata={
+            "doc": "accepted attempts after which the window opens, one per acceptance; it opens "
+            "from the first one where it would let fewer than 100 attempts a second through"
+        },
     )
     largest: int = field(default=2000, metadata={"doc": "never more attempts in flight than this"})
     timeout: Duration = field(
@@ -224,6 +228,9 @@ class PacingSettings:
     classes: Mapping[str, MailClass] = _map("classes of mail and their shares", {})
     window: WindowSettings = field(
         default_factory=WindowSettings, metadata={"doc": "attempts in flight before limits show"}
+    )
+    door: DoorSettings = field(
+        default_factory=DoorSettings, metadata={"doc": "waiting for one's turn"}
     )
     floor: float = field(
         default=1 / 120, metadata={"doc": "no lane is paced below this many messages a second"}

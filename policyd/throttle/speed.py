@@ -96,12 +96,6 @@ class Speed:
             self.bucket.charge(now)
         self.used += 1
 
-    def give_back(self) -> None:
-        """One token was not used after all."""
-        if self.bucket is not None:
-            self.bucket.refund()
-        self.used = max(0.0, self.used - 1)
-
     def refused(self, taken: float, stop: float, now: float) -> None:
         """The present rate was refused; `taken` a second was accepted lately.
 

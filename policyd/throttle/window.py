@@ -17,6 +17,7 @@ __all__ = ["Attempt", "Window"]
 
 _FIRST_EXPLORE = 1.0  # idle sessions count, too: the first refusals tell too little
 _SELDOM = 4.0
+_FAST = 100.0  # attempts a second for which a window of this latency need not open yet
 _WAITING = 64  # closed attempts per domain that may wait for their log line
 
 
@@ -137,7 +138,10 @@ class Window:
         return lost
 
     def accepted(self, now: float) -> None:
-        """Let the window grow: flat until the receiver has shown some patience, then one each."""
+        """Let the window grow, one for each acceptance.
+
+        It is flat at first where that keeps nobody waiting, for the receiver answers quickly.
+        """
         self.taken += 1
         cap = self.cap
         if cap is not None:
@@ -146,7 +150,8 @@ class Window:
                 self.explored = True
                 self.explore_at = now + self.explore_gap
             return
-        if self.taken > self._settings.settled and self.open >= self.limit / 2:
+        slow = self.limit < _FAST * self.latency
+        if (slow or self.taken > self._settings.settled) and self.open >= self.limit / 2:
             self.limit = min(self.limit + 1, self._settings.largest)
 
     def refused(self, now: float, longest: float) -> None:

@@ -1,9 +1,10 @@
 """A small world on a virtual clock: Postfix's queue manager, delivery agents, receivers, and us.
 
 The model keeps what matters for pacing: an active queue with per-destination concurrency and a
-process limit, a back-off of 300 s, delivery agents that ask the gate (through the real `Gate`), the
-status filter that speaks before the log line, log lines that arrive late, and a hand that lets go
-of one message per call. Receivers judge each transaction at the moment it arrives.
+process limit, a back-off of 300 s, delivery agents that ask the gate (through the real `Gate`) and
+are busy while they wait for its answer, the status filter that speaks before the log line, log
+lines that arrive late, and a hand that lets go of one message per call. Receivers judge each
+transaction at the moment it arrives.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Protocol
 
 from policyd.gate import KEEP, Gate
 from policyd.receivers import Receivers
+from policyd.serve.later import Later
 from policyd.throttle import Controller, PacingSettings
 from policyd.throttle.evidence import Evidence
 
@@ -169,6 +171,7 @@ class Result:
     accepted: int = 0
     refused: int = 0
     holds: int = 0
+    waited: int = 0
     releases: int = 0
     took: float = 0.0
     refusals: list[float] = field(default_factory=list)
@@ -224,6 +227,8 @@ class World:
         self._credit, self._credited = 4.0, start
         self._woken = False
         self.controller.on_room = self._wake
+        self._alarm = float("inf")
+        self.controller.door.alarm = self._ring
         if paced:
             self.at(start + 0.05, self._tick)
 
@@ -299,15 +304,27 @@ class World:
         return seconds * self.rng.uniform(0.5, 2.0)
 
     def _ask(self, mail: Mail, session: _Session) -> None:
-        key = f"{mail.domain}. 0 IN MX 10 mx.big.test.".encode()
-        if self.paced and self.gate.ask(key, session) is not KEEP:
+        if not self.paced:
+            self._connect(mail, session)
+            return
+        answer = self.gate.ask(f"{mail.domain}. 0 IN MX 10 mx.big.test.".encode(), session)
+        if isinstance(answer, Later):
+            self.result.waited += 1
+            answer.then(lambda late: self.at(self.now, lambda: self._told(mail, session, late)))
+        else:
+            self._told(mail, session, answer)
+
+    def _told(self, mail: Mail, session: _Session, answer: bytes) -> None:
+        if answer is not KEEP:
             self.result.holds += 1
             self._defer(mail)
             self._log(mail, "held", "", 0.0)
             self._done(mail, session, False)
             return
-        if self.paced:
-            self.gate.ask(b"mx.big.test. 0 IN A 127.0.0.11", session)
+        self.gate.ask(b"mx.big.test. 0 IN A 127.0.0.11", session)
+        self._connect(mail, session)
+
+    def _connect(self, mail: Mail, session: _Session) -> None:
         whole = self._vary(self.latency)
         self.at(self.now + whole * 0.3, lambda: self._arrive(mail, session, whole * 0.7))
 
@@ -366,6 +383,16 @@ class World:
         if self.paced and not self._woken:
             self._woken = True
             self.at(self.now + 0.001, self._release)
+
+    def _ring(self, when: float) -> None:
+        if when < self._alarm:
+            self._alarm = when
+            self.at(when, partial(self._tend, when))
+
+    def _tend(self, when: float) -> None:
+        if when == self._alarm:  # else an earlier one was asked for meanwhile
+            self._alarm = float("inf")
+            self.controller.door.tend(self.now)
 
     def _tick(self) -> None:
         self._release()

@@ -201,7 +201,7 @@ def test_when_we_step_aside_everything_is_let_go_at_the_safe_rate() -> None:
 
     async def scene() -> None:
         hand = Hand(waiting(30, rate=0.01), off_rate=5.0)
-        hand.pacer.retire()
+        hand.pacer.retire(hand.now)
         for _ in range(30):
             hand.now += 0.1
             hand.releaser.step()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policyd.serve.later import Later
 from policyd.serve.netstring import Reader, encode
 from policyd.serve.session import Session
 from policyd.serve.socketmap import SocketmapEndpoint
@@ -221,3 +222,86 @@ def test_each_connection_has_a_memory_of_its_own_and_its_end_is_told() -> None:
     assert first.sent == encode(b"OK a") + encode(b"OK ab")
     assert second.sent == encode(b"OK c")
     assert ended == [b"ab", b"c"]
+
+
+class Slow:
+    """A map whose answers come when the test says so, but for keys that begin with "now"."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, Later]] = []
+        self.left: list[Session] = []
+        self.served = SocketmapEndpoint(
+            {"mx": self.ask}, clock=lambda: 0.0, closed=self.left.append
+        )
+        self.wire = Wire()
+        self.protocol = self.served.protocol()
+        self.protocol.connection_made(self.wire)
+
+    def ask(self, key: bytes, session: Session, pool: str) -> bytes | Later:
+        if key.startswith(b"now"):
+            return b"OK " + key
+        self.asked.append((key, Later()))
+        return self.asked[-1][1]
+
+    def hear(self, *keys: bytes) -> None:
+        self.protocol.data_received(b"".join(encode(b"mx " + key) for key in keys))
+
+
+def test_an_answer_may_come_later() -> None:
+    """Nothing is sent until it is there; then it is framed, checked and counted like any other."""
+    slow = Slow()
+    for answer, framed in ((b"OK IGNORE", b"9:OK IGNORE,"), (b"NOTFOUND ", NOTFOUND)):
+        slow.hear(b"x")
+        before = slow.wire.sent
+        slow.asked[-1][1].come(answer)
+        assert slow.wire.sent == before + framed
+    slow.hear(b"x")
+    slow.asked[-1][1].come(b"PERM no")
+    assert slow.wire.sent == b"9:OK IGNORE," + NOTFOUND * 2
+    assert slow.served.counts.answers == {("mx", "OK"): 1, ("mx", "NOTFOUND"): 1}
+    assert slow.served.counts.faults["answer"] == 1
+
+
+@given(st.lists(st.sampled_from([b"now1", b"now2", b"later"]), max_size=12), st.integers(1, 6))
+def test_pipelined_questions_are_answered_in_their_order(keys: list[bytes], size: int) -> None:
+    """However questions are cut into reads, and whichever wait: answers come as was asked."""
+    slow = Slow()
+    for at in range(0, len(keys), size):
+        slow.hear(*keys[at : at + size])
+    done = 0
+    while done < len(slow.asked):
+        slow.asked[done][1].come(b"OK later")
+        done += 1
+    assert slow.wire.sent == b"".join(encode(b"OK " + key) for key in keys)
+    assert slow.wire.reading
+
+
+def test_a_client_that_waits_and_asks_on_is_not_read_from() -> None:
+    """Its memory is bounded; what it sent is answered when the answer before is there."""
+    slow = Slow()
+    slow.hear(b"later")
+    assert slow.wire.reading  # else nobody would see it go away
+    slow.hear(b"now")
+    assert not slow.wire.reading
+    slow.asked[0][1].come(b"OK later")
+    assert slow.wire.sent == b"8:OK later,6:OK now,"
+    assert slow.wire.reading
+
+
+def test_garbage_behind_a_question_that_waits_ends_the_connection_after_its_answer() -> None:
+    """The answers before the fault are sent first, as always."""
+    slow = Slow()
+    slow.hear(b"later")
+    slow.protocol.data_received(encode(b"mx now") + b"x")
+    assert not slow.wire.closed
+    slow.asked[0][1].come(b"OK later")
+    assert slow.wire.sent == b"8:OK later,6:OK now,"
+    assert slow.wire.closed
+
+
+def test_who_closes_a_connection_is_told_of() -> None:
+    """A client that goes away while it waits is not kept a place for."""
+    slow = Slow()
+    slow.hear(b"later")
+    slow.protocol.connection_lost(None)
+    assert slow.left == [slow.protocol.session]

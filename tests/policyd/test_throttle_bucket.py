@@ -36,17 +36,6 @@ def test_waiting_as_long_as_told_is_enough(rate: float, burst: float) -> None:
     assert bucket.take(bucket.wait(0.0) + 1e-6)
 
 
-@given(RATES, BURSTS, st.integers(1, 20))
-def test_a_token_given_back_can_be_taken_again(rate: float, burst: float, count: int) -> None:
-    """Refunds restore what was there."""
-    bucket = Gcra(rate, burst, 0.0)
-    before = bucket.available(0.0)
-    taken = sum(bucket.take(0.0) for _ in range(count))
-    for _ in range(taken):
-        bucket.refund()
-    assert abs(bucket.available(0.0) - before) < 1e-6
-
-
 @given(RATES, RATES, BURSTS)
 def test_changing_the_rate_makes_no_tokens(old: float, new: float, burst: float) -> None:
     """An empty bucket stays empty whatever the new rate is."""
