@@ -67,20 +67,20 @@ class EximParser:
     def line(self, line: bytes, now: float) -> Event | None:
         """The event of one line; None: it tells none."""
         stamp = pid = b""
-        frame = _FRAME.match(line)
-        if frame is not None:
-            if not frame[2].rpartition(b"/")[2].startswith(b"exim"):
+        head = _LINE.match(line)
+        if head is None:
+            frame = _FRAME.match(line)
+            if frame is None or not frame[2].rpartition(b"/")[2].startswith(b"exim"):
                 return None
             stamp, _, pid = frame.groups()
             whole = self._joined(line[frame.end() :], pid)
-            if whole is None:
+            head = None if whole is None else _LINE.match(line := whole)
+            if head is None:
                 return None
-            line = whole
-        head = _LINE.match(line)
-        if head is None or (head[1] is None and frame is None):
+        stamp = head[1] or stamp
+        if not stamp:
             return None
-        when = self.stamps.posix(head[1] or stamp, now)
-        return self._event(head, line, when, int(head[2] or pid or 0))
+        return self._event(head, line, self.stamps.posix(stamp, now), int(head[2] or pid or 0))
 
     def _event(self, head: re.Match[bytes], line: bytes, when: float, pid: int) -> Event | None:
         queue_id, mark = head[3].decode(), head[4].decode()
@@ -95,28 +95,29 @@ class EximParser:
             return Unparsed(line, "an Exim delivery line of another form")
         outcome, origin, stage, reply = _judge(record, mark)
         host = self._host_of(record, queue_id, mark)
+        name, address, port = host or (None, None, None)
         return Delivery(
-            time=when,
-            mta="exim",
-            service="exim",
-            agent=record.transport,
-            queue_id=queue_id,
-            recipient=record.address,
-            orig_recipient=record.top,
-            host=host[0] if host else None,
-            address=host[1] if host else None,
-            port=host[2] if host else None,
-            conn_use=2 if record.reused else 1,
-            delay=waited(record.queue_time, head[3], when),
-            delays=None,
-            dsn="",
-            status=mark,
-            outcome=outcome,
-            origin=origin,
-            stage=stage,
-            reply=reply,
-            pid=pid,
-            cut=text.endswith("**** log string overflowed log buffer ****"),
+            when,
+            "exim",
+            "exim",
+            record.transport,
+            queue_id,
+            record.address,
+            record.top,
+            name,
+            address,
+            port,
+            2 if record.reused else 1,
+            waited(record.queue_time, head[3], when),
+            None,
+            "",
+            mark,
+            outcome,
+            origin,
+            stage,
+            reply,
+            pid,
+            text.endswith("**** log string overflowed log buffer ****"),
         )
 
     def _host_line(self, text: str, queue_id: str, when: float, pid: int) -> Delivery | None:

@@ -34,21 +34,22 @@ _LOST = re.compile(
     r"(?:SMTP timeout after|Remote host closed connection in response to"
     r"|Malformed SMTP reply(?: \(an empty line\))? in response to) (?:pipelined )?" + _COMMAND
 )
-_STAGES: tuple[tuple[str, Stage], ...] = (
-    ("initial connection", "connect"),
-    ("EHLO", "helo"),
-    ("HELO", "helo"),
-    ("LHLO", "helo"),
-    ("STARTTLS", "starttls"),
-    ("TLS-on-connect", "starttls"),
-    ("AUTH", "auth"),
-    ("MAIL", "mail"),
-    ("RCPT", "rcpt"),
-    ("DATA", "data"),
-    ("BDAT", "eod"),
-    ("sending data block", "eod"),
-    ("end of data", "eod"),
-)
+# by a command's first word
+_STAGES: dict[str, Stage] = {
+    "initial": "connect",
+    "EHLO": "helo",
+    "HELO": "helo",
+    "LHLO": "helo",
+    "STARTTLS": "starttls",
+    "TLS-on-connect": "starttls",
+    "AUTH": "auth",
+    "MAIL": "mail",
+    "RCPT": "rcpt",
+    "DATA": "data",
+    "BDAT": "eod",
+    "sending": "eod",
+    "end": "eod",
+}
 _LOCAL_STAGES: tuple[tuple[str, Stage], ...] = (
     ("a TLS session is required", "starttls"),
     ("TLS ", "starttls"),
@@ -112,4 +113,4 @@ def is_held(text: str, number: int | None) -> bool:
 
 
 def _stage(command: str) -> Stage | None:
-    return next((name for words, name in _STAGES if command.startswith(words)), None)
+    return _STAGES.get(command.partition(" ")[0])

@@ -19,24 +19,28 @@ from typing import NamedTuple
 
 __all__ = ["HOST", "Record", "duration", "parse", "unquoted"]
 
+# classes are spelled out: ``\\s`` is slow, and only ASCII blanks part an Exim line
+_BLANK = r" \t\n\r\f\v"
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
-_WORD = re.compile(rf'(?:{_QUOTED}|[^\s"])++|\S++')
+_SIMPLE = re.compile(rf'(?!save )([^"<>()|/:{_BLANK}]++)(?: <([^"<>:{_BLANK}]++)>)?+(?= [A-Z=])')
+_WORD = re.compile(rf'(?:{_QUOTED}|[^{_BLANK}"])++|[^{_BLANK}]++')
 _TOP = re.compile(rf" <((?:{_QUOTED}|[^<>\"\n])*+)>")
 _PARENTS = re.compile(rf" \((?:{_QUOTED}|[^()\"])*+\)")
 _LOCAL_END = re.compile(r" (?=<[^<>]*>(?: [A-Z]{1,2}=\S|:| : | defer| routing)|[FQPRT]=\S|: )")
-HOST = r"H=([^\s\[\]]++)(?: DS)? \[([^\]\s]*+)\](?::(\w++))?(\*)?"
-_HOST = re.compile(" " + HOST)
+HOST = rf"H=([^{_BLANK}\[\]]++)(?: DS)? \[([^\]{_BLANK}]*+)\](?::([0-9A-Za-z_]++))?(\*)?"
+# groups: 1–4 a host, 5 and 6 the name and value of a field, the name only if it is of use
 _FIELD = re.compile(
-    rf" (?:(H|T|C|QT|DT)|[A-Z][A-Za-z0-9]{{0,5}})"
-    rf"=({_QUOTED}|<(?:{_QUOTED}|[^<>\"])*+>|[^\s\"<]\S*+)"
-)
-_FLAG = re.compile(
-    r" (?:L\*?|PRDR|K|TFO\*{0,2}|DS|\(shadow transport returned error: [^)]*+\))(?= |\Z)"
+    rf" (?:{HOST}|(?:(H|T|C|QT)|[A-Z][A-Za-z0-9]{{0,5}})"
+    rf"=({_QUOTED}|<(?:{_QUOTED}|[^<>\"])*+>|[^\"<{_BLANK}][^{_BLANK}]*+)"
+    r"|(?:L\*?|PRDR|K|TFO\*{0,2}|DS|\(shadow transport returned error: [^)]*+\))(?= |\Z))",
+    re.DOTALL,
 )
 _DEFER = re.compile(r"(?: routing)? defer \(([^()\s]*+)\)")
 _ERROR_END = re.compile(r" H=\S+ \[| DT=|: |\Z")
 
 _TRIES = 4  # quoted addresses looked at for a bare one before them
+
+_Host = tuple[str | None, str | None, str | None, str | None]  # name, address, port, "*" if reused
 
 
 class Record(NamedTuple):
@@ -52,24 +56,15 @@ class Record(NamedTuple):
     confirmation: str | None  # C="…", unescaped
     queue_time: str  # as logged; "": not told
     number: int | None  # N of "defer (N)"
-    deferred: bool  # there was a "defer (…)"
     error: str  # the operating system's words
     message: str
-
-
-class _Fields:
-    """What is gathered on the way."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-        self.host: re.Match[str] | None = None
 
 
 def parse(text: str, mark: str) -> Record | None:
     """The parts of `text`, which begins behind the mark."""
     address, top, at = _address(text)
-    fields = _Fields()
-    at = _fields(text, at, fields)
+    values: dict[str, str] = {}
+    host, at = _fields(text, at, values)
     number: int | None = None
     error = ""
     defer = _DEFER.match(text, at) if mark == "==" else None
@@ -78,7 +73,8 @@ def parse(text: str, mark: str) -> Record | None:
         at = defer.end()
         if number is None or number > 0:  # an error of the operating system has words
             error, at = _error(text, at)
-        at = _fields(text, at, fields)
+        further, at = _fields(text, at, values)
+        host = host or further
     elif mark == "==":
         return None
     message = text[at:]
@@ -88,7 +84,22 @@ def parse(text: str, mark: str) -> Record | None:
         message = message[2:]
     elif message.strip() and not (mark == "=>" and address == "blackhole"):
         return None
-    return _record(address, top, fields, number, defer is not None, error, message)
+    name, ip, port, reused = host or (values.get("H"), None, None, None)
+    confirmation = values.get("C")
+    return Record(
+        address,
+        top,
+        values.get("T", ""),
+        name.lower().rstrip(".") if name else None,
+        ip,
+        int(port) if port is not None and port.isdecimal() else None,
+        reused is not None,
+        None if confirmation is None else unquoted(confirmation),
+        values.get("QT", ""),
+        number,
+        error,
+        message,
+    )
 
 
 def unquoted(value: str) -> str:
@@ -100,9 +111,12 @@ def unquoted(value: str) -> str:
 
 def _address(text: str) -> tuple[str, str | None, int]:
     """The address, the envelope's one where it is told, and where they end."""
-    bare = _bare_with_blanks(text) if ' <"' in text else None
-    if bare is not None:
-        return bare
+    if ' <"' in text:
+        bare = _bare_with_blanks(text)
+        if bare is not None:
+            return bare
+    elif (simple := _SIMPLE.match(text)) is not None:
+        return simple[1], simple[2], simple.end()
     if text[:1] in "|/>" or text.startswith("save "):
         match = _LOCAL_END.search(text)
         end = match.start() if match is not None else len(text)
@@ -135,30 +149,23 @@ def _bare_with_blanks(text: str) -> tuple[str, str, int] | None:
     return None
 
 
-def _fields(text: str, at: int, fields: _Fields) -> int:
-    """Gathers the fields from `at` on; returns where they end."""
-    while True:
-        host = _HOST.match(text, at)
-        if host is not None:
-            fields.host = fields.host or host
-            at = host.end()
-            continue
-        field = _FIELD.match(text, at)
-        if field is not None:
-            value = field[2]
+def _fields(text: str, at: int, values: dict[str, str]) -> tuple[_Host | None, int]:
+    """Gathers the fields from `at` on; gives the first host and where they end."""
+    host: _Host | None = None
+    match = _FIELD.match
+    while (found := match(text, at)) is not None:
+        name, ip, port, reused, field, value = found.groups()
+        at = found.end()
+        if name is not None:
+            host = host or (name, ip, port, reused)
+        elif value is not None:
             # a colon that ends the last field of a failure is the separator before its message
-            if value.endswith(":") and text[field.end() : field.end() + 1] == " ":
-                if field[1]:
-                    fields.values.setdefault(field[1], value[:-1])
-                return field.end() - 1
-            if field[1]:
-                fields.values.setdefault(field[1], value)
-            at = field.end()
-            continue
-        flag = _FLAG.match(text, at)
-        if flag is None:
-            return at
-        at = flag.end()
+            ends = value[-1] == ":" and text[at : at + 1] == " "
+            if field is not None:
+                values.setdefault(field, value[:-1] if ends else value)
+            if ends:
+                return host, at - 1
+    return host, at
 
 
 def _error(text: str, at: int) -> tuple[str, int]:
@@ -175,35 +182,6 @@ def _number(digits: str) -> int | None:
         return int(digits)
     except ValueError:
         return None
-
-
-def _record(
-    address: str,
-    top: str | None,
-    fields: _Fields,
-    number: int | None,
-    deferred: bool,
-    error: str,
-    message: str,
-) -> Record:
-    values, host = fields.values, fields.host
-    confirmation = values.get("C")
-    name = host[1] if host is not None else values.get("H")
-    return Record(
-        address=address,
-        top=top,
-        transport=values.get("T", ""),
-        host=name.lower().rstrip(".") if name else None,
-        ip=host[2] if host is not None else None,
-        port=int(host[3]) if host is not None and (host[3] or "").isdigit() else None,
-        reused=host is not None and host[4] is not None,
-        confirmation=None if confirmation is None else unquoted(confirmation),
-        queue_time=values.get("QT", ""),
-        number=number,
-        deferred=deferred,
-        error=error,
-        message=message,
-    )
 
 
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
