@@ -60,6 +60,15 @@ def test_a_greylisted_message_goes_when_the_receiver_said(lab: Lab) -> None:
     assert waited < 4.0 + 15.0
 
 
+def test_one_message_finds_out_how_long_a_silent_receiver_greylists(lab: Lab) -> None:
+    """No delay is spoken: one message is tried early, and the others follow it at once."""
+    lab.mxheed.start()
+    grey = lab.receiver("grey", "greylist", delay=4.0, domains=3)
+    lab.submit([f"u{number}@d{number % 3}.grey.test" for number in range(12)])
+    lab.until(lambda: len(grey.taken()) == 12, "all were taken", 25)
+    assert len(grey.refused()) == 12
+
+
 def test_submission_is_answered_with_the_time_to_come_back(lab: Lab) -> None:
     """The policy service tells a client of a suspended receiver when to try again."""
     lab.mxheed.start()

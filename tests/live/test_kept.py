@@ -12,7 +12,7 @@ from tests.lab import Lab
 pytestmark = pytest.mark.live
 
 MESSAGES = 150
-USUAL_START = 2.0  # seconds; where a start takes longer, the machine is busy with other things
+LATE = 5.0  # seconds
 DAEMON = r"^\S+ -m policyd\.cli run"
 
 
@@ -45,7 +45,6 @@ def test_mail_under_load_is_less_than_5_s_late(kept: Lab, harm: Callable[[Lab], 
     """A crash, a hang, a restart that fails: every message is out within 5 s, none bounces."""
     fine = kept.receiver("fine", domains=5)
     half = MESSAGES // 2
-    slowness = max(1.0, kept.mxheed.started_in / USUAL_START)
     kept.submit([f"u{number}@d{number % 5}.fine.test" for number in range(half)])
     harm(kept)
     mail = [f"v{number}@d{number % 5}.fine.test" for number in range(half)]
@@ -54,5 +53,5 @@ def test_mail_under_load_is_less_than_5_s_late(kept: Lab, harm: Callable[[Lab], 
     sent = kept.postfix.deliveries
     kept.until(lambda: len(sent("sent")) == MESSAGES + 1, "all is in the log, local mail too")
     delays = [float(delay) for delay in re.findall(r" delay=([\d.]+),", "\n".join(sent("sent")))]
-    assert max(delays) < 5.0 * slowness
+    assert max(delays) < LATE
     assert sent("bounced") == []
