@@ -266,7 +266,7 @@ def test_what_begins_like_a_record_and_is_none_is_counted(text: str) -> None:
     ["4d0000000A", "3a5444167f", "3A54", "4F3Tqk3Lr4z9vVaeiou", "4" * 31, "u5TJ0abc012345"],
 )
 def test_queue_ids_of_no_postfix_are_counted(queue_id: str) -> None:
-    """Postfix's ids are upper-case hexadecimal or without vowels; what else poses as one is told."""
+    """Postfix's ids are upper-case hexadecimal or without vowels; all others are told."""
     (event,) = events(line(record(queue_id=queue_id)))
     assert isinstance(event, Unparsed)
     assert "queue id" in event.reason
