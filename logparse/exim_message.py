@@ -18,7 +18,7 @@ from logparse.reply import unfold
 
 __all__ = ["Message", "is_given_up", "is_held", "is_no_attempt", "read_message"]
 
-_ADDRESS = r'<(?:"(?:[^"\\]|\\.)*+"|[^<>"])*+>'
+_ADDRESS = r'<(?:"(?:[^"\\]++|\\.)*+"|[^<>"]++)*+>'
 _OPTIONS = r"(?: [A-Z]++(?:=[^ :]++)?)*+"
 _COMMAND = (
     r"(initial connection|(?:EHLO|HELO|LHLO) [^ ]+?(?=: |\Z)|STARTTLS|TLS-on-connect"

@@ -21,17 +21,17 @@ __all__ = ["HOST", "Record", "duration", "parse", "unquoted"]
 
 # classes are spelled out: ``\\s`` is slow, and only ASCII blanks part an Exim line
 _BLANK = r" \t\n\r\f\v"
-_QUOTED = r'"(?:[^"\\]|\\.)*+"'
+_QUOTED = r'"(?:[^"\\]++|\\.)*+"'
 _SIMPLE = re.compile(rf'(?!save )([^"<>()|/:{_BLANK}]++)(?: <([^"<>:{_BLANK}]++)>)?+(?= [A-Z=])')
-_WORD = re.compile(rf'(?:{_QUOTED}|[^{_BLANK}"])++|[^{_BLANK}]++')
-_TOP = re.compile(rf" <((?:{_QUOTED}|[^<>\"\n])*+)>")
-_PARENTS = re.compile(rf" \((?:{_QUOTED}|[^()\"])*+\)")
+_WORD = re.compile(rf'(?:{_QUOTED}|[^{_BLANK}"]++)++|[^{_BLANK}]++')
+_TOP = re.compile(rf" <((?:{_QUOTED}|[^<>\"\n]++)*+)>")
+_PARENTS = re.compile(rf" \((?:{_QUOTED}|[^()\"]++)*+\)")
 _LOCAL_END = re.compile(r" (?=<[^<>]*>(?: [A-Z]{1,2}=\S|:| : | defer| routing)|[FQPRT]=\S|: )")
 HOST = rf"H=([^{_BLANK}\[\]]++)(?: DS)? \[([^\]{_BLANK}]*+)\](?::([0-9A-Za-z_]++))?(\*)?"
 # groups: 1–4 a host, 5 and 6 the name and value of a field, the name only if it is of use
 _FIELD = re.compile(
     rf" (?:{HOST}|(?:(H|T|C|QT)|[A-Z][A-Za-z0-9]{{0,5}})"
-    rf"=({_QUOTED}|<(?:{_QUOTED}|[^<>\"])*+>|[^\"<{_BLANK}][^{_BLANK}]*+)"
+    rf"=({_QUOTED}|<(?:{_QUOTED}|[^<>\"]++)*+>|[^\"<{_BLANK}][^{_BLANK}]*+)"
     r"|(?:L\*?|PRDR|K|TFO\*{0,2}|DS|\(shadow transport returned error: [^)]*+\))(?= |\Z))",
     re.DOTALL,
 )
