@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ class Mxheed:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.user = "mxheed"
+        self.started_in = 0.0  # seconds the last start under the keeper took
         self.pid = 0  # of the daemon, inside the lab
         self._running: list[str] = []
 
@@ -66,8 +68,10 @@ class Mxheed:
         self.configure(config or {})
         command = [PYTHON, "-m", "policyd.cli", "run", "--config", "/run/mxheed.yaml"]
         keeper = [PYTHON, "-m", "tests.lab.keeper", self.user, *command]
+        begin = time.monotonic()
         self._lab.call("spawn", name="keeper", command=keeper, user="root", env=_ENVIRONMENT)
         self._lab.until(lambda: self._lab.http(f"{_HTTP}/healthz")[0] == 200, "mxheed is healthy")
+        self.started_in = time.monotonic() - begin
 
     def release(self) -> None:
         """End the stand-in and what it keeps."""
