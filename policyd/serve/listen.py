@@ -111,7 +111,7 @@ def _open_unix(address: Address, mode: int, group: str, take_over: bool) -> sock
     gid = _gid(group, address) if group else -1
     if not path.parent.is_dir():
         path.parent.mkdir(mode=0o750, parents=True)
-        os.chown(path.parent, -1, gid)
+        _give(path.parent, gid, group, address)
     if not take_over and _served(path):
         raise ListenError(
             f"cannot listen on {address}: another process serves it; stop that one first"
@@ -123,7 +123,7 @@ def _open_unix(address: Address, mode: int, group: str, take_over: bool) -> sock
         listener.bind(str(draft))
         # until the name is its final one, nobody can find the socket
         os.chmod(draft, mode)
-        os.chown(draft, -1, gid)
+        _give(draft, gid, group, address)
         listener.listen(BACKLOG)
         os.rename(draft, path)
     except BaseException:
@@ -132,6 +132,18 @@ def _open_unix(address: Address, mode: int, group: str, take_over: bool) -> sock
         raise
     listener.setblocking(False)
     return listener
+
+
+def _give(path: Path, gid: int, group: str, address: Address) -> None:
+    """To the group; who is no member of it may, where the folder hands its group down."""
+    try:
+        os.chown(path, -1, gid)
+    except PermissionError:
+        folder = Path(address.path).parent
+        raise ListenError(
+            f"cannot listen on {address}: may not give it to the group {group}; make the folder "
+            f"so that it hands its group down: install -d -o USER -g {group} -m 2750 {folder}"
+        ) from None
 
 
 def _served(path: Path) -> bool:

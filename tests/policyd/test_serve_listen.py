@@ -79,6 +79,20 @@ def test_a_group_that_does_not_exist_is_named(tmp_path: Path) -> None:
         open_socket(parse(f"unix:{tmp_path}/s"), group="nosuchgroup")
 
 
+def test_a_group_that_may_not_be_given_is_told_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unprivileged daemon that is no member of it needs a folder that hands the group down."""
+
+    def forbidden(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", forbidden)
+    with pytest.raises(ListenError, match=f"install -d -o USER -g root -m 2750 {tmp_path}"):
+        open_socket(Address(path=str(tmp_path / "s")), group="root")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_left_over_of_a_dead_process_is_replaced(tmp_path: Path) -> None:
     """A socket nobody listens on is no obstacle."""
     path = tmp_path / "map.sock"
