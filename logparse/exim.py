@@ -19,7 +19,7 @@ from typing import Any
 from logparse.events import Delivery, Event, Origin, Outcome, Removed, Stage, Unparsed, text_of
 from logparse.exim_lines import ID, STAMP, Found, found_in
 from logparse.exim_message import is_given_up, is_held, is_no_attempt, read_message
-from logparse.exim_record import HOST, Record, duration, parse
+from logparse.exim_record import HOST, Record, duration, host_name, parse
 from logparse.framing import FRAME
 from logparse.reply import code_of, unfold
 from logparse.stamps import Stamps
@@ -126,7 +126,7 @@ class EximParser:
             return None  # an incoming connection's, or a warning
         name, ip, port, _, words = match.groups()
         message = read_message(words)
-        host = (name.lower().rstrip("."), ip, int(port) if (port or "").isdigit() else None)
+        host = (host_name(name), ip, int(port) if (port or "").isdigit() else None)
         if queue_id not in self._hosts and len(self._hosts) >= _KEPT:
             del self._hosts[next(iter(self._hosts))]
         self._hosts[queue_id] = host

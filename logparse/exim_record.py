@@ -5,7 +5,7 @@
 address is one word in which quoted parts may hold anything, a field is a known letter with a word,
 a quoted or a bracketed value, and MESSAGE is everything behind the first separator that follows the
 fields. Exim prints an address it has already unquoted bare, but then TOP repeats it in quotes: a
-bare address with blanks is only believed if TOP says the same.
+bare address with blanks is only believed if TOP says the same, or if it has nothing of a field.
 
 Contract: `parse(text, mark)` gives a `Record`, or None for a line of another form.
 Failure: none. Time is linear in the length of the line.
@@ -17,17 +17,23 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["HOST", "Record", "duration", "parse", "unquoted"]
+__all__ = ["HOST", "Record", "duration", "host_name", "parse", "unquoted"]
 
 # classes are spelled out: ``\\s`` is slow, and only ASCII blanks part an Exim line
 _BLANK = r" \t\n\r\f\v"
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
 _SIMPLE = re.compile(rf'(?!save )([^"<>()|/:{_BLANK}]++)(?: <([^"<>:{_BLANK}]++)>)?+(?= [A-Z=])')
+# an alias leads to an address that needs quotes, and Exim prints it without
+_SPACED = re.compile(
+    rf'([^"<>=:()|/{_BLANK}]++(?: [^"<>=:()|{_BLANK}]++)++) <([^"<>{_BLANK}]++)>'
+    r"(?= [A-Z]=| routing| defer| ?:)"
+)
 _WORD = re.compile(rf'(?:{_QUOTED}|[^{_BLANK}"]++)++|[^{_BLANK}]++')
 _TOP = re.compile(rf" <((?:{_QUOTED}|[^<>\"\n]++)*+)>")
 _PARENTS = re.compile(rf" \((?:{_QUOTED}|[^()\"]++)*+\)")
 _LOCAL_END = re.compile(r" (?=<[^<>]*>(?: [A-Z]{1,2}=\S|:| : | defer| routing)|[FQPRT]=\S|: )")
-HOST = rf"H=([^{_BLANK}\[\]]++)(?: DS)? \[([^\]{_BLANK}]*+)\](?::([0-9A-Za-z_]++))?(\*)?"
+_NAME = rf"(?:[^{_BLANK}\[\]]++|\[[^{_BLANK}\[\]]++\])"  # bracketed: the domain is an address
+HOST = rf"H=({_NAME})(?: DS)? \[([^\]{_BLANK}]*+)\](?::([0-9A-Za-z_]++))?(\*)?"
 # groups: 1–4 a host, 5 and 6 the name and value of a field, the name only if it is of use
 _FIELD = re.compile(
     rf" (?:{HOST}|(?:(H|T|C|QT)|[A-Z][A-Za-z0-9]{{0,5}})"
@@ -90,7 +96,7 @@ def parse(text: str, mark: str) -> Record | None:
         address,
         top,
         values.get("T", ""),
-        name.lower().rstrip(".") if name else None,
+        host_name(name) if name else None,
         ip,
         int(port) if port is not None and port.isdecimal() else None,
         reused is not None,
@@ -100,6 +106,11 @@ def parse(text: str, mark: str) -> Record | None:
         error,
         message,
     )
+
+
+def host_name(name: str) -> str:
+    """A host's name as it is logged in the shape it is known by."""
+    return name.lower().strip("[]").rstrip(".")
 
 
 def unquoted(value: str) -> str:
@@ -115,7 +126,7 @@ def _address(text: str) -> tuple[str, str | None, int]:
         bare = _bare_with_blanks(text)
         if bare is not None:
             return bare
-    elif (simple := _SIMPLE.match(text)) is not None:
+    elif (simple := _SIMPLE.match(text) or _SPACED.match(text)) is not None:
         return simple[1], simple[2], simple.end()
     if text[:1] in "|/>" or text.startswith("save "):
         match = _LOCAL_END.search(text)

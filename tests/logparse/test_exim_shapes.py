@@ -217,6 +217,20 @@ def test_other_lines_tell_nothing(text: str) -> None:
     assert events(f"{DAY} {text}") == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "H=[192.0.2.10] [192.0.2.10] Connection refused",
+        f'=> ann@[192.0.2.10] {ROUTE} H=[192.0.2.10] [192.0.2.10] C="250 ok"',
+        f"== ann@[192.0.2.10] {ROUTE} defer (-44) H=[192.0.2.10] [192.0.2.10]: {REPLY}",
+    ],
+)
+def test_an_address_instead_of_a_domain(text: str) -> None:
+    """Mail to an address literal names the host in brackets."""
+    found = the_delivery(text)
+    assert (found.host, found.address) == ("192.0.2.10", "192.0.2.10")
+
+
 def test_completed() -> None:
     """The end of a message, with and without its time in the queue."""
     assert (
@@ -235,6 +249,7 @@ def test_completed() -> None:
         ('"a b"@x.example', '"a b"@x.example', None),
         ('"a R=b T=c: "@x.example', '"a R=b T=c: "@x.example', None),
         ('a b (c)@x.example <"a b (c)"@x.example>', "a b (c)@x.example", '"a b (c)"@x.example'),
+        ("a b@x.example <many@x.example>", "a b@x.example", "many@x.example"),
         ("ann@[IPv6:2001:db8::1]", "ann@[IPv6:2001:db8::1]", None),
         ("|/usr/bin/filter -x 'a <b> c' <ann@x.example>", "|/usr/bin/filter -x 'a <b> c'",
          "ann@x.example"),
