@@ -10,10 +10,17 @@ import re
 from collections.abc import Iterator
 
 from policyd.doctor_transports import examine_transports
-from policyd.doctor_values import Facts, Finding, Hook, Probe
+from policyd.doctor_values import Facts, Finding, Hook, Level, Probe
 
 __all__ = ["examine", "seconds"]
 
+# how bad it is when Postfix does not ask this hook, and what is missed; pacing needs the gate only
+_WITHOUT: dict[str, tuple[Level, str]] = {
+    "mx": ("wrong", "mail is not paced"),
+    "status": ("note", "limits spoken as 5yz bounce"),
+    "policy": ("note", "submission is not asked to wait for receivers that are suspended"),
+}
+_RESTRICTIONS = re.compile(r"smtpd_\w+_restrictions")
 _SLOW = 0.05  # seconds; answers come from memory in well under a millisecond
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -44,25 +51,26 @@ def _postfix(facts: Facts) -> Iterator[Finding]:
 def _named(hook: Hook, facts: Facts) -> Iterator[Finding]:
     """Does Postfix name our socket where it must, also in the services that override it?"""
     wanted = hook.address if hook.name == "policy" else f"socketmap:{hook.address}:{hook.name}"
-    value = " ".join(facts.parameters.get(hook.parameter, "").split())
+    level, without = _WITHOUT[hook.name]
+    parameter, value = _where(hook, facts, wanted)
     if wanted not in value:
         yield Finding(
-            "wrong",
-            f"{hook.parameter} does not name {wanted}" + (f" (it is: {value})" if value else ""),
-            "mxheed setup postfix prints the line",
+            level,
+            f"{parameter} does not name {wanted}" + (f" (it is: {value})" if value else ""),
+            f"{without}; mxheed setup postfix prints the line",
         )
         return
-    yield Finding("fine", f"{hook.parameter} names {wanted}")
+    yield Finding("fine", f"{parameter} names {wanted}")
     if hook.name == "policy":
         yield from _fails_open(value, wanted)
     agent = "smtpd" if hook.name == "policy" else "smtp"
     for service in facts.services:
-        override = service.options.get(hook.parameter)
+        override = service.options.get(parameter)
         if service.command == agent and override is not None and hook.address not in override:
             yield Finding(
                 "note",
-                f"the service {service.name} overrides {hook.parameter} ({override or 'empty'})",
-                "its mail is not paced: remove the override if that is not meant",
+                f"the service {service.name} overrides {parameter} ({override or 'empty'})",
+                f"there {without}: remove the override if that is not meant",
             )
         if service.command == agent and service.chroot and hook.address.startswith("unix:/"):
             yield Finding(
@@ -70,6 +78,18 @@ def _named(hook: Hook, facts: Facts) -> Iterator[Finding]:
                 f"the service {service.name} is chrooted and cannot see {hook.address}",
                 "put the socket under the queue directory and name it relative to it",
             )
+
+
+def _where(hook: Hook, facts: Facts, wanted: str) -> tuple[str, str]:
+    """The parameter that names a hook, and its value; the usual one if none does."""
+    names = [hook.parameter]
+    if hook.name == "policy":  # may be asked at any stage of a session
+        names += [name for name in facts.parameters if _RESTRICTIONS.fullmatch(name)]
+    values = {name: " ".join(facts.parameters.get(name, "").split()) for name in names}
+    return next(
+        ((name, value) for name, value in values.items() if wanted in value),
+        (hook.parameter, values[hook.parameter]),
+    )
 
 
 def _fails_open(value: str, wanted: str) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-__all__ = ["Daemon", "Facts", "Finding", "Hook", "Probe", "Service"]
+__all__ = ["Daemon", "Facts", "Finding", "Hook", "Level", "Probe", "Service"]
 
 Level = Literal["fine", "note", "wrong"]
 

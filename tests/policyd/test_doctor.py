@@ -135,6 +135,22 @@ def test_wrong_settings_are_found(parameter: str, value: str, what: str) -> None
     assert any(what in found for found, _ in troubles(with_parameters(**{parameter: value})))
 
 
+@pytest.mark.parametrize(
+    ("parameter", "level"),
+    [("smtp_dns_reply_filter", "wrong"), ("smtpd_recipient_restrictions", "note")],
+)
+def test_only_the_gate_is_needed(parameter: str, level: str) -> None:
+    """Each hook is optional; without the gate, which is all that pacing needs, nothing is paced."""
+    found = [one for one in examine(with_parameters(**{parameter: ""})) if one.level != "fine"]
+    assert [(one.level, parameter in one.what) for one in found] == [(level, True)]
+
+
+def test_the_policy_service_may_be_asked_at_any_stage() -> None:
+    """An operator who names it in another restriction list has it."""
+    moved = {"smtpd_recipient_restrictions": "", "smtpd_data_restrictions": OPEN}
+    assert troubles(with_parameters(**moved)) == []
+
+
 MAP = "socketmap:unix:mxheed/socketmap:transport"
 R10 = {"mxheed-r10_destination_recipient_limit": "10"}
 PACED = replace(
