@@ -24,8 +24,11 @@ from policyd.gate import Gate
 from policyd.lanelog import LaneLog
 from policyd.mxlookup import MxLookup
 from policyd.pipeline import Pipeline
+from policyd.quick import Delays, Quick
+from policyd.quick_live import QuickLive
 from policyd.receivers import UNKNOWN, Receivers
 from policyd.recipients import RecipientLimits
+from policyd.seldom import Seldom
 from policyd.senders import senders
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
@@ -33,8 +36,9 @@ from policyd.serve.socketmap import Handler
 from policyd.serve.statusmap import Heard, StatusMap
 from policyd.serve.submission import Standing, Submission
 from policyd.serve.transportmap import RecipientTransports, TransportMap
+from policyd.sessions import Sessions
 from policyd.throttle import Controller, from_delivery
-from policyd.throttle.evidence import from_status
+from policyd.throttle.evidence import Taken, from_status
 from rules.verdict import Verdict
 
 __all__ = ["Core", "Prepared", "prepare"]
@@ -73,6 +77,9 @@ class Core:
         self.recipients = RecipientLimits()
         self.controller = Controller(config.pacing)
         self.controller.on_change = LaneLog()
+        sessions = Sessions()
+        counting = Quick(self.counters, sessions, Delays())
+        self._quick = QuickLive(counting, self._awaited, self._delivered, clock)
         self.pipeline = Pipeline(
             self.classifier.classify,
             self._receiver_of,
@@ -80,6 +87,8 @@ class Core:
             on_attempt=self._attempted,
             sent=True,
             on_removed=self._removed,
+            sessions=sessions,
+            quick=self._quick,
         )
         self._connect(config)
         self.documents = self._snapshots()
@@ -112,6 +121,7 @@ class Core:
         )
         # whether any class of mail has receivers that take none of it
         self.closes = any(klass.closed for klass in config.pacing.classes.values())
+        self._quick.pools = self._pools
         self.submission = Submission(config.serve.submission, self, self.clock)
 
     def reload(self, prepared: Prepared) -> None:
@@ -206,6 +216,17 @@ class Core:
         evidence = from_delivery(delivery, verdict, receiver, pool=pool)
         self.controller.observe(evidence, self.clock())
 
+    def _awaited(self, queue_id: str, group: tuple[object, ...]) -> bool:
+        """Whether it matters to somebody that just this recipient was accepted."""
+        book, recipients = self.controller.book, self.recipients
+        return book.get(queue_id) is not None or recipients.expects(queue_id, group)
+
+    def _delivered(self, mail: Taken) -> None:
+        """Accepted mail that nobody waits for."""
+        now = self.clock()
+        self.receivers.learn(mail.domain, mail.host, now)
+        self.controller.delivered(mail, now)
+
     def _removed(self, removed: Removed) -> None:
         self.controller.removed(removed.queue_id)
 
@@ -221,8 +242,8 @@ class Core:
         """What is committed together with the counters. It goes through `self`, as `maps` does."""
         return {
             "pipeline": lambda: _pack(self.pipeline.snapshot()),
-            "throttle": _Seldom(lambda: _pack(self.controller.snapshot(self.clock())), self.clock),
-            "receivers": _Seldom(lambda: _pack(self.receivers.snapshot()), self.clock),
+            "throttle": Seldom(lambda: _pack(self.controller.snapshot(self.clock())), self.clock),
+            "receivers": Seldom(lambda: _pack(self.receivers.snapshot()), self.clock),
             "status": lambda: _pack(self.statusmap.snapshot()),
             "recipients": lambda: _pack(self.recipients.snapshot()),
         }
@@ -230,7 +251,7 @@ class Core:
     def hurry(self) -> None:
         """The next snapshots shall be of that very moment: the daemon is about to end."""
         for take in self.documents.values():
-            if isinstance(take, _Seldom):
+            if isinstance(take, Seldom):
                 take.again()
 
     def restore(self, documents: Mapping[str, bytes]) -> None:
@@ -250,31 +271,6 @@ class Core:
                 take(json.loads(documents[name]))
             except (ValueError, TypeError, KeyError, IndexError, AttributeError) as wrong:
                 _log.warning("the saved state of %s is not understood (%s): left out", name, wrong)
-
-
-class _Seldom:
-    """A snapshot that may grow large: taken so seldom that it costs a hundredth of the time.
-
-    What a kill loses of it comes back: held messages from the queue, domains from the next mail.
-    """
-
-    def __init__(self, take: Callable[[], bytes], clock: Callable[[], float]) -> None:
-        self._take = take
-        self._clock = clock
-        self._taken: bytes | None = None
-        self._next = 0.0
-
-    def __call__(self) -> bytes:
-        began = self._clock()
-        if self._taken is None or began >= self._next:
-            self._taken = self._take()
-            done = self._clock()
-            self._next = done + 100 * (done - began)
-        return self._taken
-
-    def again(self) -> None:
-        """Take it anew next time."""
-        self._next = 0.0
 
 
 _FREE = Standing("free")

@@ -17,7 +17,7 @@ from policyd.throttle.aftermath import Aftermath
 from policyd.throttle.blame import Blame, is_our_own
 from policyd.throttle.dispatch import Dispatcher, Queued, Release
 from policyd.throttle.door import Admission, Door
-from policyd.throttle.evidence import Evidence, Lane, Taken
+from policyd.throttle.evidence import STALE, Evidence, Lane, Taken
 from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState
 from policyd.throttle.lanes import Lanes
@@ -31,7 +31,6 @@ from policyd.throttle.window import Attempt
 
 __all__ = ["Controller"]
 
-_STALE = 600.0  # evidence older than this is history, not news
 _IDLE_BUCKET = 2.0  # a bucket full for so long has nobody who fetches its tokens
 
 
@@ -179,7 +178,7 @@ class Controller(Lanes):
     def _observe_host(self, evidence: Evidence, now: float) -> None:
         """One host of an attempt that goes on with the next host: the attempt is not over."""
         lane = self._lane_of(evidence)
-        fresh = now - evidence.time <= _STALE and not self._transactions.known(evidence, now)
+        fresh = now - evidence.time <= STALE and not self._transactions.known(evidence, now)
         if lane is not None and fresh:
             self._judge(evidence, self.lane(lane, now), None, now)
 
@@ -198,7 +197,7 @@ class Controller(Lanes):
             return
         state = self.lane(lane, now)
         again = False  # a further recipient of a transaction that was refused already
-        if now - evidence.time <= _STALE:
+        if now - evidence.time <= STALE:
             transaction = self._transactions.of(evidence, evidence.outcome == "sent", state, now)
             again = transaction.refused
             if evidence.outcome == "sent":

@@ -14,6 +14,7 @@ from rules.verdict import Scope, Stance, Verdict
 
 __all__ = [
     "HOLD_WORDS",
+    "STALE",
     "Evidence",
     "Lane",
     "Source",
@@ -26,6 +27,7 @@ __all__ = [
 
 Source = Literal["log", "status"]
 
+STALE = 600.0  # seconds after which evidence is history, not news
 _REPLY_KEPT = 300
 
 # Postfix's words for "the MX gate dropped every record"; echoed in front of by "temporarily
