@@ -21,6 +21,7 @@ from rules.verdicts import Decision, Judge
 __all__ = ["CacheInfo", "Classifier"]
 
 LONG = 1024  # longer replies are not worth a place in the cache
+HOSTS = 16384  # whose receivers are remembered
 
 
 # what rules can see of a reply before any pattern is tried by itself: the literals found, code,
@@ -168,7 +169,7 @@ class Classifier:
 
     def _host(self, mx: str) -> tuple[str | None, frozenset[str] | None]:
         """Whose host it is, and under which names that rules know it lies."""
-        if len(self._hosts) >= self._limit:
+        if len(self._hosts) >= HOSTS:
             self._hosts.clear()
         found = self._hosts[mx] = (self._of_host(mx), self.matcher.under(mx))
         return found

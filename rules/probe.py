@@ -53,7 +53,7 @@ class _Part:
     def all_needs(self) -> tuple[Texts, ...]:
         """Every set of which something occurs, the most telling one first."""
         found = {texts for texts in (*self.needs, self.whole or _EMPTY) if "" not in texts}
-        return tuple(sorted(found, key=lambda texts: (-_weight(texts), len(texts), min(texts))))
+        return tuple(sorted(found, key=lambda texts: (-_weight(texts), len(texts), sorted(texts))))
 
 
 _ATOM = re.compile(

@@ -142,8 +142,8 @@ class Look:
         if not sure.isdisjoint(hits):
             return True
         leading = leads & hits
-        if not leading:
-            return bool(always) and any(self.attempt(known.number) for known in always)
+        if not leading and not always:
+            return False
         found = {
             known.number
             for literal in leading
