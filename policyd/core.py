@@ -116,9 +116,7 @@ class Core:
         fewer = RecipientTransports(
             config.serve.recipient_limits, self.recipient_limit, config.pacing.recipients
         )
-        self.transports = TransportMap(
-            config.serve.transports, self.receiver_of, self.wanted, fewer
-        )
+        self.transports = TransportMap(config.serve.transports, self.receiver_of, fewer)
         # whether any class of mail has receivers that take none of it
         self.closes = any(klass.closed for klass in config.pacing.classes.values())
         self._quick.pools = self._pools
@@ -165,9 +163,6 @@ class Core:
         now = self.clock()
         told = self.config.pacing.limits(receiver, now).recipients
         return told or self.recipients.limit(receiver, now)
-
-    def wanted(self, domain: str) -> None:
-        """Somebody asked for a domain that is not known: `receiver_of` has begun to look it up."""
 
     def standing(self, receiver: str, now: float) -> Standing:
         """How a receiver stands; of several pools, the best: mail may go by any of them."""

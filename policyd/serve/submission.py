@@ -5,7 +5,7 @@ retry=hh:mm:ss`) or closed to this class of mail by the configuration; never `OK
 given at RCPT, where it concerns one recipient. What touches the whole message (hold, filter) waits
 for END-OF-MESSAGE, and is only done when every recipient of it was asked about on this connection
 and is meant; mixed messages go through, and so do those with recipients nobody asked about.
-Failure: a domain nobody knows yet is `DUNNO` and handed to `wanted`; a handler that raises is
+Failure: a domain nobody knows yet is `DUNNO` (and looked up meanwhile); a handler that raises is
 answered `DUNNO` by its socket.
 """
 
@@ -34,13 +34,10 @@ class Throttle(Protocol):
     """What submission must know; answers from memory."""
 
     def receiver_of(self, domain: str) -> str | None:
-        """The receiver behind a recipient's domain; None: not known yet."""
+        """The receiver behind a recipient's domain; None: not known yet, but being looked up."""
 
     def standing(self, receiver: str, now: float) -> Standing:
         """How it stands, over all address pools."""
-
-    def wanted(self, domain: str) -> None:
-        """Somebody asked for a domain that is not known."""
 
     @property
     def closes(self) -> bool:
@@ -110,8 +107,6 @@ class Submission:
         domain = address.rpartition(b"@")[2].decode("utf-8", "replace").rstrip(".").lower()
         receiver = self._throttle.receiver_of(domain) if domain else None
         if receiver is None:
-            if domain:
-                self._throttle.wanted(domain)
             if self._classes.whole:
                 self._remember(request, session, None)
             return DUNNO

@@ -7,8 +7,8 @@ resolved anew when it is let go, so what was learnt meanwhile holds for it, too.
 
 Contract: `OK TRANSPORT:` for a recipient whose receiver is known and has a transport, or takes
 fewer recipients a message than a plain transport sends; the next-hop stays the recipient's domain.
-Otherwise `NOTFOUND `, at once; a domain that is not known yet is handed to `wanted`, so that the
-next question finds it. Only transports that the configuration names are ever answered: Postfix
+Otherwise `NOTFOUND `, at once; `receiver_of` has a domain that is not known yet looked up, so that
+a later question finds it. Only transports that the configuration names are ever answered: Postfix
 puts mail off for one that master.cf lacks.
 Failure: none; whatever is no address is `NOTFOUND `.
 """
@@ -64,12 +64,10 @@ class TransportMap:
         self,
         transports: Mapping[str, str],
         receiver_of: Callable[[str], str | None],
-        wanted: Callable[[str], None],
         recipients: RecipientTransports,
     ) -> None:
         self._answers = {name: f"OK {word}:".encode() for name, word in transports.items()}
         self._receiver_of = receiver_of
-        self._wanted = wanted
         self._recipients = recipients
 
     def __call__(self, key: bytes, session: Session, pool: str) -> bytes:
@@ -82,6 +80,5 @@ class TransportMap:
             return NOTFOUND
         receiver = self._receiver_of(domain)
         if receiver is None:
-            self._wanted(domain)
             return NOTFOUND
         return self._answers.get(receiver) or self._recipients.answer(receiver)

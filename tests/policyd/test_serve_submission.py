@@ -20,14 +20,12 @@ class Throttle:
         self.states = {"google": Standing("suspended", 1300.0), "gmx": Standing("slowed")}
 
     def receiver_of(self, domain: str) -> str | None:
+        self.asked.append(domain)
         known = {"gmail.com": "google", "gmx.net": "gmx", "free.example": "mx:free.example"}
         return known.get(domain)
 
     def standing(self, receiver: str, now: float) -> Standing:
         return self.states.get(receiver, Standing("free"))
-
-    def wanted(self, domain: str) -> None:
-        self.asked.append(domain)
 
     closes = False
     blames = True
@@ -87,7 +85,7 @@ def test_only_a_suspended_receiver_pushes_back(recipient: str, action: bytes) ->
 
 
 def test_a_new_domain_is_asked_for_behind_the_answer() -> None:
-    """A domain nobody knows is let through and handed to the background look-up."""
+    """A domain nobody knows is let through; the question for it has it looked up."""
     throttle = Throttle()
     ask = Submission(SubmissionSettings(), throttle, lambda: 0.0)
     assert ask(request("a@new.example"), Session()) == b"DUNNO"
