@@ -33,7 +33,8 @@ _LINE = re.compile(
 _FRAME = re.compile(FRAME)
 _PIECE = re.compile(rb"\[(\d{1,3})([/\\])(\d{1,3})\] ")
 _HOST_LINE = re.compile(
-    HOST + r"(?:: (?=SMTP |LMTP |PRDR |Remote host |Malformed SMTP |smtp send |bad first read)"
+    HOST + r"(?:: (?=SMTP |LMTP |PRDR |Remote host |Malformed SMTP |smtp send |bad first read"
+    r"|a TLS session is required|TLS |DANE )"
     r"| (?=SMTP error from remote mail server after RCPT |Connection |No route to host"
     r"|Network is unreachable|Operation timed out|Host is down|Cannot assign requested))(.*)\Z",
     re.DOTALL,
@@ -127,9 +128,7 @@ class EximParser:
         name, ip, port, _, words = match.groups()
         message = read_message(words)
         host = (host_name(name), ip, int(port) if (port or "").isdigit() else None)
-        if queue_id not in self._hosts and len(self._hosts) >= _KEPT:
-            del self._hosts[next(iter(self._hosts))]
-        self._hosts[queue_id] = host
+        self._remember(queue_id, host)
         return Delivery(
             time=when,
             mta="exim",
@@ -155,10 +154,18 @@ class EximParser:
 
     def _host_of(self, record: Record, queue_id: str, mark: str) -> _Host | None:
         if record.ip is not None and record.host is not None:
-            return record.host, record.ip, record.port
+            host = record.host, record.ip, record.port
+            if mark == "==":  # a timeout's line for a further recipient names none
+                self._remember(queue_id, host)
+            return host
         if mark == "==" and record.number is not None and record.number > 0:
             return self._hosts.get(queue_id)
         return None
+
+    def _remember(self, queue_id: str, host: _Host) -> None:
+        if queue_id not in self._hosts and len(self._hosts) >= _KEPT:
+            del self._hosts[next(iter(self._hosts))]
+        self._hosts[queue_id] = host
 
     def _joined(self, text: bytes, pid: bytes) -> bytes | None:
         """A line that syslog got in pieces, once its last piece is there."""
@@ -208,9 +215,10 @@ def _judge(record: Record, mark: str) -> tuple[Outcome, Origin, Stage | None, st
             return outcome, "remote", "eod", unfold(reply, "\\n")
         return outcome, "local", None, reply
     words = record.message or record.error
-    if record.message and record.error and record.host is None:
-        words = f"{record.error}: {record.message}"
     message = read_message(words, record.number)
+    if record.message and record.error and record.host is None and message.stage is None:
+        words = f"{record.error}: {record.message}"
+        message = read_message(words, record.number)
     if mark == "**":
         outcome = "expired" if is_given_up(words) else "bounced"
     elif is_held(words, record.number):

@@ -33,7 +33,7 @@ _TOP = re.compile(rf" <((?:{_QUOTED}|[^<>\"\n]++)*+)>")
 _PARENTS = re.compile(rf" \((?:{_QUOTED}|[^()\"]++)*+\)")
 _LOCAL_END = re.compile(r" (?=<[^<>]*>(?: [A-Z]{1,2}=\S|:| : | defer| routing)|[FQPRT]=\S|: )")
 _NAME = rf"(?:[^{_BLANK}\[\]]++|\[[^{_BLANK}\[\]]++\])"  # bracketed: the domain is an address
-HOST = rf"H=({_NAME})(?: DS)? \[([^\]{_BLANK}]*+)\](?::([0-9A-Za-z_]++))?(\*)?"
+HOST = rf"H=({_NAME})(?: DS)? \[([^\]{_BLANK}]*+)\](?::(-?[0-9A-Za-z_]++))?(\*)?"
 # groups: 1–4 a host, 5 and 6 the name and value of a field, the name only if it is of use
 _FIELD = re.compile(
     rf" (?:{HOST}|(?:(H|T|C|QT)|[A-Z][A-Za-z0-9]{{0,5}})"
@@ -41,9 +41,11 @@ _FIELD = re.compile(
     r"|(?:L\*?|PRDR|K|TFO\*{0,2}|DS|\(shadow transport returned error: [^)]*+\))(?= |\Z))",
     re.DOTALL,
 )
+_TIME = re.compile(r" DT=[0-9.wdhms]++\Z")  # stands behind the message of a failure
 _DEFER = re.compile(r"(?: routing)? defer \(([^()\s]*+)\)")
 _ERROR_END = re.compile(r" H=\S+ \[| DT=|: |\Z")
 
+_LONGEST_TIME = 40  # characters
 _TRIES = 4  # quoted addresses looked at for a bare one before them
 
 _Host = tuple[str | None, str | None, str | None, str | None]  # name, address, port, "*" if reused
@@ -83,7 +85,8 @@ def parse(text: str, mark: str) -> Record | None:
         host = host or further
     elif mark == "==":
         return None
-    message = text[at:]
+    end = _TIME.search(text, max(at, len(text) - _LONGEST_TIME)) if mark == "**" else None
+    message = text[at : end.start()] if end is not None else text[at:]
     if message.startswith(" : "):
         message = message[3:]
     elif message.startswith(": "):

@@ -90,6 +90,7 @@ def test_frames(head: str, time: float, pid: int) -> None:
         (f'-> a@example.net {ROUTE} {HOST} C="250 ok"', "sent"),
         (f'>> a@example.net {ROUTE} {HOST} C="250 ok"', "sent"),
         (f'*> a@example.net {ROUTE} {HOST} C="delivery bypassed by -N option"', "probe"),
+        (f'*> a@example.net {ROUTE} {HOST}:-1 C="delivery bypassed by -N option"', "probe"),
         (f"== a@example.net {ROUTE} defer (-44) {HOST}: {REPLY}", "deferred"),
         (f"** a@example.net {ROUTE} {HOST} : {REPLY}", "bounced"),
         (f"== a@example.net {ROUTE} defer (-54): retry time not reached for any host", "suspended"),
@@ -166,6 +167,27 @@ def test_our_own_words_get_no_reply() -> None:
     assert found.reply == "SMTP timeout after end of data (1024 bytes written)"
 
 
+def test_a_further_recipient_of_a_timeout_gets_the_host_of_the_line_before() -> None:
+    """Exim names the host for one recipient of a transaction only."""
+    text = "SMTP timeout after RCPT TO:<bo@example.net>"
+    _, second = events(
+        f"{DAY} {ID} == bo@example.net {ROUTE} defer (110): Connection timed out {HOST}: {text}",
+        f"{DAY} {ID} == ann@example.net {ROUTE} defer (110): Connection timed out DT=2s: {text}",
+    )
+    assert isinstance(second, Delivery)
+    assert (second.host, second.stage, second.reply) == ("mx.example.net", "rcpt", text)
+
+
+@pytest.mark.parametrize("separator", [" : ", ": "])
+def test_the_time_behind_a_failure_is_no_part_of_the_reply(separator: str) -> None:
+    """With +deliver_time the time taken stands behind the remote side's words."""
+    text = "SMTP error from remote mail server after RCPT TO:<ann@example.net>: 550 5.1.1 no"
+    found = the_delivery(f"** ann@example.net {ROUTE} {HOST}{separator}{text} DT=1m2.5s")
+    assert found.reply == "550 5.1.1 no"
+    found = the_delivery(f"** ann@example.net{separator}Unrouteable address DT=0.000s")
+    assert found.reply == "Unrouteable address"
+
+
 def test_a_failed_connection_gets_the_host_of_the_line_before() -> None:
     """A deferral without host is about the host that was just refused for this message."""
     first, second = events(
@@ -190,6 +212,7 @@ def test_a_failed_connection_gets_the_host_of_the_line_before() -> None:
         f"{HOST} {REPLY}",
         f"{HOST}: SMTP timeout after EHLO mx1.example: Connection timed out",
         f"{HOST} No route to host",
+        f"{HOST}: a TLS session is required, but an attempt to start TLS failed",
     ],
 )
 def test_single_hosts_refusals(text: str) -> None:
