@@ -24,9 +24,10 @@ from logparse.record import seconds_of
 
 __all__ = ["KEPT", "Session", "Sessions", "make_room"]
 
-# Postfix: queue id, times before and in the queue, reply: as texts, or, where the texts are not at
-# hand or shall not be kept, as microseconds and checksum; Exim: address, seconds, nothing, checksum
-Session = tuple[bytes, int | bytes, int | bytes, int | bytes]
+# Postfix: queue id, times before and in the queue (as logged, in seconds, or whole microseconds),
+# reply or its checksum: texts become numbers only where two are to be compared, or kept;
+# Exim: address, whole seconds, nothing, checksum
+Session = tuple[bytes, float | bytes, float | bytes, int | bytes]
 
 KEPT = 512  # agents
 _TOGETHER = 30  # seconds; no Exim retries a message that soon
@@ -39,14 +40,17 @@ def make_room(table: dict[Any, Any], size: int) -> None:
             del table[key]
 
 
+def _microseconds(time: float | bytes) -> int:
+    if isinstance(time, int):
+        return time
+    return round((seconds_of(time) if isinstance(time, bytes) else time) * 1_000_000)
+
+
 def _numbers(session: Session) -> tuple[int, int, int]:
     """What a session holds beside its queue id, without any text."""
     _, a, b, reply = session
-    return (
-        round(seconds_of(a) * 1_000_000) if isinstance(a, bytes) else a,
-        round(seconds_of(b) * 1_000_000) if isinstance(b, bytes) else b,
-        crc32(reply) if isinstance(reply, bytes) else reply,
-    )
+    checksum = crc32(reply) if isinstance(reply, bytes) else reply
+    return _microseconds(a), _microseconds(b), checksum
 
 
 def _same(one: Session, other: Session) -> bool:
@@ -66,15 +70,12 @@ class Sessions:
         """Whether this is the first line that tells this reply."""
         if delivery.stage == "rcpt":
             return True  # each recipient got an answer of its own
-        reply = crc32(delivery.reply.encode("utf-8", "replace"))
+        reply, queue_id = delivery.reply.encode("utf-8", "replace"), delivery.queue_id.encode()
         if delivery.mta == "exim":
             address = (delivery.address or delivery.host or "").encode()
-            return self.is_new_exim(delivery.queue_id.encode(), address, int(delivery.time), reply)
+            return self.is_new_exim(queue_id, address, int(delivery.time), crc32(reply))
         a, b = (delivery.delays or (0.0, 0.0))[:2]
-        return self.is_new(
-            str(delivery.pid).encode(),
-            (delivery.queue_id.encode(), round(a * 1_000_000), round(b * 1_000_000), reply),
-        )
+        return self.is_new(b"%d" % delivery.pid, (queue_id, a, b, reply))
 
     def is_new(self, key: bytes, session: Session) -> bool:
         """Whether `session` is another one than the last of this agent; remembers it."""
