@@ -24,12 +24,12 @@ from policyd.gate import Gate
 from policyd.lanelog import LaneLog
 from policyd.mxlookup import MxLookup
 from policyd.pipeline import Pipeline
+from policyd.queuelines import queue_lines
 from policyd.quick import Delays, Quick
 from policyd.quick_live import QuickLive
 from policyd.receivers import UNKNOWN, Receivers
 from policyd.recipients import RecipientLimits
 from policyd.seldom import Seldom
-from policyd.senders import senders
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler
@@ -77,6 +77,7 @@ class Core:
         self.recipients = RecipientLimits()
         self.controller = Controller(config.pacing)
         self.controller.on_change = LaneLog()
+        self._gone: list[str] = []  # messages removed in the block that is being read
         sessions = Sessions()
         counting = Quick(self.counters, sessions, Delays())
         self._quick = QuickLive(counting, self._awaited, self._delivered, clock)
@@ -87,6 +88,7 @@ class Core:
             on_attempt=self._attempted,
             sent=True,
             on_removed=self._removed,
+            on_text=self._queue_lines,
             sessions=sessions,
             quick=self._quick,
         )
@@ -193,9 +195,19 @@ class Core:
 
     def process(self, block: bytes, now: float) -> None:
         """Whole lines of the log."""
-        for queue_id, sender in senders(block):
-            self.controller.note_sender(queue_id, sender, now)
         self.pipeline.process(block, now)
+        for queue_id in self._gone:
+            self.controller.removed(queue_id)
+        self._gone.clear()
+
+    def _queue_lines(self, text: bytes) -> None:
+        """Who sends is known before a block is read, what is removed is forgotten after it."""
+        now = self.clock()
+        for queue_id, sender in queue_lines(text):
+            if sender is None:
+                self._gone.append(queue_id)
+            else:
+                self.controller.note_sender(queue_id, sender, now)
 
     def _receiver_of(self, host: str | None, address: str | None, domain: str) -> str:
         if host:

@@ -8,7 +8,8 @@ one by one in "deliveries"; a reply that several recipients of one transaction s
 "replies" (each refused RCPT is a reply of its own). What no callback is told of takes short cuts
 that build no values; a test holds both ways to the same numbers. Who counts accepted mail in
 another manner brings short cuts of his own (`quick`): `on_attempt` is then told of the accepted
-mail that could not take it, and the counters miss the rest.
+mail that could not take it, and the counters miss the rest. `on_text` gets each block's plain lines
+first; who takes it reads by himself there which messages Postfix removed.
 
 `snapshot()` is what must be saved together with the counters so that a restart in the middle of a
 transaction counts nothing twice; `restore` takes it back.
@@ -63,6 +64,7 @@ class Pipeline:
         on_attempt: OnAttempt | None = None,
         sent: bool = False,
         on_removed: Callable[[Removed], None] | None = None,
+        on_text: Callable[[bytes], None] | None = None,
         on_unparsed: Callable[[Unparsed], None] | None = None,
         zone: tzinfo | None = None,
         sessions: Sessions | None = None,
@@ -75,6 +77,7 @@ class Pipeline:
         self._on_attempt = on_attempt
         self._sent = sent and on_attempt is not None
         self._on_removed = on_removed
+        self._on_text = on_text
         self._on_unparsed = on_unparsed
         self._parser = AutoParser(zone, removed=on_removed is not None)
         self._delays = Delays()
@@ -90,6 +93,8 @@ class Pipeline:
         """Counts what `block` holds."""
         text = self._parser.plain(block)
         self.counters.lines += text.count(b"\n")
+        if self._on_text is not None:
+            self._on_text(text)
         exim = self._parser.exim_lines(text)
         if not exim or not only_exim(found[0] for found in exim if not found[1]):
             self._postfix(text, now)
@@ -100,7 +105,8 @@ class Pipeline:
     def _postfix(self, text: bytes, now: float) -> None:
         """Counts Postfix's lines in `text`."""
         take = self._quick.postfix if self._takes else None
-        for record in records(text, self._on_removed is not None, take):
+        removed = self._on_removed is not None and self._on_text is None
+        for record in records(text, removed, take):
             if isinstance(record, bytes):
                 event = self._parser.postfix.careful(record, now)
                 if event is not None:

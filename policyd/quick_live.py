@@ -20,8 +20,9 @@ from logparse.events import text_of
 from logparse.framing import program_of
 from logparse.reason import Relay, relay_of
 from logparse.stamps import Stamps
+from policyd.domains import Domains
 from policyd.quick import Shortcut
-from policyd.throttle.evidence import STALE, Taken, domain_of
+from policyd.throttle.evidence import STALE, Taken
 
 __all__ = ["QuickLive"]
 
@@ -29,16 +30,6 @@ _CACHED = 65_536
 _MINUTE = 16  # bytes of a stamp that tell the minute
 _OLD_MINUTE = 12  # the same without a year: "Nov 17 06:25"
 _NOWHERE = ("local", "unknown")  # receivers that are not paced
-
-
-class _Domains(dict[bytes, str]):
-    """Domains as they stand in a log, and as everybody else writes them."""
-
-    def __missing__(self, raw: bytes) -> str:
-        if len(self) >= _CACHED:
-            self.clear()
-        found = self[raw] = domain_of(text_of(raw))
-        return found
 
 
 class _Seconds(dict[bytes, float]):
@@ -69,7 +60,7 @@ class QuickLive:
         self._stamps = Stamps()
         self._minute, self._fresh = b"", False
         self._relays: dict[bytes, tuple[str, Relay]] = {}
-        self._domains = _Domains()
+        self._domains = Domains()
         self._seconds = _Seconds()
 
     def learn(self, relay: bytes, receiver: str) -> None:

@@ -19,7 +19,7 @@ class Clock:
         return b"%d" % self.taken
 
 
-@pytest.mark.parametrize(("cost", "most"), [(0.0, 60), (0.001, 31), (0.01, 6), (0.5, 2)])
+@pytest.mark.parametrize(("cost", "most"), [(0.0, 60), (0.002, 31), (0.01, 7), (0.5, 2)])
 def test_the_longer_it_takes_the_more_seldom(cost: float, most: int) -> None:
     """A thousandth of the time at most, but once a minute whatever it costs."""
     clock = Clock(cost)
