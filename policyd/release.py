@@ -14,6 +14,7 @@ import asyncio
 import json
 import logging
 import re
+import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -63,21 +64,24 @@ class ReleaseSettings:
 
 
 async def run_command(command: tuple[str, ...], timeout: float) -> tuple[int, bytes]:
-    """Run a command without a shell; its exit code and standard output."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+    """Run a command without a shell; its exit code and standard output.
+
+    The standard library starts it by vfork, at a tenth of what a fork of a process of our size
+    costs (uvloop's); a thread waits for its end.
+    """
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), timeout)
+        output, _ = await asyncio.to_thread(process.communicate, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        with process:  # closes the pipe and takes it away
+            raise TimeoutError(f"no end after {timeout:g} s") from None
     except BaseException:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        process.kill()  # the thread takes it away
         raise
-    return process.returncode or 0, output
+    return process.returncode, output
 
 
 def parse_queue(listing: bytes) -> Iterator[Queued]:

@@ -18,7 +18,7 @@ from policyd.throttle.message import Message, Part
 __all__ = ["HoldBook"]
 
 _CALM = 0.25  # seconds without news of a message that has several parts
-_CALM_WIDE = 1.0  # or many
+_CALM_WIDE = 1.0  # or many, of which nobody knows yet when all were seen
 _MANY = 5
 
 
@@ -171,7 +171,7 @@ class HoldBook:
         if message.pending and now - message.released < self._patience:
             return False
         parts = len(message.parts)
-        if parts > _MANY:
+        if parts > _MANY and message.tries == 0:
             return now - message.last >= _CALM_WIDE
         return (parts == 1 and message.tries == 0) or now - message.last >= _CALM
 
