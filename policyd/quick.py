@@ -114,10 +114,10 @@ class Quick(Rows):
         delays[4] += known[total]
         row.sent += 1
         row.dirty = True
-        before = self._last.get(pid)
+        session, before = (queue_id, a, b, reply), self._last.get(pid)
         if before is not None and before[0] != queue_id:  # most often by far
-            self._last[pid] = (queue_id, a, b, reply)
+            self._last[pid] = session
             row.accepted += 1
-        elif self._sessions.is_new(pid, (queue_id, a, b, reply)):
+        elif before != session and self._sessions.is_new(pid, session):
             row.accepted += 1
         return True
