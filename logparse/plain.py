@@ -19,6 +19,7 @@ from logparse.framing import JOURNAL_FIELDS, dress, is_dull, journal_line, tells
 __all__ = ["Plain"]
 
 _LONGEST = 1 << 18
+_USUAL = 1 << 13  # bytes of a journal entry
 _SMALL = 2048  # blocks up to this size are looked at line by line
 _PROBES = 4
 
@@ -30,6 +31,8 @@ _WRAPPED = re.compile(
 _ENTRY = re.compile(rb"__[A-Z][A-Z0-9_]*+=")
 _FIELD = re.compile(rb"([A-Z_][A-Z0-9_]*+)(=|\n)")
 _BINARY = re.compile(rb"\n[A-Z_][A-Z0-9_]*+\n")  # a field whose value follows with its length
+# an entry of the usual kind: values are in one line, not told by their length
+_FIELDS = re.compile(rb"((?:[A-Z_][A-Z0-9_]*+=[^\n]*+\n)++)\n")
 
 
 class Plain:
@@ -43,13 +46,12 @@ class Plain:
         if not self.carry and not _looks_wrapped(block):
             return block
         data, self.carry = self.carry + block, b""
-        binary = _BINARY.search(data) is not None
         out: list[bytes] = []
         pieces: dict[bytes, _Pieces] = {}
         at = 0
         while at < len(data):
             if _ENTRY.match(data, at) is not None:
-                line, end = _entry(data, at, binary)
+                line, end = _entry(data, at)
                 if end == 0 and len(data) - at < _LONGEST:
                     self.carry = data[at:]
                     break
@@ -103,35 +105,38 @@ def _piece(line: bytes, pieces: dict[bytes, _Pieces]) -> bytes | None:
     return dress(known.text, known.stamp)
 
 
-def _entry(data: bytes, at: int, binary: bool) -> tuple[bytes, int]:
+def _entry(data: bytes, at: int) -> tuple[bytes, int]:
     """A journal entry's line and where the next entry begins; 0: it is not complete."""
-    if binary:
+    end = data.find(b"\n\n", at, at + _USUAL)
+    if end >= 0 and _BINARY.search(data, at, end) is None:
+        chunk = data[at : end + 1]
+        if b"=postfix" in chunk and tells_nothing(chunk):
+            return b"", end + 2
+    match = _FIELDS.match(data, at)
+    if match is None:
         return _careful_entry(data, at)
-    end = data.find(b"\n\n", at)
-    if end < 0:
-        return b"", 0
-    chunk = b"\n" + data[at : end + 1]
-    if b"=postfix" in chunk and tells_nothing(chunk):
-        return b"", end + 2
+    chunk = b"\n" + match[1]
     fields: dict[bytes, bytes] = {}
     for name in JOURNAL_FIELDS:
         begin = chunk.find(b"\n" + name + b"=")
         if begin >= 0:
             begin += len(name) + 2
             fields[name] = chunk[begin : chunk.index(b"\n", begin)]
-    return journal_line(fields), end + 2
+    return journal_line(fields), match.end()
 
 
 def _careful_entry(data: bytes, at: int) -> tuple[bytes, int]:
-    """The same where values may hold line breaks and are told by their length."""
+    """The same where values may hold line breaks and are told by their length.
+
+    A line that is no field is not of the entry, which is then given up: it is read on its own.
+    """
     fields: dict[bytes, bytes] = {}
     while True:
         if data.startswith(b"\n", at):
             return journal_line(fields), at + 1
         match = _FIELD.match(data, at)
-        if match is None:  # no journal entry after all: give the line up
-            end = data.find(b"\n", at)
-            return (b"", end + 1) if end >= 0 else (b"", 0)
+        if match is None:
+            return b"", at if at < len(data) else 0
         begin = match.end()
         if match[2] == b"=":
             end = data.find(b"\n", begin)

@@ -186,6 +186,22 @@ def test_a_line_like_a_field_swallows_nothing(line: bytes) -> None:
     assert feed(BLOCKS["docker"] + line + BLOCKS["rfc3164"]) == [EXPECTED] * 2
 
 
+def test_a_line_like_an_entry_is_given_up_wherever_a_block_ends() -> None:
+    """What begins like a journal entry and goes on otherwise hides nothing behind it."""
+    record = BLOCKS["rfc3164"]
+    for tail in (b"", b"\n", b"PRIORITY=6\n\n", b"MESSAGE\n"):
+        text = b"MESSAGE\n__CURSOR=x\n" + record + tail + record
+        ends = [at + 1 for at, byte in enumerate(text) if byte == 10]
+        for end in ends:
+            assert feed(text[:end], text[end:]) == [EXPECTED] * 2, (tail, end)
+
+
+def test_no_blank_line_in_a_value_ends_an_entry() -> None:
+    """Behind a dull beginning a value told by its length cannot pose as lines."""
+    fake = f"=postfix hello\n\nFeb  3 03:15:06 mx1 postfix/smtp[4711]: {TEXT}"
+    assert feed(export(JOURNAL | {"MESSAGE": fake}, ("MESSAGE",))) == []
+
+
 @pytest.mark.parametrize(
     "line",
     [
