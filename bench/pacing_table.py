@@ -63,7 +63,7 @@ class State(NamedTuple):
         digest = hashlib.sha256()
         for folder in _CODE:
             for path in sorted((_HERE.parent / folder).rglob("*")):
-                if path.suffix in (".py", ".yaml", ".cf"):
+                if path.suffix in (".py", ".yaml", ".json", ".cf"):
                     digest.update(path.read_bytes())
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", *_CODE)
         return cls(
