@@ -113,7 +113,11 @@ def framed(stamp: bytes, host: bytes, program: bytes, pid: bytes, text: bytes) -
 def tells_nothing(text: bytes) -> bool:
     """Whether a line of Postfix, wrapped in whatever, has none of the words that tell an event."""
     return not (
-        b": to=" in text or b": removed" in text or b": host " in text or b"expired" in text
+        b": to=" in text
+        or b": removed" in text
+        or b": from=<" in text
+        or b": host " in text
+        or b"expired" in text
     )
 
 

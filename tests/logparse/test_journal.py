@@ -37,7 +37,7 @@ def entry(number: int, **fields: str | bytes) -> Fields:
         "SYSLOG_IDENTIFIER": "postfix/smtp",
         "SYSLOG_FACILITY": "2",
         "_PID": "99",
-        "MESSAGE": f"line {number}",
+        "MESSAGE": f"line {number}: removed",
     } | fields
 
 
@@ -69,7 +69,7 @@ def line(number: int) -> bytes:
     stamp = subprocess.run(
         ["date", "-u", "-d", f"@{seconds}", "+%Y-%m-%dT%H:%M:%S"], capture_output=True, check=True
     )
-    return stamp.stdout.strip() + b".000000Z mx1 postfix/smtp[99]: line %d\n" % number
+    return stamp.stdout.strip() + b".000000Z mx1 postfix/smtp[99]: line %d: removed\n" % number
 
 
 class Reader:
@@ -133,7 +133,7 @@ def test_every_position_is_exact(tmp_path: Path) -> None:
     assert len(positions) > 3
     for count, position in positions[:: max(1, len(positions) // 4)]:
         reader.restart(dict(position))
-        assert [text.split()[-1] for text in reader.lines()] == [
+        assert [text.split()[-2].rstrip(b":") for text in reader.lines()] == [
             str(number).encode() for number in range(count + 1, 41)
         ]
     reader.journal.close()
@@ -287,3 +287,17 @@ def test_a_journalctl_that_dies_is_started_again(reader: Reader) -> None:
 def test_the_default_is_the_facility_mail() -> None:
     """Postfix and a syslogging Exim use it, and nothing has to be known about units."""
     assert MAIL[0] == "SYSLOG_FACILITY=2"
+
+
+def test_what_tells_no_event_is_an_empty_line(tmp_path: Path) -> None:
+    """Most of Postfix's entries are not even read; they count as lines, and nothing is lost."""
+    words = ["connect from a.test[192.0.2.1]", "4ABC12: from=<a@b.test>, size=9", "4ABC12: removed"]
+    entries = [entry(number, MESSAGE=text) for number, text in enumerate(words, 1)]
+    reader = Reader(write(tmp_path / "mail.journal", entries))
+    lines = reader.lines()
+    assert lines[0] == b"\n"
+    assert [text.partition(b"]: ")[2] for text in lines[1:]] == [
+        b"4ABC12: from=<a@b.test>, size=9\n",
+        b"4ABC12: removed\n",
+    ]
+    assert reader.gap == 0
