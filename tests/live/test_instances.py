@@ -14,7 +14,7 @@ OUT = "/run/postfix-out"  # its config directory
 QUEUE = "/run/queue-out"
 PORT = 2525
 BUSY = "421 4.7.28 Our system has detected an unusual rate of mail from your address"
-MESSAGES = 40
+MESSAGES = 60
 CONFIG = {
     "serve": {
         "socketmap": [f"unix:{at}/mxheed/socketmap" for at in ("/var/spool/postfix", QUEUE)],
