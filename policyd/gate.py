@@ -137,24 +137,20 @@ class Gate:
                 lane = self._lanes[(pool, receiver)] = Lane(pool, receiver)
             now = self._clock()
             if asking.attempt is None:
-                return self._admit(asking, host, lane, raw_domain, now)
+                domain = self._domains.get(raw_domain) or self._domain(raw_domain)
+                attempt, state, waiter = self._controller.admit(lane, domain, now, patient=True)
+                if waiter is None:
+                    return self._decided(asking, host, state, attempt)
+                later = Later()
+                asking.waiter = waiter
+                waiter.tell = lambda told: later.come(self._decided(asking, host, state, told))
+                return later
             # a fallback host of somebody else's: no second token
             answer = KEEP if self._controller.may_pass(lane, now) else DROP
             asking.answers[receiver] = answer
         if answer is KEEP:
             asking.hosts.add(host)
         return answer
-
-    def _admit(
-        self, asking: _Asking, host: bytes, lane: Lane, raw_domain: bytes, now: float
-    ) -> bytes | Later:
-        admission = self._controller.admit(lane, self._domain(raw_domain), now, patient=True)
-        state, waiter = admission.lane, admission.waiter
-        if waiter is None:
-            return self._decided(asking, host, state, admission.attempt)
-        asking.waiter, later = waiter, Later()
-        waiter.tell = lambda attempt: later.come(self._decided(asking, host, state, attempt))
-        return later
 
     def _decided(
         self, asking: _Asking, host: bytes, state: LaneState, attempt: Attempt | None
@@ -182,12 +178,9 @@ class Gate:
             self._controller.end(asking.lane, asking.attempt, self._clock())
 
     def _domain(self, raw: bytes) -> str:
-        found = self._domains.get(raw)
-        if found is None:
-            if len(self._domains) > 100_000:
-                self._domains.clear()
-            found = raw.decode("ascii", "replace").rstrip(".").lower()
-            self._domains[raw] = found
+        if len(self._domains) > 100_000:
+            self._domains.clear()
+        found = self._domains[raw] = raw.decode("ascii", "replace").rstrip(".").lower()
         return found
 
     def accepted(self, session: HasMemory) -> None:

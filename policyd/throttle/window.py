@@ -17,6 +17,7 @@ __all__ = ["Attempt", "Window"]
 
 _FIRST_EXPLORE = 1.0  # idle sessions count, too: the first refusals tell too little
 _SELDOM = 4.0
+_PROOF = 4  # acceptances for each place, after which a cap has proved right
 _FAST = 100.0  # attempts a second for which a window of this latency need not open yet
 _WAITING = 64  # closed attempts per domain that may wait for their log line
 
@@ -43,6 +44,7 @@ class Window:
     __slots__ = (
         "_base",
         "_by_domain",
+        "_calm",
         "_least",
         "_oldest",
         "_refusals",
@@ -69,6 +71,7 @@ class Window:
         self.latency = 0.0  # smoothed seconds from admission to end
         self._by_domain: dict[str, deque[Attempt]] = {}
         self._oldest: deque[Attempt] = deque()
+        self._calm = 0  # accepted since the last refusal
         self._base = 0  # in flight when connections were refused
         self._refusals = 0  # of those
         self._least = 1  # so far the cap may fall by them
@@ -143,6 +146,7 @@ class Window:
         It is flat at first where that keeps nobody waiting, for the receiver answers quickly.
         """
         self.taken += 1
+        self._calm += 1
         cap = self.cap
         if cap is not None:
             if self.open + 1 >= cap and now >= self.explore_at:
@@ -155,11 +159,20 @@ class Window:
             self.limit = min(self.limit + 1, self._settings.largest)
 
     def refused(self, now: float, longest: float) -> None:
-        """The receiver counts connections: allow as many as were not refused."""
+        """The receiver counts connections: allow as many as were not refused.
+
+        A cap that was refused once before, and was not raised since, is right or nearly so:
+        sessions that the MTA keeps idle fill places that we do not see. Where it held for long it
+        stays; else it is lowered by a part.
+        """
         self._base, self._refusals, self._least = self.open + 1, 0, 1
-        if self.cap is not None:  # idle sessions may have filled it: believe only part of it
-            self._base = min(self._base, self.cap)
-            self._least = max(1, self.cap - max(1, self.cap // 4))
+        cap = self.cap
+        if cap is not None:
+            proved = self.explored or self._calm >= _PROOF * cap
+            self._least = cap - self.explored if proved else cap - max(1, cap // 4)
+            self._least = max(1, self._least)
+            self._base = min(self._base, cap)
+        self._calm = 0
         if self.explore_gap == 0.0:
             self.explore_gap = _FIRST_EXPLORE
         elif self.explored:

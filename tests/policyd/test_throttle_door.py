@@ -17,6 +17,7 @@ from policyd.serve.later import Later
 from policyd.throttle import Controller, Lane, PacingSettings
 from policyd.throttle.doorsettings import DoorSettings
 from policyd.throttle.settings import WindowSettings
+from policyd.throttle.window import Window
 from tests.policyd.sim import NoTable
 from tests.policyd.throttle_parts import BIG, NOW, evidence
 
@@ -312,3 +313,23 @@ def test_the_doorkeeper_wakes_at_the_earliest_time_it_was_asked_for() -> None:
         assert told(*agents) == [[KEEP]] * 2
 
     asyncio.run(scene())
+
+
+def test_idle_sessions_do_not_talk_a_cap_down_that_held_for_long() -> None:
+    """A cap that was used without a refusal for a while stays at the next one, not at two in a row.
+
+    Sessions that the MTA keeps idle fill places nobody sees; so such refusals come now and then.
+    """
+    window = Window(WindowSettings())
+    first = [window.begin("d.test", NOW, 0, False) for _ in range(8)]
+    window.close(first.pop(), NOW)
+    window.refused(NOW, 3600.0)
+    for _ in range(2):  # two more of those in flight
+        window.refused_again()
+    assert window.size() == 5
+    for _ in range(5 * 4):
+        window.accepted(NOW + 0.5)
+    window.refused(NOW + 0.9, 3600.0)
+    assert window.size() == 5
+    window.refused(NOW + 1.0, 3600.0)
+    assert window.size() == 4
