@@ -57,11 +57,12 @@ class SourceChoice(NamedTuple):
     kind: Literal["file", "journal", "none"]
     path: str | None
     why: str
+    olddir: str = ""  # where rotated files of the file are moved
 
     def open(self, position: Position | None = None, *, since: str | None = "-1d") -> Source:
         """The source, from a position on; `since` is where a journal never read begins."""
         if self.kind == "file" and self.path is not None:
-            return Tail(self.path, position)
+            return Tail(self.path, position, patterns=(f"{self.olddir}/",) if self.olddir else ())
         if self.kind == "journal":
             return Journal(position, since=since)
         raise LogError(f"there is no log to open: {self.why}")

@@ -1,7 +1,9 @@
 """The older generations of a log, oldest first, under whatever names rotation gave them.
 
 Known are the names of logrotate (numbers, dates, dates with hours or seconds, `extension`), of
-savelog, exicyclog and Python's handlers, each plain or compressed, and patterns given by the site.
+savelog, exicyclog and Python's handlers, each plain or compressed, and patterns given by the site:
+names with %s in place of the log's, or a folder, written with a / at its end, where the usual names
+are looked for, too (logrotate's olddir).
 Contract: one entry per generation: where a file and its compressed copy both exist, the plain one.
 The folder is listed until two listings agree, since files are renamed while we look.
 Failure: OSError where the folder cannot be read.
@@ -64,15 +66,19 @@ def names(entries: Iterable[Entry]) -> list[tuple[str, int]]:
 
 def _listing(path: str, patterns: Sequence[str]) -> Iterator[Entry]:
     known = _name_pattern(os.path.basename(path))
-    folders = dict.fromkeys((os.path.dirname(path) or ".", os.path.dirname(os.path.realpath(path))))
-    for folder in folders:
+    here = os.path.dirname(path)
+    others = [os.path.join(here, p) for p in patterns if p.endswith("/")]
+    for folder in dict.fromkeys((here or ".", os.path.dirname(os.path.realpath(path)), *others)):
+        if folder in others and not os.path.isdir(folder):
+            continue  # nothing was rotated yet
         for name in os.listdir(folder):
             if known.fullmatch(name):
                 yield from _entry(os.path.join(folder, name))
     for pattern in patterns:
-        wanted = os.path.join(os.path.dirname(path), pattern % os.path.basename(path))
-        for found in glob.glob(wanted):
-            yield from _entry(found)
+        if not pattern.endswith("/"):
+            wanted = os.path.join(here, pattern % os.path.basename(path))
+            for found in glob.glob(wanted):
+                yield from _entry(found)
 
 
 def _entry(path: str) -> Iterator[Entry]:

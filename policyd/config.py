@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 import rules
 from policyd.bind import bind
@@ -37,8 +36,12 @@ class LogSettings:
             "day), or `auto`: the machine's mail log, else its journal, else the sample day."
         },
     )
-    mta: Literal["auto", "postfix", "exim"] = field(
-        default="auto", metadata={"doc": "Which MTA writes it; `auto` tells line by line."}
+    olddir: str = field(
+        default="",
+        metadata={
+            "doc": "The folder that rotated files are moved to (`olddir` of logrotate), as written "
+            "there: absolute, or from the log's own folder."
+        },
     )
     pools: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}),

@@ -53,7 +53,7 @@ Say = Callable[[Chosen, Path, Mapping[str, list[str]]], None]
 
 async def run(config: Config, path: Path | None, say: Say) -> None:
     """Run until a signal ends it; `say` is told what runs where, once everything listens."""
-    chosen = choose(config.log.path, clock=time.time)
+    chosen = choose(config.log.path, clock=time.time, olddir=config.log.olddir)
     with contextlib.ExitStack() as stack:
         if chosen.kind == "sample":  # a play: nothing of it shall be remembered
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mxheed-"))

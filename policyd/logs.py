@@ -57,13 +57,13 @@ class Chosen:
     open: Callable[[Position], Source]
 
 
-def choose(path: str, *, clock: Callable[[], float]) -> Chosen:
-    """The log to follow; `path` is the configuration's `log.path`."""
+def choose(path: str, *, clock: Callable[[], float], olddir: str = "") -> Chosen:
+    """The log to follow; `path` and `olddir` are the configuration's `log.path`, `log.olddir`."""
     if path == "sample":
         return _sample("as asked", clock)
     if path == "-":
         return Chosen("stdin", "standard input", "as asked", lambda _: Pipe(sys.stdin.fileno()))
-    found = detect(None if path == "auto" else path)
+    found = detect(None if path == "auto" else path)._replace(olddir=olddir)
     if found.kind == "none":
         return _sample(f"there is no mail log here ({found.why}); name one with --log", clock)
     name = "the systemd journal" if found.path is None else found.path

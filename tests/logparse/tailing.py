@@ -33,7 +33,7 @@ def append(path: Path, first: int, last: int) -> None:
 
 def rename(log: Path, name: str = "mail.log.1", create: bool = True) -> Path:
     """Rotate by renaming; the older files must be out of the way."""
-    target = log.rename(log.with_name(name))
+    target = log.rename(log.parent / name)
     if create:
         log.touch()
     return target

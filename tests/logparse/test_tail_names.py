@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from logparse.archive import rotated_set
+from logparse.detect import SourceChoice
+from logparse.source import Source
 from tests.logparse.tailing import Plain, Reader, append, lines, rename
 
 # older, newer
@@ -69,3 +71,34 @@ def test_other_files_are_left_alone(log: Path, ours: Reader, name: str) -> None:
     rename(log)
     append(log, 7, 7)
     assert ours.lines() == lines(6, 7)
+
+
+@pytest.mark.parametrize("absolute", [False, True], ids=["relative", "absolute"])
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES.keys())
+def test_rotated_files_are_found_in_another_folder(
+    log: Path, names: tuple[str, str], absolute: bool
+) -> None:
+    """Hazard: logrotate's olddir; the folder does not even exist before the first rotation."""
+    old = log.parent / "old"
+    choice = SourceChoice("file", str(log), "asked for", str(old) if absolute else "old")
+    reader = choice.open()
+    assert drained(reader) == (lines(1, 5), 0)
+    position = reader.position
+    reader.close()
+    old.mkdir()
+    rotate_twice(log, *(f"old/{name}" for name in names))
+    reader = choice.open(position)
+    assert drained(reader) == (lines(6, 10), 0)
+    append(log, 11, 11)
+    rename(log, "old/mail.log.0")
+    append(log, 12, 12)
+    assert drained(reader) == (lines(11, 12), 0)
+    reader.close()
+
+
+def drained(source: Source) -> tuple[list[bytes], int]:
+    """All lines that are there, and what was lost."""
+    data, gap = b"", 0
+    while (block := source.read()) is not None:
+        data, gap = data + block.data, gap + block.gap
+    return data.splitlines(keepends=True), gap

@@ -114,11 +114,11 @@ def test_a_bad_file_is_refused_as_a_whole(tmp_path: Path) -> None:
     site = tmp_path / "site.yaml"
     site.write_text("mxheed: 1\npack: site\nrulez: []\n")
     file = tmp_path / "mxheed.yaml"
-    file.write_text("rules: {site: [site.yaml]}\nlog: {mta: sendmail}\n")
+    file.write_text("rules: {site: [site.yaml]}\nserve: {submission: {suspended: sendmail}}\n")
     with pytest.raises(ConfigError) as told:
         load(file)
     text = str(told.value)
-    assert f"{file}:2:12: 'sendmail' is not allowed" in text
+    assert f"{file}:2:33: 'sendmail' is not allowed" in text
     assert f"{site}:3:1:" in text
 
 
