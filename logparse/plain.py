@@ -19,7 +19,6 @@ from logparse.framing import JOURNAL_FIELDS, dress, is_dull, journal_line, tells
 __all__ = ["Plain"]
 
 _LONGEST = 1 << 18
-_USUAL = 1 << 13  # bytes of a journal entry
 _SMALL = 2048  # blocks up to this size are looked at line by line
 _PROBES = 4
 
@@ -30,7 +29,6 @@ _WRAPPED = re.compile(
 )
 _ENTRY = re.compile(rb"__[A-Z][A-Z0-9_]*+=")
 _FIELD = re.compile(rb"([A-Z_][A-Z0-9_]*+)(=|\n)")
-_BINARY = re.compile(rb"\n[A-Z_][A-Z0-9_]*+\n")  # a field whose value follows with its length
 # an entry of the usual kind: values are in one line, not told by their length
 _FIELDS = re.compile(rb"((?:[A-Z_][A-Z0-9_]*+=[^\n]*+\n)++)\n")
 
@@ -107,15 +105,12 @@ def _piece(line: bytes, pieces: dict[bytes, _Pieces]) -> bytes | None:
 
 def _entry(data: bytes, at: int) -> tuple[bytes, int]:
     """A journal entry's line and where the next entry begins; 0: it is not complete."""
-    end = data.find(b"\n\n", at, at + _USUAL)
-    if end >= 0 and _BINARY.search(data, at, end) is None:
-        chunk = data[at : end + 1]
-        if b"=postfix" in chunk and tells_nothing(chunk):
-            return b"", end + 2
     match = _FIELDS.match(data, at)
     if match is None:
         return _careful_entry(data, at)
     chunk = b"\n" + match[1]
+    if b"=postfix" in chunk and tells_nothing(chunk):
+        return b"", match.end()
     fields: dict[bytes, bytes] = {}
     for name in JOURNAL_FIELDS:
         begin = chunk.find(b"\n" + name + b"=")
