@@ -12,7 +12,7 @@ from bench.kills import run
 @pytest.mark.parametrize("seed", [0, 1], ids=["numbered files", "dated files"])
 def test_totals_equal_the_truth_after_each_kill(tmp_path: Path, seed: int) -> None:
     """A reader killed again and again counts what the writer wrote, no more and no less."""
-    told = run(tmp_path, kills=8, seed=seed, check_every=4)
-    assert told.kills == 8
+    told = run(tmp_path, kills=12, seed=seed, check_every=4)
+    assert told.kills == 12
     assert told.lines > 1000
     assert told.rotations > 0
