@@ -23,6 +23,7 @@ $(VENV)/.python:
 $(VENV)/.run: $(VENV)/.python setup.cfg
 	@echo "installing mxheed into $(VENV) …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m rules.compile
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run setup.cfg
@@ -35,6 +36,7 @@ run: $(VENV)/.run ## follow this machine's mail log (or play a sample day) and s
 
 test: $(VENV)/.test ## install what the tests need and run the whole suite
 	@contrib/dev/test-packages
+	@$(BIN)/python -m rules.compile
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

@@ -1,14 +1,17 @@
-"""Writes `compiled.json`: the shipped rules as values, and the literals of their patterns.
+"""Writes the shipped rules as values, with the literals of their patterns, for `rules.compiled`.
 
-Contract: `python -m rules.compile`, after every change of packs, receivers, or of the code that
-reads them; one rule a line, so that versions can be compared. A test holds the file to `compiled`.
-Failure: `RulesError` if the shipped files have mistakes.
+Contract: done by itself, as Python compiles modules: by whoever may write beside them and finds
+nothing up to date. `python -m rules.compile` does it for others who may not (packagers).
+Failure: `RulesError` if the shipped files have mistakes; `keep` puts up with any file error.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,29 @@ from typing import Any
 from rules.classifier import Classifier
 from rules.compiled import FILE
 from rules.errors import Problem, RulesError
-from rules.loader import PACKS, RECEIVERS, add, mark, shipped, table_of
+from rules.loader import PACKS, RECEIVERS, add, load, mark, shipped, table_of
 from rules.model import Pattern
 from rules.source import Place
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "keep", "write"]
+
+
+def keep(file: Path = FILE) -> None:
+    """Write the file, if Python itself would write one there."""
+    if not sys.dont_write_bytecode and os.access(file.parent, os.W_OK):
+        with suppress(OSError):
+            write(file)
+
+
+def write(file: Path = FILE) -> None:
+    """Write the file as a whole: who reads it meanwhile finds the old one."""
+    file.parent.mkdir(exist_ok=True)
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        draft.write_text(compiled(), encoding="utf-8")
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def compiled() -> str:
@@ -31,7 +52,7 @@ def compiled() -> str:
     ruleset, _ = add(files, written, problems)
     if problems:
         raise RulesError("the shipped rules do not load:", problems)
-    folding = _Folding(FILE.parent)
+    folding = _Folding(PACKS.parent)
     made = {
         "receivers": folding.plain(tuple(written.receivers.by_id.values())),
         "rules": folding.plain(written.rules),
@@ -49,22 +70,7 @@ def compiled() -> str:
         "patterns": patterns,
         **made,
     }
-    return (
-        "{\n" + ",\n".join(f'"{name}": {_lines(value)}' for name, value in made.items()) + "\n}\n"
-    )
-
-
-def _lines(value: Any) -> str:
-    """JSON with each member in a line of its own, so that versions can be compared."""
-    if isinstance(value, dict):
-        return "{\n" + ",\n".join(f"{_json(key)}: {_json(value[key])}" for key in value) + "\n}"
-    if isinstance(value, list):
-        return "[\n" + ",\n".join(map(_json, value)) + "\n]"
-    return _json(value)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(made, ensure_ascii=False, separators=(",", ":"))
 
 
 class _Folding:
@@ -97,4 +103,5 @@ def _default(field: Field[Any]) -> Any:
 
 
 if __name__ == "__main__":
-    FILE.write_text(compiled(), encoding="utf-8")
+    if not load().probes:
+        write()

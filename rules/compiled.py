@@ -1,7 +1,8 @@
 """The shipped rules as values, made in advance: a start must not wait for YAML.
 
-Contract: `recall` gives back what `rules.compile` wrote into `compiled.json`, if that was made from
-exactly the files at hand. So it may be outdated, damaged or missing, and nothing but time is lost.
+Contract: `recall` gives back what `rules.compile` wrote into `__pycache__`, if that was made from
+exactly the files at hand, by exactly this code. So it may be outdated, damaged or missing, and
+nothing but time is lost. Who can write there can change the code as well: it is as safe as that.
 Failure: `recall` returns None, and whoever asked reads the files.
 """
 
@@ -21,12 +22,15 @@ from rules.source import Place
 
 __all__ = ["FILE", "digest", "recall"]
 
-FILE = Path(__file__).parent / "compiled.json"
+_HERE = Path(__file__).parent
+FILE = _HERE / "__pycache__" / "rules.json"
 
 
 def digest(texts: Iterable[tuple[str, str]]) -> str:
-    """What tells these files, by name and text, from any others."""
+    """What tells these files, by name and text, from any others; the code of `rules` included."""
     state = blake2b(digest_size=16)
+    for module in sorted(_HERE.glob("*.py")):
+        state.update(module.read_bytes())
     for name, text in texts:
         body = text.encode()
         state.update(b"%s %d\n" % (name.encode(), len(body)))

@@ -1,8 +1,8 @@
 """Reads the shipped packs, the receivers and an operator's own files into one rule set.
 
 Contract: `load` is the only way in: start, reload, `rules check` and the tests all call it, or the
-parts of it that take texts instead of paths. It reads files and nothing else. What is shipped is
-taken from `compiled.json` where that is up to date.
+parts of it that take texts instead of paths. What is shipped is taken as compiled where that is
+up to date (`rules.compiled`), and compiled where it is not.
 Failure: `RulesError` with every mistake of every file; a file that cannot be read is one of them.
 """
 
@@ -67,7 +67,11 @@ def assemble(
     problems: list[Problem] = []
     files, table = shipped(packs, receivers, problems)
     sites = [file for file in (_file(path, True, problems) for path in site) if file]
-    known = recall(mark(files, table), _HERE) if (packs, receivers) == (PACKS, RECEIVERS) else None
+    known = None
+    if (packs, receivers) == (PACKS, RECEIVERS) and not problems:
+        known = recall(mark(files, table), _HERE)
+        if known is None:
+            _compile()
     ruleset, found = build([*files, *sites], table) if known is None else add(sites, known, [])
     return ruleset, sorted([*problems, *found])
 
@@ -116,6 +120,12 @@ def shipped(packs: Path, receivers: Path, problems: list[Problem]) -> tuple[list
 def mark(files: Iterable[File], table: File) -> str:
     """What tells these files from any others."""
     return digest((Path(file.name).name, file.text) for file in (*files, table))
+
+
+def _compile() -> None:
+    from rules.compile import keep  # it asks this module to read what it compiles
+
+    keep()
 
 
 def _file(path: Path, site: bool, problems: list[Problem]) -> File | None:

@@ -10,7 +10,7 @@ import pytest
 
 import rules
 from rules.check import check
-from rules.compile import compiled
+from rules.compile import compiled, keep, write
 from rules.compiled import FILE, recall
 from rules.errors import Problem
 from rules.loader import PACKS, RECEIVERS, assemble, build, mark, shipped
@@ -32,11 +32,55 @@ rules:
 """
 
 
-def test_the_compiled_rules_are_up_to_date() -> None:
-    """`python -m rules.compile` would change nothing."""
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped rules, compiled."""
+    path = tmp_path_factory.mktemp("compiled") / "__pycache__" / "rules.json"
+    write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def kept() -> None:
+    """The shipped rules, compiled where a start looks for them."""
+    write()
+
+
+def test_a_start_compiles_what_it_finds_outdated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may write beside the modules makes the file anew, whole, and reads no YAML again."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    FILE.unlink(missing_ok=True)
+    rules.load()
     assert FILE.read_text(encoding="utf-8") == compiled()
+    assert list(FILE.parent.glob("rules.json*")) == [FILE]
+    assert rules.load().probes
 
 
+@pytest.mark.parametrize("hindrance", ["a read-only folder", "PYTHONDONTWRITEBYTECODE"])
+def test_nothing_is_written_where_python_would_not(
+    hindrance: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No file, no complaint."""
+    if hindrance == "a read-only folder":
+        monkeypatch.setattr(sys, "dont_write_bytecode", False)
+        monkeypatch.setattr("os.access", lambda path, mode: False)
+    else:
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    keep(tmp_path / "rules.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_fails_costs_only_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or a folder where the file should be: the rules load all the same."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    (tmp_path / "rules.json").mkdir()
+    keep(tmp_path / "rules.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["rules.json"]
+
+
+@pytest.mark.usefixtures("kept")
 def test_compiled_rules_are_the_written_ones() -> None:
     """Every field of every rule, phrase list and receiver is as the YAML says, places included."""
     known, problems = assemble()
@@ -50,12 +94,14 @@ def test_compiled_rules_are_the_written_ones() -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "half", "a list", "another digest"])
-def test_what_is_not_whole_and_of_these_files_is_not_used(damage: str, tmp_path: Path) -> None:
+def test_what_is_not_whole_and_of_these_files_is_not_used(
+    damage: str, file: Path, tmp_path: Path
+) -> None:
     """A damaged or outdated file is as good as none."""
-    text = FILE.read_text(encoding="utf-8")
-    file = tmp_path / "compiled.json"
+    text = file.read_text(encoding="utf-8")
     now = mark(FILES, TABLE)
-    assert recall(now, HERE) is not None
+    assert recall(now, HERE, file) is not None
+    file = tmp_path / "rules.json"
     if damage != "missing":
         changed = {"empty": "", "half": text[: len(text) // 2], "a list": "[]"}
         file.write_text(changed.get(damage, text.replace(now, "0" * 32)), encoding="utf-8")
@@ -90,12 +136,14 @@ def test_a_site_file_meets_the_same_rules(tmp_path: Path) -> None:
     assert found
 
 
+@pytest.mark.usefixtures("kept")
 def test_no_pattern_is_taken_apart_again() -> None:
     """The classifier knows the literals of every shipped pattern from the start."""
     known = rules.load()
     assert set(rules.Classifier(known).probes) == set(known.probes)
 
 
+@pytest.mark.usefixtures("kept")
 def test_a_start_reads_no_yaml() -> None:
     """What is only needed for a site file, or for a mistake, is not even loaded."""
     start = (
