@@ -103,6 +103,8 @@ def _address(text: str) -> str | None:
         text = text[1:-1]
         if text[:5].lower() == "ipv6:":
             text = text[5:]
+    if ":" not in text and not text[-1:].isdigit():  # a name: told without raising
+        return None
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
