@@ -79,6 +79,7 @@ class Dispatcher:
         self._first = (self._first + 1) % len(lanes)
         for lane in lanes[self._first :] + lanes[: self._first]:
             state = self._state_of(lane, now)
+            state.backlog = self._book.waiting(lane)
             while len(found) < limit and (release := self._next(lane, state, now)):
                 found.append(release)
         if len(found) < limit and now - self._aged >= _OVERDUE_GAP:

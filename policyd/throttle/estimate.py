@@ -1,8 +1,6 @@
 """What a receiver took before it refused: from accepted messages to a rate.
 
 Contract: pure; counts of accepted attempts over time, kept in few cells however many there are.
-The estimate is the best sustained rate the receiver has shown: the largest count over a time that
-includes the wait until it accepted again.
 Failure: none; without history there is no estimate.
 """
 
@@ -62,14 +60,31 @@ class Accepted:
             count += number
         return count
 
-    def rate(self, refused_at: float, recovered_at: float) -> float | None:
-        """The best rate shown up to `refused_at`, counting the wait until `recovered_at`."""
-        best, count = 0.0, 0.0
+    def between(self, begin: float, end: float) -> float:
+        """Attempts that were accepted from one time to another, as cells tell."""
+        return sum(number for began, number in self._cells if begin <= began < end)
+
+    def since(self, count: float, end: float) -> float:
+        """When the `count`th latest of the attempts accepted before `end` was accepted."""
+        found = end
         for began, number in reversed(self._cells):
-            if began > refused_at:
+            if began < end:
+                found = began
+                count -= number
+                if count <= 0:
+                    break
+        return found
+
+    def best(self, end: float, told: float) -> tuple[float, float] | None:
+        """The stretch with the best rate up to `end`: when it began, how many were accepted.
+
+        Word of an acceptance may come late: what was told before `told` was accepted before `end`.
+        """
+        found, best, count = None, 0.0, 0.0
+        for began, number in reversed(self._cells):
+            if began >= told:
                 continue
             count += number
-            span = recovered_at - began
-            if span > 0:
-                best = max(best, count / span)
-        return best or None
+            if began < end and count > best * (end - began):
+                found, best = (began, count), count / (end - began)
+        return found

@@ -53,6 +53,7 @@ class LaneState:
         self.adjusted = now
         self.probe: Attempt | None = None  # the latest one
         self.greylist = Greylist()
+        self.backlog = 0  # messages that wait for it
         self.granted = 0  # attempts of released messages that have not asked yet
         self.at_door = 0  # attempts that asked and wait for their turn
         self.reasons = Reasons()
@@ -154,7 +155,7 @@ class LaneState:
         self.window.accepted(now)
         if self.state == "slowed":
             if self.pinned <= now:
-                self.speed.grow(now)
+                self.speed.grow(self.backlog, now)
         elif self.state == "probing" and (attempt is None or attempt.epoch == self.epoch):
             self._recover(attempt.began if attempt else now, now)
 
@@ -169,19 +170,22 @@ class LaneState:
         """An attempt was refused for a reason that concerns the lane. True: the state changed."""
         self.seen = now
         self.refused_total += 1
-        self.trouble.refused(now)
+        trouble = self.trouble
+        trouble.refused(reaction, now)
         self.reasons.note(evidence)
         if reaction.shadow:
             return False
-        self.trouble.refused_at = now
+        trouble.refused_at = now
         fresh = self._is_fresh(attempt, now)
         if reaction.act == "connections" and not fresh:
             self.window.refused_again()
         if self.pinned > now:
             return False
         if self.state == "suspended":
-            return self._refused_while_suspended(hint, now)
-        if fresh and (self.state != "free" or self.trouble.enough(reaction, now)):
+            until = now + (trouble.renewed(reaction, now) if hint is None else hint)
+            longer, self.until = until > self.until, max(until, self.until)
+            return longer
+        if fresh and (self.state != "free" or trouble.enough(reaction, now)):
             self._close(reaction, hint, now)
             return True
         return False
@@ -192,18 +196,11 @@ class LaneState:
             return now - self.adjusted >= max(0.5, 3 * self.window.latency)
         return attempt.epoch == self.epoch
 
-    def _refused_while_suspended(self, hint: float | None, now: float) -> bool:
-        """A repeat; but where each refusal prolongs a block, the wait starts with the last one."""
-        until = now + (hint if hint is not None else min(self.trouble.patience.stop, 5.0))
-        longer, self.until = until > self.until, max(until, self.until)
-        return longer
-
     def _close(self, reaction: Reaction, hint: float | None, now: float) -> None:
         """The first refusal of an epoch."""
         trouble = self.trouble
         if self.state == "probing":
-            trouble.probes_refused += 1
-            stop = trouble.patience.longer(reaction)
+            stop = trouble.probe_was_refused(reaction, now)
             self._suspend(now + max(hint or 0.0, stop), now)
             return
         trouble.begin(reaction, self.state == "free", now)
@@ -211,9 +208,7 @@ class LaneState:
             self.window.refused(now, self.settings.longest_explore)
         elif reaction.act == "slow":
             self.window.limit = max(self.window.limit, trouble.tolerance)
-            self.speed.refused(trouble.taken(now), trouble.patience.good, now)
-        stop = trouble.patience.first(reaction)
-        self._suspend(now + (stop if hint is None else hint), now)
+        self._suspend(now + (trouble.patience.first(reaction) if hint is None else hint), now)
 
     def _suspend(self, until: float, now: float) -> None:
         self.until = until
@@ -227,12 +222,17 @@ class LaneState:
 
     def _recover(self, began: float, now: float) -> None:
         """A probe was taken: go on at what the receiver has shown to take."""
-        trouble = self.trouble
-        trouble.patience.enough()
-        if self.speed.bucket is not None:
-            self._slow(self.speed.bucket.rate, now)
+        trouble, speed = self.trouble, self.speed
+        trouble.patience.enough(began - trouble.episode)
+        speed.cost = trouble.patience.cost
+        if speed.bucket is not None:
+            if trouble.slowing:
+                speed.refused(trouble.learn(began), self.backlog, now)
+            self._slow(speed.bucket.rate, now)
         elif trouble.act in ("slow", "pause"):
-            self._slow(trouble.first_rate(began), now, gently=trouble.costly)
+            speed.prospect = trouble.prospect(began)
+            self._slow(speed.prospect.rate, now)
+        trouble.flowing = began
         self._enter("slowed", now)
         self._change(now)
 
@@ -242,8 +242,8 @@ class LaneState:
             self.entered[state] = self.entered.get(state, 0) + 1
             self.changed(self, before, now)
 
-    def _slow(self, rate: float, now: float, *, gently: bool = False) -> None:
-        self.speed.start(rate, now, gently=gently)
+    def _slow(self, rate: float, now: float) -> None:
+        self.speed.start(rate, now)
         self._enter("slowed", now)
         self._change(now)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane import LaneState, State
+from policyd.throttle.prospect import Prospect
 from policyd.throttle.reasons import Reason, Reasons
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ _ASIDE = 20_000
 _KEPT = (
     "since", "seen", "until", "pinned", "accepted", "refused_total", "held_total",
 )  # fmt: skip
-_SPEED = ("ceiling", "explore_at", "explore_gap")
-_TROUBLE = ("episode", "refused_at", "act", "tolerance")
-_PATIENCE = ("stop", "good", "bad")
+_SPEED = ("ceiling", "cost", "explore_at", "explore_gap", "near")
+_TROUBLE = ("episode", "refused_at", "act", "slowing", "capacity", "tolerance")
+_PATIENCE = ("stop", "good", "bad", "whole")
 _WINDOW = ("limit", "cap", "explore_at", "explore_gap", "taken")
 _REASON = ("rule", "category", "scope", "count", "first", "last", "reply", "host")
 
@@ -67,6 +68,7 @@ def _lane(state: LaneState) -> dict[str, Any]:
         "state": state.state,
         "rate": state.bucket.rate if state.bucket else None,
         "speed": {name: getattr(state.speed, name) for name in _SPEED},
+        "prospect": state.speed.prospect._asdict(),
         "patience": {name: getattr(state.trouble.patience, name) for name in _PATIENCE},
         "window": {name: getattr(state.window, name) for name in _WINDOW},
         "greylist": {"age": state.greylist.age},
@@ -126,6 +128,8 @@ def _restore_lane(controller: Controller, row: Mapping[str, Any], now: float) ->
     for name, part, names in parts:
         for field in names:
             setattr(part, field, row[name][field])
+    state.speed.prospect = Prospect(**row["prospect"])
+    state.trouble.flowing = now  # what was accepted before is not known any more
     if state.limits.attempts:
         state.window.limit = state.limits.attempts
     state.reasons = Reasons(reasons)

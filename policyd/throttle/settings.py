@@ -171,7 +171,7 @@ class WindowSettings:
     )
 
 
-_RATE = Reaction("slow")
+_RATE = Reaction("slow", pause=2.5)
 _BLOCK = Reaction("pause", count=2, ratio=0.2, pause=10.0, factor=1.3, longest=1800.0)
 _BUSY = Reaction("pause", count=3, ratio=0.3, pause=5.0, factor=1.6, longest=300.0)
 _NET = Reaction("pause", count=4, ratio=0.8, pause=30.0, factor=2.0, longest=900.0)

@@ -1,32 +1,31 @@
 """The learnt rate of a lane: where it starts, how it rises, and what a refusal does to it.
 
-Contract: pure. A refusal leaves a ceiling behind: between what was taken lately and the rate that
-was refused. The rate goes below it at once and climbs towards it; above it is tried ever more
-seldom. While no ceiling is known the rate rises by a factor, or gently by addition. Never below
-`floor`, never above `top`.
+Contract: pure. A refusal leaves a ceiling behind: what the receiver was seen to take, below the
+rate that was refused. The rate goes below it, the further the more a refusal costs, and climbs
+towards it; above it is tried ever more seldom. While no ceiling is known the rate rises by a
+factor, as long as that is worth the risk. Never below `floor`, never above `top`.
 Failure: none.
 """
 
 from __future__ import annotations
 
-from math import sqrt
-
 from policyd.throttle.gcra import Gcra
+from policyd.throttle.prospect import NOTHING_SEEN, distance
 from policyd.throttle.settings import Limits, PacingSettings
 
 __all__ = ["Speed"]
 
 _RAMP = 1.25  # growth a step while no ceiling is known
-_GENTLY = 0.06  # or, where refusals cost much, this share of the first rate each second
 _CLIMB = 0.35  # of what is missing to the ceiling, a step
 _FEW = 1.5  # tokens a step lasts at least, while no ceiling is known
 _MORE = 3.0  # and with one
 _NEAR = 0.98  # of the ceiling: so far it climbs where a refusal costs little
-_NEAR_COSTLY = 0.93  # and where it costs a stop of seconds
-_COSTLY = 1.5
 _TRY = 1.06  # growth a step when the ceiling is tried
 _REACHED = 1.3  # so far above the old ceiling, the ceiling is forgotten
 _BACK_OFF = 0.93  # of the ceiling, after a refusal
+_FURTHER = 0.03  # and so much further down than it may climb
+_SEEN = 0.97  # of what was seen to be taken, or of the refused rate
+_HALF = 0.5  # of the refused rate: one refusal never costs more
 _COST = 10.0  # times a stop: the least time between tries
 _USED = 0.6  # share of the tokens that must have been used for a step up
 
@@ -40,11 +39,12 @@ class Speed:
         "bucket",
         "burst",
         "ceiling",
+        "cost",
         "explore_at",
         "explore_gap",
         "floor",
         "near",
-        "rise",
+        "prospect",
         "since",
         "top",
         "used",
@@ -58,7 +58,8 @@ class Speed:
         self.near = _NEAR
         self.since = now  # of the present step
         self.used = 0.0  # tokens in the present step
-        self.rise = 0.0  # a second, where the rate rises gently
+        self.prospect = NOTHING_SEEN
+        self.cost = 0.0  # seconds a refusal costs
         self.use_settings(settings, limits)
 
     def use_settings(self, settings: PacingSettings, limits: Limits) -> None:
@@ -69,10 +70,9 @@ class Speed:
         self.top = min(limits.ceiling or settings.ceiling, settings.ceiling)
         self.burst = limits.burst
 
-    def start(self, rate: float, now: float, *, gently: bool = False) -> None:
-        """Go on at this rate with an empty bucket; `gently`: rise by addition, not by a factor."""
+    def start(self, rate: float, now: float) -> None:
+        """Go on at this rate with an empty bucket."""
         rate = self.within(rate)
-        self.rise = rate * _GENTLY if gently else 0.0
         self.bucket = Gcra(rate, self.burst_of(rate), now, empty=True)
         self.since, self.used = now, 0.0
 
@@ -96,19 +96,20 @@ class Speed:
             self.bucket.charge(now)
         self.used += 1
 
-    def refused(self, taken: float, stop: float, now: float) -> None:
-        """The present rate was refused; `taken` a second was accepted lately.
+    def refused(self, learnt: float, backlog: int, now: float) -> None:
+        """The present rate was refused; the receiver seems to take `learnt` a second.
 
-        Where a refusal costs a long stop, the ceiling is tried so much the more seldom.
+        Where a refusal costs a long stop, the rate stays further below the ceiling, which is
+        tried so much the more seldom.
         """
         bucket = self.bucket
         if bucket is None:
             return
         rate = bucket.rate
         trying = self.ceiling is None or rate > self.ceiling
-        ceiling = sqrt(rate * min(rate, max(taken, rate * 0.25)))
-        self.explore_gap = max(self.explore_gap, _COST * stop)
-        self.near = _NEAR_COSTLY if stop > _COSTLY else _NEAR
+        ceiling = min(max(learnt, rate * _HALF), rate) * _SEEN
+        self.explore_gap = max(self.explore_gap, _COST * self.cost)
+        self.near = 1.0 - distance(backlog / rate, self.cost)
         if self.ceiling is not None:
             known = self.explore_gap * (2.0 if trying else 1.4)
             self.explore_gap = min(known, self._longest_explore)
@@ -116,10 +117,10 @@ class Speed:
                 ceiling = min(ceiling, self.ceiling)
         self.ceiling = self.within(ceiling)
         self.explore_at = now + self.explore_gap
-        self._set(self.ceiling * min(_BACK_OFF, self.near - 0.03), now)
+        self._set(self.ceiling * min(_BACK_OFF, self.near - _FURTHER), now)
 
-    def grow(self, now: float) -> None:
-        """A step up, when it is time and the rate was used."""
+    def grow(self, backlog: int, now: float) -> None:
+        """A step up, when it is time, the rate was used, and `backlog` messages gain by it."""
         bucket = self.bucket
         if bucket is None:
             return
@@ -132,7 +133,8 @@ class Speed:
             return
         ceiling = self.ceiling
         if ceiling is None:
-            rate = rate + self.rise * span if self.rise else rate * _RAMP
+            if self.prospect.worth(rate * _RAMP, backlog, self.cost):
+                rate *= _RAMP
         elif now >= self.explore_at:
             rate *= _TRY
             if rate > ceiling * _REACHED:

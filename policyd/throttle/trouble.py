@@ -8,10 +8,11 @@ Failure: none; without history there is no estimate.
 from __future__ import annotations
 
 from collections import deque
-from math import sqrt
+from math import inf, sqrt
 
 from policyd.throttle.estimate import Accepted
 from policyd.throttle.patience import Patience
+from policyd.throttle.prospect import NOTHING_SEEN, Prospect
 from policyd.throttle.settings import Act, Reaction
 
 __all__ = ["Trouble"]
@@ -20,7 +21,8 @@ _SPAN = 10.0  # seconds over which refusals are counted and weighed
 _RUN = 5  # so many times the count in a row tell more than any share
 _START = 0.95  # of what a receiver has shown to take
 _HALF = 0.5
-_COSTLY = 4.0  # seconds of a stop after which the rate had better rise gently
+_MOMENT = 0.1
+_RENEWED = 5.0  # at most so long a stop begins anew
 _LONG = 90.0  # seconds of trouble after which only the cautious reading counts
 
 
@@ -29,13 +31,17 @@ class Trouble:
 
     __slots__ = (
         "act",
+        "capacity",
         "episode",
+        "flowing",
         "history",
         "patience",
-        "probes_refused",
+        "probe_refused",
+        "rated_at",
         "recent",
         "refused_at",
         "run",
+        "slowing",
         "tolerance",
     )
 
@@ -44,10 +50,14 @@ class Trouble:
         self.patience = Patience()
         self.episode = 0.0  # the refusal that began it; 0.0: none
         self.act: Act = "none"  # what it was answered with
-        self.refused_at = 0.0  # the last refusal
-        self.probes_refused = 0  # in this episode
+        self.probe_refused = 0.0  # the last probe of this episode that was refused for its rate
+        self.rated_at = 0.0  # the last refusal for the rate
+        self.refused_at = 0.0  # the last refusal of any kind
         self.recent: deque[float] = deque(maxlen=256)  # times of refusals
         self.run = 0  # refused without an acceptance between
+        self.slowing = False  # the refused rate is still to be learnt from
+        self.flowing = 0.0  # since when mail flows again; 0.0: it was never stopped
+        self.capacity = 0.0  # accepted before it was refused first
         self.tolerance = 1.0  # accepted within a second before it was refused
 
     def accepted(self, now: float) -> None:
@@ -55,8 +65,10 @@ class Trouble:
         self.run = 0
         self.history.add(now)
 
-    def refused(self, now: float) -> None:
+    def refused(self, reaction: Reaction, now: float) -> None:
         """An attempt was refused."""
+        if reaction.act == "slow":
+            self.rated_at = now
         self.run += 1
         self.recent.append(now)
 
@@ -71,9 +83,11 @@ class Trouble:
     def begin(self, reaction: Reaction, unprepared: bool, now: float) -> None:
         """An episode begins; `unprepared`: nothing was paced before."""
         self.episode = now
-        self.probes_refused = 0
-        self.act = reaction.act
-        if reaction.act != "slow":
+        self.probe_refused = 0.0
+        # who blocks us for our rate says so once, and then speaks of the block
+        self.act = "slow" if now - self.rated_at < _SPAN else reaction.act
+        self.slowing = self.act == "slow"
+        if self.act != "slow":
             return
         taken = self.history.within(now, 1.0)
         if unprepared:
@@ -81,36 +95,64 @@ class Trouble:
         else:  # a burst that was refused makes it less
             self.tolerance = max(1.0, min(self.tolerance * 0.8, max(taken, self.tolerance * 0.5)))
 
-    def taken(self, now: float) -> float:
-        """Accepted a second, over about the time the receiver seems to count."""
-        span = min(max(2.0, self.patience.good * _HALF), 600.0)
-        return self.history.within(now, span) / span
+    def renewed(self, reaction: Reaction, now: float) -> float:
+        """The stop from now on, for one more refusal of what was under way when it began.
 
-    @property
-    def costly(self) -> bool:
-        """Whether a refusal costs a long stop here."""
-        return self.patience.good > _COSTLY
+        Where each refusal prolongs a block, the wait starts with the last one.
+        """
+        patience = self.patience
+        if patience.is_worse(reaction) and self.enough(reaction, now):
+            patience.stop = reaction.pause
+            return patience.stop
+        return min(patience.stop, _RENEWED)
 
-    def first_rate(self, recovered: float) -> float:
-        """A rate to start from, out of what was accepted before the trouble.
+    def probe_was_refused(self, reaction: Reaction, now: float) -> float:
+        """The next stop."""
+        self.probe_refused = now if reaction.act == "slow" else 0.0
+        return self.patience.longer(reaction, now - self.episode)
+
+    def learn(self, recovered: float) -> float:
+        """The rate the receiver takes, out of what it took from the last stop to this one.
+
+        It is known how many it takes at once. If it took more than that, the last so many came
+        in the time it counts over. If not, that time is longer than mail flowed, and at most by
+        the stop.
+        """
+        self.slowing = False
+        taken = self.history.between(self.flowing, recovered)
+        if not taken:  # forgotten in a restart: less than was refused
+            return inf
+        if taken > self.capacity > 0:
+            began = self.history.since(self.capacity, recovered)
+            return self.capacity / max(self.episode - began, _MOMENT)
+        flowed = max(self.episode - self.flowing, _MOMENT)
+        return taken / (flowed + (recovered - self.episode) * _HALF)
+
+    def prospect(self, recovered: float) -> Prospect:
+        """Where to begin, out of what was accepted before the trouble.
 
         One reading counts the wait: so many in a time that includes it (a limit over a window).
-        The other does not: half of the former speed (a block is no matter of rate). The first
-        probe's success speaks for the former, a block's words for the latter; between them, their
-        geometric mean, unless the wait was so long that caution is better.
+        The other does not: half of the former speed (a block is no matter of rate). The truth
+        lies between them: their geometric mean is taken. If probes were refused for the rate, a
+        window's limit is lower than what was taken divided by the time until then.
         """
-        recovered = max(recovered, self.refused_at + 0.1)
-        former = self.history.rate(self.episode, self.episode + 1.0)
-        waited = self.history.rate(recovered, recovered)
-        if former is None or waited is None:
-            return 1.0
-        former *= _HALF
-        waited *= _START
+        self.slowing = False
+        recovered = max(recovered, self.refused_at + _MOMENT)
+        before = self.history.best(self.episode + 1.0, recovered)
+        stretch = self.history.best(recovered, recovered)
+        if before is None or stretch is None:
+            return NOTHING_SEEN
+        hope = before[1] / (self.episode + 1.0 - before[0])
+        began, self.capacity = stretch
         if self.act == "pause":
-            return former
-        if self.probes_refused and recovered - self.episode < _LONG:
-            return max(waited, sqrt(waited * former))
-        return waited
+            return Prospect(hope * _HALF, inf, inf)  # a block is no matter of rate
+        sure = self.capacity / (recovered - began) * _START
+        if recovered - self.episode > _LONG:
+            return Prospect(sure, hope, hope)
+        if not self.probe_refused:
+            return Prospect(max(sure, sqrt(sure * hope * _HALF)), hope, hope)
+        doubt = self.capacity / max(self.probe_refused - began, _MOMENT)
+        return Prospect(sqrt(sure * doubt), hope, doubt)
 
     def over(self) -> None:
         """Nothing was refused for long."""

@@ -105,6 +105,22 @@ class Extending(Sliding):
         return None
 
 
+class Bucket(Unlimited):
+    """A token bucket: `number` at once, as many again in `span` seconds."""
+
+    def __init__(self, number: int, span: float) -> None:
+        self.number, self.ideal = number, number / span
+        self.tokens, self.counted = float(number), 0.0
+
+    def arrive(self, now: float) -> str | None:
+        refilled = self.tokens + (now - self.counted) * self.ideal
+        self.tokens, self.counted = min(float(self.number), refilled), now
+        if self.tokens < 1:
+            return "flow.rate"
+        self.tokens -= 1
+        return None
+
+
 class Blocking(FixedWindow):
     """As `FixedWindow`, but one more blocks the address for `block` seconds."""
 

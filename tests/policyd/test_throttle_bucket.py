@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,9 +67,11 @@ def test_a_burst_into_a_window_is_estimated_with_the_wait_until_it_opened() -> N
     seen = Accepted()
     for number in range(20):
         seen.add(100.0 + number * 0.005)
-    rate = seen.rate(100.1, 102.1)
-    assert rate is not None
-    assert 9.0 <= rate <= 10.5
+    best = seen.best(102.1, 102.1)
+    assert best is not None
+    began, count = best
+    assert count == 20
+    assert 9.0 <= count / (102.1 - began) <= 10.5
 
 
 def test_a_steady_flow_is_estimated_as_what_it_was() -> None:
@@ -76,14 +79,23 @@ def test_a_steady_flow_is_estimated_as_what_it_was() -> None:
     seen = Accepted()
     for number in range(2000):
         seen.add(100.0 + number * 0.2)
-    rate = seen.rate(500.0, 501.0)
-    assert rate is not None
-    assert 4.5 <= rate <= 5.05
+    best = seen.best(501.0, 501.0)
+    assert best is not None
+    assert 4.5 <= best[1] / (501.0 - best[0]) <= 5.05
 
 
 def test_without_history_there_is_no_estimate() -> None:
     """Nothing accepted, nothing known."""
-    assert Accepted().rate(1.0, 2.0) is None
+    assert Accepted().best(1.0, 2.0) is None
+
+
+def test_the_time_of_the_last_messages_is_told() -> None:
+    """Of ten a second, the twentieth latest came two seconds ago."""
+    seen = Accepted()
+    for number in range(100):
+        seen.add(100.0 + number * 0.1)
+    assert seen.since(20, 110.0) == pytest.approx(108.0, abs=0.21)
+    assert seen.between(105.0, 107.0) == pytest.approx(20, abs=2)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=500))

@@ -295,9 +295,13 @@ def test_everything_learnt_survives_a_restart_as_plain_json() -> None:
     (told,) = after.explain(BIG.receiver, NOW + 2)
     assert told.state == "suspended"
     assert told.grounds[0].reply == "421 4.7.0 slow down"
-    assert told.rate is not None
-    assert told.rate < 5.0
     assert not ask(after, "d1.test", NOW + 2)
+    state = after.lane(BIG, NOW + 2)
+    assert after.peek(BIG, state.until) == "probing"
+    after.observe(evidence(queue_id="P", time=state.until), state.until)
+    assert state.state == "slowed"
+    assert state.bucket is not None
+    assert 3.0 < state.bucket.rate < 5.0  # below what was refused before the restart
     assert "G" in [release.queue_id for release in after.due(NOW + 602)]
 
 

@@ -35,24 +35,24 @@ def test_a_lane_goes_round_from_free_over_slowed_to_free() -> None:
     now = flow(pacer, 20, NOW)
     refuse(pacer, now)
     assert pacer.peek(BIG, now) == "suspended"
-    assert pacer.admit(BIG, "d1.test", now + 1.9).attempt is None
-    assert pacer.peek(BIG, now + 2.1) == "probing"
-    probe = pacer.admit(BIG, "d1.test", now + 2.1)
+    assert pacer.admit(BIG, "d1.test", now + 2.4).attempt is None
+    assert pacer.peek(BIG, now + 2.6) == "probing"
+    probe = pacer.admit(BIG, "d1.test", now + 2.6)
     assert probe.attempt is not None
-    assert pacer.admit(BIG, "d2.test", now + 2.1).attempt is None  # one probe at a time
-    pacer.observe(evidence(queue_id="P", time=now + 2.2, group=(2,)), now + 2.2)
-    assert pacer.peek(BIG, now + 2.2) == "slowed"
+    assert pacer.admit(BIG, "d2.test", now + 2.6).attempt is None  # one probe at a time
+    pacer.observe(evidence(queue_id="P", time=now + 2.7, group=(2,)), now + 2.7)
+    assert pacer.peek(BIG, now + 2.7) == "slowed"
     bucket = pacer.lane(BIG, now).bucket
     assert bucket is not None
-    assert 7.0 < bucket.rate < 10.0  # 20 in 2.3 s
-    assert pacer.peek(BIG, now + 2 + 1801) == "free"
+    assert 6.0 < bucket.rate < 9.0  # 20 in 2.8 s
+    assert pacer.peek(BIG, now + 3 + 1801) == "free"
 
 
 def test_a_refused_probe_closes_again_for_longer() -> None:
     """Each refused probe doubles the stop."""
     pacer = controller()
     now = flow(pacer, 20, NOW)
-    for stop in (2.0, 4.0, 8.0, 16.0):
+    for stop in (2.5, 5.0, 10.0, 20.0):
         refuse(pacer, now)
         assert pacer.peek(BIG, now + stop - 0.01) == "suspended"
         now += stop + 0.01
@@ -69,9 +69,9 @@ def test_repeats_of_one_refusal_count_once() -> None:
         line = evidence("deferred", queue_id=f"R{number}", domain=f"d{number}.test", time=now)
         pacer.observe(line, now + number * 0.01)
     state = pacer.lane(BIG, now)
-    assert state.trouble.patience.stop == 2.0
+    assert state.trouble.patience.stop == 2.5
     assert state.refused_total == 10
-    assert pacer.peek(BIG, now + 2.2) == "probing"
+    assert pacer.peek(BIG, now + 2.7) == "probing"
 
 
 def test_recipients_of_one_transaction_are_one_attempt() -> None:

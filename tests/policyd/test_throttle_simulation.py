@@ -41,10 +41,10 @@ LIMITED: list[tuple[str, Callable[[], Judge], int, float]] = [
     ("any 20 in 2 s, penalty 2 s, more mail", lambda: Sliding(20, 2, 2), 2000, 1.5),
     ("any 50 in 5 s, penalty 5 s", lambda: Sliding(50, 5, 5), 2000, 1.5),
     # a receiver that punishes for longer than the whole would have taken costs what it costs
-    ("any 50 in 5 s, penalty 5 s, few", lambda: Sliding(50, 5, 5), 300, 2.2),
+    ("any 50 in 5 s, penalty 5 s, few", lambda: Sliding(50, 5, 5), 300, 2.0),
     ("any 20 in 2 s, a second more for each", lambda: Extending(20, 2, 1), 300, 2.2),
-    ("any 20 in 2 s, three more for each", lambda: Extending(20, 2, 3), 300, 3.5),
-    ("20 in 2 s or a minute's block", lambda: Blocking(20, 2, 60), 300, 5.0),
+    ("any 20 in 2 s, three more for each", lambda: Extending(20, 2, 3), 300, 4.5),
+    ("20 in 2 s or a minute's block", lambda: Blocking(20, 2, 60), 300, 4.4),
 ]
 
 
