@@ -108,3 +108,12 @@ def test_the_history_keeps_few_cells_and_loses_no_recent_message(gaps: list[floa
     assert len(seen._cells) <= 64
     assert seen.total == len(gaps)
     assert seen.within(now, 0.2) >= 1
+
+
+def test_whoever_only_looks_at_the_bucket_is_not_shut_out_by_a_clock_that_jumped_back() -> None:
+    """An hour back: the next token is there when one empty bucket's time is over."""
+    bucket = Gcra(1.0, 2.0, 3600.0)
+    while bucket.take(3600.0):
+        pass
+    assert bucket.available(0.0) == pytest.approx(0.0)
+    assert bucket.available(1.0) == pytest.approx(1.0)

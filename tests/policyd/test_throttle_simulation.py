@@ -106,6 +106,15 @@ def test_who_never_refuses_is_not_slowed(latency: float) -> None:
     assert known.took <= 1.05 * stock
 
 
+@pytest.mark.parametrize("latency", [0.05, 0.25])
+def test_a_burst_to_a_receiver_never_seen_waits_at_the_door(latency: float) -> None:
+    """Nothing is held; the window opens within some round trips, which is all it takes longer."""
+    run = World(Unlimited(), 1500, latency=latency).run()
+    stock = World(Unlimited(), 1500, latency=latency, paced=False).run().took
+    assert run.holds == 0
+    assert run.took <= stock + 5 * latency
+
+
 def test_without_the_status_filter_the_log_alone_is_enough() -> None:
     """Refusals heard only from the log cost some more, and still no storm."""
     run = World(FixedWindow(20, 2), 300, status=False).run(1000)
