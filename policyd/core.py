@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ from policyd.quick import Delays, Quick
 from policyd.quick_live import QuickLive
 from policyd.receivers import UNKNOWN, Receivers
 from policyd.recipients import RecipientLimits
-from policyd.seldom import Seldom
+from policyd.seldom import Seldom, array
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler
@@ -249,11 +249,14 @@ class Core:
         """What is committed together with the counters. It goes through `self`, as `maps` does."""
         return {
             "pipeline": lambda: _pack(self.pipeline.snapshot()),
-            "throttle": Seldom(lambda: _pack(self.controller.snapshot(self.clock())), self.clock),
-            "receivers": Seldom(lambda: _pack(self.receivers.snapshot()), self.clock),
+            "throttle": Seldom(self._pacing, self.clock),
+            "receivers": Seldom(lambda: array(self.receivers.rows()), self.clock),
             "status": lambda: _pack(self.statusmap.snapshot()),
             "recipients": lambda: _pack(self.recipients.snapshot()),
         }
+
+    def _pacing(self) -> Iterator[bytes]:
+        yield _pack(self.controller.snapshot(self.clock()))
 
     def hurry(self) -> None:
         """The next snapshots shall be of that very moment: the daemon is about to end."""
@@ -276,6 +279,8 @@ class Core:
                 continue
             try:
                 take(json.loads(documents[name]))
+                if isinstance(snapshot := self.documents[name], Seldom):
+                    snapshot.taken = documents[name]
             except (ValueError, TypeError, KeyError, IndexError, AttributeError) as wrong:
                 _log.warning("the saved state of %s is not understood (%s): left out", name, wrong)
 

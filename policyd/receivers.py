@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol
 
@@ -245,9 +245,14 @@ class Receivers:
             found.setdefault(known.receiver, []).append(domain)
         return {receiver: sorted(names) for receiver, names in sorted(found.items())}
 
+    def rows(self) -> Iterator[list[str | float]]:
+        """What was learnt until now, oldest first, as plain values; made one by one."""
+        learnt = list(self._learnt.items())
+        return ([domain, *known] for domain, known in learnt)
+
     def snapshot(self) -> list[list[str | float]]:
-        """What was learnt, oldest first, as plain values."""
-        return [[domain, *known] for domain, known in self._learnt.items()]
+        """The same at once."""
+        return list(self.rows())
 
     def restore(self, saved: Sequence[Sequence[str | float]]) -> None:
         """Take a snapshot back; the receiver is rolled up anew, for the rules may have changed."""
