@@ -53,6 +53,10 @@ class Generation:
         """It held next to nothing and has changed: by growing, or by all that rotation does?"""
         return False
 
+    def changed(self) -> bool:
+        """Whether it was written to since its end was seen."""
+        return False
+
     def rest(self) -> bytes:
         """What stands behind the last whole line, at the end of the file."""
         raise NotImplementedError

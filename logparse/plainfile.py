@@ -66,6 +66,10 @@ class PlainFile(Generation):
         stat = os.fstat(self._fd)
         return (stat.st_size, stat.st_mtime_ns) != self._idle
 
+    def changed(self) -> bool:
+        stat = os.fstat(self._fd)
+        return (stat.st_size, stat.st_mtime_ns) != self._idle
+
     def rest(self) -> bytes:
         return self._fetch(LONGEST)
 

@@ -54,6 +54,7 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         self._next: Generation | None = None  # found by _is_new_file, entered by _filehandle
         self._limit = LIMIT
         self._gap = 0
+        self._again = False  # the file has changed since its end was seen
 
     def __del__(self) -> None:
         """Nothing: Pygtail's own would open the log in order to close it."""
@@ -76,8 +77,9 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
                 try:
                     data = self.next()
                 except StopIteration:
-                    if self.fh is file:
+                    if self.fh is file and not self._again:
                         break
+                    self._again = False
         except OSError as error:
             self._wait_for(f"{error.filename or self.filename}: {error.strerror or error}")
         gap, self._gap = self._gap, 0
@@ -139,6 +141,11 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
             # usual for a moment, and for longer where rotation leaves it to the writer to create it
             self._wait_for(f"{self.filename}: there is no such file now", logging.INFO)
         self._next = self._chain.after(self.fh, self._previous)
+        if self._next is not None and self.fh.changed():
+            # perhaps not by late lines: it may have been copied, truncated and filled anew before
+            # it was renamed, all since its end was seen
+            self._next.release()
+            self._next, self._again = None, True
         return self._next is not None
 
     # Where to go on
@@ -161,8 +168,9 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         try:
             data = old.read(self._limit)
         except Cut:
-            self._let_go(old)
+            old.release()
             self._previous = None
+            self._lost(1, f"{old.path} was truncated, and late lines in it may have been")
             return b""
         if first and data and self.fh is not None and self.fh.head.startswith(old.head):
             old.release()  # it was empty, and became a copy of the file we are reading
