@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from bench.kills_writer import Log
 from logparse.tail import Tail
+from tests.logparse.tailing import Reader, append, copytruncate, lines, rename
 
 ROTATIONS = 120
 
@@ -62,3 +64,21 @@ def test_no_line_is_lost_or_read_twice(tmp_path: Path, seed: int, restarts: bool
     assert found.count(b"\n") == log.truth.lines
     lines = [line for line in found.splitlines() if b"removed" in line]
     assert len(set(lines)) == len(lines)
+
+
+def test_a_file_filled_anew_before_it_was_renamed(log: Path, ours: Reader) -> None:
+    """Between the look at its end and the look for the next one, a file lives a second life."""
+    live, moves = ours.tail._chain.live, [True]
+
+    def looked() -> os.stat_result | None:
+        if moves and moves.pop():
+            copytruncate(log, "mail.log.2")
+            append(log, 6, 40)
+            rename(log)
+            append(log, 41, 41)
+        return live()
+
+    ours.tail._chain.live = looked  # type: ignore[method-assign]
+    found = ours.lines() + ours.lines()
+    assert found == lines(6, 41)
+    assert ours.gap == 0
