@@ -5,9 +5,9 @@ receiver, judges the reply, counts, and calls `on_attempt(delivery, receiver, ve
 accepted mail only if `sent` is set, because that is most of a log. The verdict is None where there
 is no fresh reply to judge: accepted, echoed ("suspended"), held, expired, probes. Recipients count
 one by one in "deliveries"; a reply that several recipients of one transaction share counts once in
-"replies" (each refused RCPT is a reply of its own). What no callback is told of takes short cuts
-that build no values; a test holds both ways to the same numbers. Who counts accepted mail in
-another manner brings short cuts of his own (`quick`): `on_attempt` is then told of the accepted
+"replies" (each refused RCPT is a reply of its own). Accepted mail no callback is told of takes
+short cuts that build no values; a test holds both ways to the same numbers. Who counts accepted
+mail in another manner brings short cuts of his own (`quick`): `on_attempt` is then told of the accepted
 mail that could not take it, and the counters miss the rest. `on_text` gets each block's plain lines
 first; who takes it reads by himself there which messages Postfix removed.
 
@@ -21,10 +21,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
-from typing import Any
+from typing import Any, Protocol
 
 from logparse.auto import AutoParser
-from logparse.events import Delivery, Event, Removed, Unparsed, text_of
+from logparse.events import Delivery, Event, Removed, Unparsed
 from logparse.exim_lines import Found, only_exim
 from logparse.framing import STAMP
 from logparse.postfix import records
@@ -32,7 +32,6 @@ from logparse.reason import LOCAL_AGENTS
 from policyd.counters import Counters, Tally
 from policyd.quick import Delays, EximShortcut, Quick, Shortcut
 from policyd.quick_exim import QuickExim
-from policyd.quick_refused import Classify, QuickRefused
 from policyd.sessions import Sessions, make_room
 from rules.verdict import Verdict
 
@@ -50,6 +49,21 @@ _PATHS = ("/", "private/", "public/")  # a socket's path where an address would 
 
 _STAMPED = re.compile(rb"(?:<\d{1,3}>)?(" + STAMP + rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
 _QUEUED = 512  # messages whose last receiver is remembered, for the line that says "expired"
+
+
+class Classify(Protocol):
+    """What judges a reply (`rules.Classifier.classify`)."""
+
+    def __call__(
+        self,
+        reply: str,
+        *,
+        mx: str | None = None,
+        receiver: str | None = None,
+        stage: str | None = None,
+        origin: str | None = "remote",
+        dsn: str | None = None,
+    ) -> Verdict: ...
 
 
 class Pipeline:
@@ -85,7 +99,6 @@ class Pipeline:
         self._takes = not self._sent or quick is not None
         self._quick = quick or Quick(counters, self._sessions, self._delays)
         self._quick_exim = quick_exim or QuickExim(counters, self._sessions, self._delays)
-        self._quick_refused = QuickRefused(counters, self._delays)
         self._tell_sent = self._sent or (quick is not None and on_attempt is not None)
         self._queued: dict[str, str] = {}
 
@@ -111,17 +124,10 @@ class Pipeline:
                 event = self._parser.postfix.careful(record, now)
                 if event is not None:
                     self._take(event)
-            elif self._on_attempt is not None or not self._refused(record):
+            else:
                 delivery = self._parser.postfix.delivery(record, now)
                 self._deliver(delivery)
                 self._learn(self._quick, record[7], delivery)
-
-    def _refused(self, record: re.Match[bytes]) -> bool:
-        """Counts a refusal the short way, if it can."""
-        receiver = self._quick_refused.postfix(record, self._classify)
-        if receiver is not None and record[15] == b"deferred":
-            self._queue_again(text_of(record[4]), receiver)
-        return receiver is not None
 
     def _exim(self, found: list[Found], now: float) -> None:
         """Counts lines of Exim's."""
@@ -139,9 +145,7 @@ class Pipeline:
     def _learn(self, quick: Shortcut | EximShortcut, relay: bytes, delivery: Delivery) -> None:
         """Lets this relay's accepted mail take the short cut from now on."""
         if delivery.outcome == "sent" and delivery.host is not None and self._takes:
-            receiver = self._receiver(delivery)
-            quick.learn(relay, receiver)
-            self._quick_refused.learn(relay, receiver, _known(receiver))
+            quick.learn(relay, self._receiver(delivery))
 
     def _take(self, event: Event) -> None:
         """Counts one event, the long way."""
@@ -190,9 +194,12 @@ class Pipeline:
     def _receiver(self, delivery: Delivery) -> str:
         if delivery.outcome == "expired" and not delivery.recipient:
             return self._queued.get(delivery.queue_id, UNKNOWN)
-        if delivery.agent in LOCAL_AGENTS or (delivery.address or "").startswith(_PATHS):
-            return LOCAL
-        if delivery.mta == "exim" and delivery.host is None and delivery.outcome == "sent":
+        if delivery.mta == "exim":  # whose transports may have any name
+            if delivery.host is None and (
+                delivery.outcome == "sent" or delivery.agent in LOCAL_AGENTS
+            ):
+                return LOCAL
+        elif delivery.agent in LOCAL_AGENTS or (delivery.address or "").startswith(_PATHS):
             return LOCAL
         domain = delivery.recipient.rpartition("@")[2].rstrip(".").lower()
         return self._receiver_of(delivery.host, delivery.address, domain)
@@ -228,7 +235,6 @@ class Pipeline:
         self._receiver_of = receiver_of
         self._quick.forget()
         self._quick_exim.forget()
-        self._quick_refused.forget()
 
     def snapshot(self) -> dict[str, Any]:
         """What must be saved with the counters, as plain JSON values."""

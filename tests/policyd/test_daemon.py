@@ -86,9 +86,9 @@ def test_a_bad_configuration_never_replaces_a_good_one(daemon: DaemonProcess) ->
     daemon.start()
     assert daemon.process is not None
     good = daemon.config.read_text()
-    daemon.config.write_text("log: {path: 7, mta: sendmail}\n")
+    daemon.config.write_text("log: {path: 7, commit_interval: soon}\n")
     daemon.process.send_signal(signal.SIGHUP)
-    daemon.until(lambda: "mxheed.yaml:1:21: 'sendmail'" in daemon.read(), "the mistake")
+    daemon.until(lambda: "mxheed.yaml:1:33: 'soon'" in daemon.read(), "the mistake")
     assert daemon.metric("mxheed_config_last_reload_successful") == 0
     daemon.config.write_text(good)
     daemon.process.send_signal(signal.SIGHUP)
