@@ -7,9 +7,9 @@ is no fresh reply to judge: accepted, echoed ("suspended"), held, expired, probe
 one by one in "deliveries"; a reply that several recipients of one transaction share counts once in
 "replies" (each refused RCPT is a reply of its own). Accepted mail no callback is told of takes
 short cuts that build no values; a test holds both ways to the same numbers. Who counts accepted
-mail in another manner brings short cuts of his own (`quick`): `on_attempt` is then told of the accepted
-mail that could not take it, and the counters miss the rest. `on_text` gets each block's plain lines
-first; who takes it reads by himself there which messages Postfix removed.
+mail in another manner brings short cuts of his own (`quick`): `on_attempt` is then told of the
+accepted mail that could not take it, and the counters miss the rest. `on_text` gets each block's
+plain lines first; who takes it reads by himself there which messages Postfix removed.
 
 `snapshot()` is what must be saved together with the counters so that a restart in the middle of a
 transaction counts nothing twice; `restore` takes it back.
