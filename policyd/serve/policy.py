@@ -97,9 +97,9 @@ class Reader:
         None: nothing was taken, `feed` it.
         """
         end, size = _END(data), len(data)
-        if end is None or end.end() != size or size == 2 or self._held or self.fault is not None:
+        if end is None or end.end() != size or self._held or self.fault is not None:
             return None
-        if 0 in data or size > self._limit:
+        if data[0] == 0x0A or 0 in data or size > self._limit:
             return None
         return Request(data[:-1])
 

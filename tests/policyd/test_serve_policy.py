@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policyd.serve.policy import DUNNO, PolicyEndpoint, Request
@@ -80,6 +80,7 @@ def test_what_is_no_request_ends_the_connection(garbage: bytes, size: int) -> No
     ),
     st.integers(1, 12),
 )
+@example([b"\n", b"a=b\n", b"\n"], 1)
 def test_any_bytes_cut_anywhere_get_the_same_answers(parts: list[bytes], size: int) -> None:
     """How a stream is cut into reads never changes what is answered."""
     stream = b"".join(parts)
