@@ -7,7 +7,8 @@ idle; then a generated Postfix log grows at `rate` lines a second, stamped with 
 then the daemon reads a backlog of a million lines after a restart. In each of the first two, its
 CPU time is measured while nobody asks anything, and after that the time of its answers (socketmap
 `mx`, one question after the other, some hundreds a second, whose cost is not the log's). Figures
-are of this machine. Failure: AssertionError where lines were not counted.
+are of this machine. Failure: AssertionError where lines were not counted, TimeoutError where a
+question got no answer.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from bench.genlog import Postfix
 
 KEY = b"mx example.org. 0 IN MX 10 mx.example.org."
 QUESTION = b"%d:%b," % (len(KEY), KEY)
+PATIENCE = 30.0  # seconds for an answer, and to read what was written
 
 
 class Answers(NamedTuple):
@@ -117,6 +119,7 @@ def watch(daemon: Daemon, seconds: float, until_caught_up: bool = False) -> Answ
     times: list[float] = []
     begun = time.perf_counter()
     with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(PATIENCE)
         line.connect(str(daemon.folder / "map"))
         look = begun + 0.25
         while (now := time.perf_counter()) < begun + seconds:
@@ -177,10 +180,11 @@ def main() -> None:
         writer = write(daemon.log, lines, options.rate)
         live = cost(daemon, half)
         answers = watch(daemon, half)
-        writer.wait()
-        while (daemon.lines() or 0) < len(lines):
+        assert writer.wait() == 0, "the log was not written to its end"
+        deadline = time.monotonic() + PATIENCE
+        while (counted := daemon.lines() or 0) < len(lines) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert daemon.lines() == len(lines)
+        assert counted == len(lines), f"{counted} lines were counted of {len(lines)}"
         print(answers.row(f"{options.rate} lines/s", live), flush=True)
         daemon.stop()
         with daemon.log.open("ab") as log:
