@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -28,6 +27,7 @@ from policyd.core import Core, Prepared, prepare
 from policyd.doorkeeper import Doorkeeper
 from policyd.errors import MxheedError
 from policyd.follow import Follower
+from policyd.garbage import sparing
 from policyd.logs import Chosen, choose
 from policyd.metrics import Metrics
 from policyd.release import Releaser
@@ -65,8 +65,7 @@ async def run(config: Config, path: Path | None, say: Say) -> None:
         with answering(listeners):  # reading the rules takes a moment in which mail shall flow
             daemon = Daemon(config, path, state, chosen)
         stack.callback(daemon.store.close)
-        gc.collect()
-        gc.freeze()  # rules and tables stay: collections need not look at them again
+        stack.enter_context(sparing())
         await daemon.run(say, listeners)
 
 
