@@ -10,7 +10,17 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Delivery", "Event", "Origin", "Outcome", "Removed", "Stage", "Unparsed", "text_of"]
+__all__ = [
+    "Delivery",
+    "Event",
+    "Origin",
+    "Outcome",
+    "Removed",
+    "Stage",
+    "Unparsed",
+    "number_of",
+    "text_of",
+]
 
 # accepted by the remote side · refused for now · refused for good · given up after its lifetime ·
 # an echo of an earlier failure (no attempt was made) · held by our own gate · an address probe ·
@@ -65,6 +75,11 @@ class Unparsed(NamedTuple):
 
 
 Event = Delivery | Removed | Unparsed
+
+
+def number_of(digits: str | bytes) -> int:
+    """Decimal digits of a log as a number, the first 18 of them: `int` raises beyond 4,300."""
+    return int(digits[:18])
 
 
 def text_of(data: bytes) -> str:

@@ -16,7 +16,17 @@ from datetime import tzinfo
 from functools import lru_cache
 from typing import Any
 
-from logparse.events import Delivery, Event, Origin, Outcome, Removed, Stage, Unparsed, text_of
+from logparse.events import (
+    Delivery,
+    Event,
+    Origin,
+    Outcome,
+    Removed,
+    Stage,
+    Unparsed,
+    number_of,
+    text_of,
+)
 from logparse.exim_lines import ID, STAMP, Found, found_in
 from logparse.exim_message import is_given_up, is_held, is_no_attempt, read_message
 from logparse.exim_record import HOST, Record, duration, host_name, parse
@@ -81,7 +91,8 @@ class EximParser:
         stamp = head[1] or stamp
         if not stamp:
             return None
-        return self._event(head, line, self.stamps.posix(stamp, now), int(head[2] or pid or 0))
+        when = self.stamps.posix(stamp, now)
+        return self._event(head, line, when, number_of(head[2] or pid or b"0"))
 
     def _event(self, head: re.Match[bytes], line: bytes, when: float, pid: int) -> Event | None:
         queue_id, mark = head[3].decode(), head[4].decode()
@@ -127,7 +138,7 @@ class EximParser:
             return None  # an incoming connection's, or a warning
         name, ip, port, _, words = match.groups()
         message = read_message(words)
-        host = (host_name(name), ip, int(port) if (port or "").isdigit() else None)
+        host = (host_name(name), ip, number_of(port) if port and port.isdecimal() else None)
         self._remember(queue_id, host)
         return Delivery(
             time=when,

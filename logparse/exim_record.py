@@ -17,6 +17,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from logparse.events import number_of
+
 __all__ = ["HOST", "Record", "duration", "host_name", "parse", "unquoted"]
 
 # classes are spelled out: ``\\s`` is slow, and only ASCII blanks part an Exim line
@@ -101,7 +103,7 @@ def parse(text: str, mark: str) -> Record | None:
         values.get("T", ""),
         host_name(name) if name else None,
         ip,
-        int(port) if port is not None and port.isdecimal() else None,
+        number_of(port) if port is not None and port.isdecimal() else None,
         reused is not None,
         None if confirmation is None else unquoted(confirmation),
         values.get("QT", ""),

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from logparse.events import text_of
+from logparse.events import number_of, text_of
 
 __all__ = [
     "FRAME",
@@ -190,7 +190,7 @@ def journal_line(entry: Mapping[bytes, bytes]) -> bytes:
         return message.replace(b"\n", b" ")
     pid = entry.get(b"SYSLOG_PID") or entry.get(b"_PID") or b"0"
     return framed(
-        _rfc3339(int(stamp)),
+        _rfc3339(number_of(stamp)),
         _word(entry.get(b"_HOSTNAME", b"")),
         _word(program),
         pid if pid.isdigit() else b"0",

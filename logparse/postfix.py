@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from typing import Any
 
-from logparse.events import Delivery, Event, Removed, Unparsed, text_of
+from logparse.events import Delivery, Event, Removed, Unparsed, number_of, text_of
 from logparse.framing import FRAME, dress, program_of, unwrap
 from logparse.reason import Reading, Relay, read, relay_of
 from logparse.record import QUEUE_ID, RECORD, SENT, groups_of, seconds_of
@@ -123,7 +123,7 @@ class PostfixParser:
             peer.host,
             peer.address,
             peer.port,
-            int(uses) if uses else 1,
+            number_of(uses) if uses else 1,
             delay,
             delays,
             dsn,
@@ -132,7 +132,7 @@ class PostfixParser:
             origin,
             stage,
             reply,
-            int(pid or 0),
+            number_of(pid) if pid else 0,
             cut,
         )
 
@@ -170,7 +170,7 @@ def _note(
         origin=reading.origin,
         stage=reading.stage,
         reply=reading.reply,
-        pid=int(head[2] or 0),
+        pid=number_of(head[2] or b"0"),
         cut=reading.cut,
     )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from logparse.events import Origin, Outcome, Stage
+from logparse.events import Origin, Outcome, Stage, number_of
 from logparse.reply import code_of, unfold
 
 __all__ = ["LOCAL_AGENTS", "Reading", "Relay", "read", "relay_of"]
@@ -195,4 +195,4 @@ def _own_words(outcome: Outcome, text: str, relay: Relay, cut: bool) -> Reading:
 
 
 def _relay(host: str, address: str | None, port: str | None) -> Relay:
-    return Relay(host.lower().rstrip("."), address or None, int(port) if port else None)
+    return Relay(host.lower().rstrip("."), address or None, number_of(port) if port else None)

@@ -6,14 +6,14 @@ too. Delays are whole microseconds: sums are exact and do not depend on the orde
 Contract: pure. `single(seconds)` is the histogram of one delay; what claims to be longer than
 `LONGEST` counts as that. `spread` gives the counts of the buckets (not cumulative; the last one is
 beyond all bounds) and then the sum in microseconds; `gather` is the way back.
-Failure: `struct.error` from `gather` for what is no list of `FIELDS` such numbers.
+Failure: ValueError from `gather` for what is no list of `FIELDS` such numbers.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from struct import Struct
+from struct import Struct, error
 
 __all__ = ["DELAY_BOUNDS", "FIELDS", "LONGEST", "gather", "single", "spread"]
 
@@ -41,6 +41,10 @@ def spread(histogram: int) -> list[int]:
 
 
 def gather(fields: Sequence[int]) -> int:
-    """The histogram of these counts and this sum."""
+    """The histogram of these counts and this sum; ValueError if no histogram has such ones."""
     *counts, total = fields
-    return int.from_bytes(_COUNTS.pack(*counts), "little") + (total << _SUM)
+    try:
+        packed = _COUNTS.pack(*counts)
+    except error as fault:
+        raise ValueError(f"no counts: {counts}") from fault
+    return int.from_bytes(packed, "little") + (total << _SUM)

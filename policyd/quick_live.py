@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from logparse.events import text_of
+from logparse.events import number_of, text_of
 from logparse.framing import program_of
 from logparse.reason import Relay, relay_of
 from logparse.stamps import Stamps
@@ -86,7 +86,7 @@ class QuickLive:
         receiver, (host, address, _) = known
         text, start, relay_ends, delay = match.string, match.start(), match.end(3), match.start(4)
         # ", delay=" or ", conn_use=N, delay="
-        uses = 1 if delay - relay_ends == 8 else int(text[relay_ends + 11 : delay - 8])
+        uses = 1 if delay - relay_ends == 8 else number_of(text[relay_ends + 11 : delay - 8])
         seconds = self._seconds
         try:
             group = (address, uses, (seconds[a], seconds[b], seconds[c]))
