@@ -83,7 +83,7 @@ def report(
         show.page(html)
     if as_json:
         show.json()
-    elif html is None:
+    elif html is None and (reading.tally.lines or not reading.problems):
         show.tables()
     for problem in reading.problems:
         print(f"mxheed: {problem}", file=sys.stderr)

@@ -31,7 +31,7 @@ def render(summary: Summary, zone: tzinfo | None = None, *, narrow: bool = False
 def _sections(summary: Summary, zone: tzinfo | None, narrow: bool) -> Iterator[RenderableType]:
     yield _head(summary, zone)
     if not summary.attempts:
-        yield Text("No delivery was attempted in this log.")
+        yield Text("No delivery was attempted in this log, or it is none of Postfix or Exim.")
         return
     if summary.pains:
         yield from _titled("Who refuses, and why", _pains(summary, zone, narrow))

@@ -155,6 +155,13 @@ def test_a_broken_archive_does_not_hide_the_rest(tmp_path: Path, halves: list[Pa
     assert "missing.log: No such file or directory" in err
 
 
+def test_nothing_is_told_of_what_could_not_be_read(tmp_path: Path) -> None:
+    """Without any line there is no report, only the reason."""
+    code, out, err = run(tmp_path / "missing.log")
+    assert (code, out) == (1, "")
+    assert "missing.log: No such file or directory" in err
+
+
 def test_a_last_line_without_its_end_counts(tmp_path: Path) -> None:
     """A log that does not end in a newline loses nothing."""
     lines = [line for line in LOG.splitlines(keepends=True) if b"status=sent" in line][:3]
