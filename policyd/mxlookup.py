@@ -195,14 +195,12 @@ class MxLookup:
             self._turn = None
             return
         if len(self._flights) < self._settings.concurrency:
-            name = next(iter(self._wanted))
-            del self._wanted[name]
-            if name not in self._flights:
-                self._start(name)
+            self._start(next(iter(self._wanted)))
         pause = 1.0 / self._settings.rate
         self._turn = asyncio.get_running_loop().call_later(pause, self._next)
 
     def _start(self, name: str) -> asyncio.Task[DomainRollup]:
+        self._wanted.pop(name, None)  # who could not wait has begun it: its turn is over
         flight = self._flights[name] = asyncio.get_running_loop().create_task(self._fly(name))
         flight.add_done_callback(lambda _: self._flights.pop(name, None))
         return flight

@@ -213,6 +213,24 @@ def test_a_name_that_waits_for_its_turn_is_looked_up_once() -> None:
     play(scene)
 
 
+def test_a_turn_that_comes_after_the_answer_is_no_second_look_up() -> None:
+    """A name on the list that somebody awaited has its answer: its turn begins nothing."""
+
+    async def scene(world: World) -> None:
+        asyncio.get_running_loop().time = lambda: world.now  # type: ignore[method-assign]
+        world.lookup.known("a.example")
+        world.lookup.known("b.example")
+        await world.settle()
+        assert world.asked == ["a.example"]
+        await world.lookup.look_up("b.example")
+        for _ in range(5):
+            world.now += 0.1
+            await world.settle()
+        assert world.asked == ["a.example", "b.example"]
+
+    play(scene, rate=10.0)
+
+
 def test_literals_and_names_that_are_none_are_never_asked_for() -> None:
     """An address needs no DNS; rubbish gets none."""
 
