@@ -25,6 +25,7 @@ import dns.asyncresolver
 import uvloop
 
 from bench.serve_dns import home
+from policyd.clock import Clock
 from policyd.config import Config
 from policyd.core import Core
 from policyd.mxlookup import LookupSettings, MxLookup, resolve_mx
@@ -74,7 +75,7 @@ def dns_server(kind: str) -> dns.asyncresolver.Resolver:
 def mxheed(kind: str, protocol: str) -> Factory:
     """The daemon's own endpoint with what it knows after a while."""
     config = Config(serve=ServeSettings(transports={"google": "mx-google"}))
-    core = Core(config, clock=time.time)
+    core = Core(config, clock=Clock())
     resolve = partial(resolve_mx, resolver=dns_server(kind))
     settings = replace(LookupSettings(), size=10_000)
     core.lookup = MxLookup(core.receivers, time.time, settings, resolve)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import tzinfo
-from typing import Any
+from typing import Any, ClassVar
 
 from logparse.events import Event
 from logparse.exim import EximParser
@@ -35,6 +35,9 @@ _THOROUGH = 16  # of so many large blocks one is looked through
 
 class AutoParser:
     """Reads blocks of whole log lines of any shape."""
+
+    # what `restore` needs: text for `str`, whole numbers for `int`
+    SAVED: ClassVar = {"plain": str, "exim": EximParser.SAVED}
 
     def __init__(self, zone: tzinfo | None = None, removed: bool = True) -> None:
         self.postfix = PostfixParser(zone, removed)

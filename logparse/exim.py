@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from datetime import tzinfo
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from logparse.events import (
     Delivery,
@@ -59,6 +59,12 @@ _Host = tuple[str, str | None, int | None]
 
 class EximParser:
     """See the module."""
+
+    # what `restore` needs
+    SAVED: ClassVar = {
+        "hosts": [(str, str, str | None, int | None)],
+        "pieces": [(str, [str])],
+    }
 
     def __init__(self, zone: tzinfo | None = None, removed: bool = True) -> None:
         self.stamps = Stamps(zone)

@@ -2,7 +2,8 @@
 
 Contract: see `logparse.source`. `read` never waits, so that the reader can stop at any time; there
 is no position to go back to. What has no newline yet is kept; a line longer than `LONGEST` is
-handed out in pieces. After the end of the pipe everything is `None`.
+handed out in pieces. After the end of the pipe everything is `None`, and
+`waiting` says so.
 Failure: OSError where the descriptor cannot be read.
 """
 
@@ -23,6 +24,7 @@ class Pipe:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._rest = b""
+        self.waiting: str | None = None  # why nothing comes any more
         os.set_blocking(descriptor, False)
 
     @property
@@ -38,6 +40,7 @@ class Pipe:
             return None
         if not data:  # the end: a last line without its newline gets one
             whole, self._rest = (self._rest + b"\n" if self._rest else b""), b""
+            self.waiting = "the pipe has ended"
         else:
             text = self._rest + data
             end = text.rfind(b"\n") + 1 or (len(text) if len(text) > LONGEST else 0)

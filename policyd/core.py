@@ -9,17 +9,16 @@ Failure: `RulesError` from construction and `prepare`, before anything has chang
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import rules
 from logparse.events import Delivery, Removed
+from policyd.clock import Clock
 from policyd.config import Config, site_files
 from policyd.counters import Counters
-from policyd.follow import Documents
 from policyd.gate import Gate
 from policyd.lanelog import LaneLog
 from policyd.mxlookup import MxLookup
@@ -29,7 +28,7 @@ from policyd.quick import Delays, Quick
 from policyd.quick_live import QuickLive
 from policyd.receivers import UNKNOWN, Receivers
 from policyd.recipients import RecipientLimits
-from policyd.seldom import Seldom, array
+from policyd.seldom import array
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler
@@ -37,6 +36,7 @@ from policyd.serve.statusmap import Heard, StatusMap
 from policyd.serve.submission import Standing, Submission
 from policyd.serve.transportmap import RecipientTransports, TransportMap
 from policyd.sessions import Sessions
+from policyd.snapshots import Part, Snapshots, pack
 from policyd.throttle import Controller, from_delivery
 from policyd.throttle.evidence import Taken, from_status
 from rules.verdict import Verdict
@@ -67,7 +67,7 @@ class Core:
         self,
         config: Config,
         *,
-        clock: Callable[[], float],
+        clock: Clock,
         base: Path | None = None,
     ) -> None:
         self.clock = clock
@@ -75,12 +75,12 @@ class Core:
         self.counters = Counters(config.metrics.receivers)
         self._build(prepare(config, base))
         self.recipients = RecipientLimits()
-        self.controller = Controller(config.pacing)
-        self.controller.on_change = LaneLog()
+        self.controller = Controller(config.pacing, posix=clock.posix)
+        self.controller.on_change = LaneLog(clock.posix)
         self._gone: list[str] = []  # messages removed in the block that is being read
         sessions = Sessions()
         counting = Quick(self.counters, sessions, Delays())
-        self._quick = QuickLive(counting, self._awaited, self._delivered, clock)
+        self._quick = QuickLive(counting, self._awaited, self._delivered, clock.wall)
         self.pipeline = Pipeline(
             self.classifier.classify,
             self._receiver_of,
@@ -93,7 +93,8 @@ class Core:
             quick=self._quick,
         )
         self._connect(config)
-        self.documents = self._snapshots()
+        self.snapshots = Snapshots(self._parts, clock)
+        self.documents = self.snapshots.documents
 
     def _build(self, prepared: Prepared) -> None:
         """What the rules decide."""
@@ -163,7 +164,7 @@ class Core:
     def recipient_limit(self, receiver: str) -> int | None:
         """Recipients per message it takes: what the operator says, else what was learnt."""
         now = self.clock()
-        told = self.config.pacing.limits(receiver, now).recipients
+        told = self.config.pacing.limits(receiver, self.clock.wall()).recipients
         return told or self.recipients.limit(receiver, now)
 
     def standing(self, receiver: str, now: float) -> Standing:
@@ -218,6 +219,8 @@ class Core:
         return self.receivers.of_domain(domain).receiver
 
     def _attempted(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
+        # from here on its time is one of our own clock, not a stamp
+        delivery = delivery._replace(time=self.clock.steady(delivery.time))
         self.recipients.take(delivery, receiver, verdict)
         pool = self._pools.get(delivery.service)
         evidence = from_delivery(delivery, verdict, receiver, pool=pool)
@@ -245,49 +248,47 @@ class Core:
 
     # what survives a restart ------------------------------------------------------------------
 
-    def _snapshots(self) -> Documents:
-        """What is committed together with the counters. It goes through `self`, as `maps` does."""
+    def _parts(self) -> Mapping[str, Part]:
+        """What is saved with the counters; a reload may have made some of it anew."""
+        pacing, receivers = self.controller, self.receivers
         return {
-            "pipeline": lambda: _pack(self.pipeline.snapshot()),
-            "throttle": Seldom(self._pacing, self.clock),
-            "receivers": Seldom(lambda: array(self.receivers.rows()), self.clock),
-            "status": lambda: _pack(self.statusmap.snapshot()),
-            "recipients": lambda: _pack(self.recipients.snapshot()),
+            "pipeline": Part(
+                lambda: pack(self.pipeline.snapshot()),
+                lambda saved, _: self.pipeline.restore(saved),
+                Pipeline.SAVED,
+            ),
+            "throttle": Part(
+                lambda: pack(pacing.snapshot(self.clock())),
+                lambda saved, shift: self._told(pacing.restore(saved, self.clock(), shift)),
+                {},
+                large=True,
+            ),
+            "receivers": Part(
+                lambda: array(receivers.rows()), receivers.restore, Receivers.SAVED, large=True
+            ),
+            "status": Part(
+                lambda: pack(self.statusmap.snapshot()), self.statusmap.restore, StatusMap.SAVED
+            ),
+            "recipients": Part(
+                lambda: pack(self.recipients.snapshot()),
+                self.recipients.restore,
+                RecipientLimits.SAVED,
+            ),
         }
 
-    def _pacing(self) -> Iterator[bytes]:
-        yield _pack(self.controller.snapshot(self.clock()))
+    @staticmethod
+    def _told(left_out: int) -> None:
+        if left_out:
+            _log.error("%d entries of the saved state of pacing cannot be read", left_out)
 
     def hurry(self) -> None:
         """The next snapshots shall be of that very moment: the daemon is about to end."""
-        for take in self.documents.values():
-            if isinstance(take, Seldom):
-                take.again()
+        self.snapshots.hurry()
 
-    def restore(self, documents: Mapping[str, bytes]) -> None:
-        """Take snapshots back; one that cannot be read is said and left out."""
-        now = self.clock()
-        takers: dict[str, Callable[[Any], None]] = {
-            "pipeline": self.pipeline.restore,
-            "throttle": lambda saved: self.controller.restore(saved, now),
-            "receivers": self.receivers.restore,
-            "status": self.statusmap.restore,
-            "recipients": self.recipients.restore,
-        }
-        for name, take in takers.items():
-            if name not in documents:
-                continue
-            try:
-                take(json.loads(documents[name]))
-                if isinstance(snapshot := self.documents[name], Seldom):
-                    snapshot.taken = documents[name]
-            except (ValueError, TypeError, KeyError, IndexError, AttributeError) as wrong:
-                _log.warning("the saved state of %s is not understood (%s): left out", name, wrong)
+    def restore(self, documents: Mapping[str, bytes]) -> dict[str, str]:
+        """Take snapshots back; those that could not be, and why."""
+        return self.snapshots.restore(documents)
 
 
 _FREE = Standing("free")
 _RANK = {"free": 0, "slowed": 1, "probing": 2, "suspended": 3}
-
-
-def _pack(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()

@@ -8,8 +8,9 @@ every exported counter only grows. Delays are added as `policyd.histogram.single
 
 Saving: `take()` is what changed since the last `take()`, as (family, labels, value) with absolute
 values, so that writing it twice does no harm; `put_back(changes)` after a failed write; `dump()` is
-everything; `load(rows)` is the way back. Values are whole numbers or, for "delay", lists of them.
-Failure: ValueError from `load` for a family that does not exist.
+everything; `load(rows)` is the way back and returns the rows it does not understand. Values are
+whole numbers or, for "delay", lists of them.
+Failure: none.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ OTHER = "other"
 EARNED = 20  # attempts that earn a row once half of the rows are given away
 
 _ACCEPTED = ("accepted", "eod")
+_LABELS = {"deliveries": 2, "replies": 3, "unclassified": 1, "delay": 2}
 _TOTALS = ("lines", "unparsed", "gap_bytes", "last_time")
 
 Value = int | list[int]
@@ -239,11 +241,16 @@ class Counters:
             else:
                 self.tallies[labels[0]].dirty = True
 
-    def load(self, rows: Iterable[Change]) -> None:
-        """Takes up what was dumped or saved; meant for an empty object."""
+    def load(self, rows: Iterable[Change]) -> list[Change]:
+        """Takes up what was dumped or saved; meant for an empty object. Returns odd rows."""
+        odd = []
         for family, labels, value in rows:
-            self._load(family, labels, value)
+            try:
+                self._load(family, labels, value)
+            except (ValueError, IndexError):
+                odd.append((family, labels, value))
         self._earned = sum(":" in name for name in self.tallies)
+        return odd
 
     def _load(self, family: str, labels: tuple[str, ...], value: Value) -> None:
         if family == "total" and isinstance(value, int):
@@ -255,6 +262,8 @@ class Counters:
             if value:
                 self._candidates[labels[0]] = value
             return
+        if len(labels) != _LABELS.get(family):
+            raise ValueError(f"no counter family {family!r} with labels {labels} and {value!r}")
         tally = self._row(labels[0])
         if family == "deliveries" and isinstance(value, int):
             if labels[1] == "sent":

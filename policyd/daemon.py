@@ -16,11 +16,11 @@ import logging
 import os
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from policyd import config as configuration
+from policyd.clock import Clock, this_boot
 from policyd.config import Config
 from policyd.control import Operator
 from policyd.core import Core, Prepared, prepare
@@ -28,7 +28,8 @@ from policyd.doorkeeper import Doorkeeper
 from policyd.errors import MxheedError
 from policyd.follow import Follower
 from policyd.garbage import sparing
-from policyd.logs import Chosen, choose
+from policyd.hooks import SAFE, paced
+from policyd.logs import ASKED, PLAYED, Chosen, choose
 from policyd.metrics import Metrics
 from policyd.release import Releaser
 from policyd.serve.early import answering
@@ -38,10 +39,11 @@ from policyd.serve.ports import Services
 from policyd.serve.servers import Servers, serve
 from policyd.serve.view import Page
 from policyd.serve.watchdog import Notifier
+from policyd.sight import Sight
 from policyd.state import state_file
 from policyd.status import page
-from policyd.store import Store
-from policyd.telemetry import Reloads, metrics
+from policyd.store import Damage, Saved, Store
+from policyd.telemetry import Health, Reloads, metrics
 from rules import RulesError
 
 __all__ = ["Daemon", "run"]
@@ -53,7 +55,8 @@ Say = Callable[[Chosen, Path, Mapping[str, list[str]]], None]
 
 async def run(config: Config, path: Path | None, say: Say) -> None:
     """Run until a signal ends it; `say` is told what runs where, once everything listens."""
-    chosen = choose(config.log.path, clock=time.time, olddir=config.log.olddir)
+    clock = Clock(boot=this_boot())
+    chosen = choose(config.log.path, clock=clock, olddir=config.log.olddir)
     with contextlib.ExitStack() as stack:
         if chosen.kind == "sample":  # a play: nothing of it shall be remembered
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mxheed-"))
@@ -63,7 +66,7 @@ async def run(config: Config, path: Path | None, say: Say) -> None:
         listeners = open_listeners(config.serve, inherited(os.environ, os.getpid()))
         stack.callback(listeners.close)
         with answering(listeners):  # reading the rules takes a moment in which mail shall flow
-            daemon = Daemon(config, path, state, chosen)
+            daemon = Daemon(config, path, state, chosen, clock)
         stack.callback(daemon.store.close)
         stack.enter_context(sparing())
         await daemon.run(say, listeners)
@@ -72,25 +75,30 @@ async def run(config: Config, path: Path | None, say: Say) -> None:
 class Daemon:
     """One running mxheed."""
 
-    def __init__(self, config: Config, path: Path | None, state: Path, chosen: Chosen) -> None:
-        self.clock = time.time
+    def __init__(
+        self, config: Config, path: Path | None, state: Path, chosen: Chosen, clock: Clock
+    ) -> None:
+        self.clock = clock
         self.path = path
         self.state = state
         self.chosen = chosen
-        self.reloads = Reloads(at=self.clock())
-        self.core = Core(config, clock=self.clock, base=path)
+        self.reloads = Reloads(at=clock.wall())
+        self.core = Core(config, clock=clock, base=path)
         self.store = Store.open(state)
-        saved = self.store.load()
-        self.core.counters.load(saved.counters)
-        self.core.restore(saved.documents)
+        saved = self._restore()
+        self.sight = Sight(clock())
+        self.sight.on_lost = self._let_go
+        # the sample is a play: whatever it shows, nothing of it can reach an answer
+        self.hooks = SAFE if chosen.kind == "sample" else paced(self.core, self.sight)
         self.follower = Follower(
             chosen.open(saved.position),
             self.store,
             self.core.counters,
             self.core.process,
-            clock=self.clock,
+            clock=clock.wall,
             documents=self.core.documents,
             interval=config.log.commit_interval,
+            report=lambda trouble: self.sight.report(trouble, clock()),
         )
         # what comes through a pipe was never read before: there is nothing to catch up with
         self.follower.caught_up = chosen.kind in ("stdin", "sample")
@@ -99,6 +107,17 @@ class Daemon:
         self._reloading: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._metrics: Metrics | None = None
+
+    def _restore(self) -> Saved:
+        """Take up what the last run left; what cannot be read is kept aside, and told."""
+        saved = self.store.load()
+        odd = self.core.counters.load(saved.counters)
+        wrong = self.core.restore(saved.documents)
+        self.store.keep_aside(
+            [Damage("counters", repr(row[:2]), repr(row[2]), "not a counter") for row in odd]
+            + [Damage("documents", name, saved.documents[name], why) for name, why in wrong.items()]
+        )
+        return saved
 
     def _new_releaser(self) -> Releaser:
         receivers = self.core.receivers
@@ -118,6 +137,7 @@ class Daemon:
         following = asyncio.create_task(self.follower.run())
         following.add_done_callback(lambda _: self._stopping.set())
         watching = asyncio.create_task(notifier.watch())
+        ticking = asyncio.create_task(self._tick())
         self._release()
         say(self.chosen, self.state, servers.addresses)
         notifier.ready(f"following {self.chosen.name}")
@@ -125,7 +145,7 @@ class Daemon:
         notifier.stopping()
         self.core.hurry()
         self.follower.stop()
-        for task in (self._releasing, watching):
+        for task in (self._releasing, watching, ticking):
             if task is not None:
                 task.cancel()
         self.core.controller.door.open(self.clock())
@@ -135,13 +155,14 @@ class Daemon:
     async def _serve(self, listeners: Listeners) -> Servers:
         services = Services(
             clock=self.clock,
-            maps=self.core.maps,
-            policy=self.core.policy,
+            maps=self.hooks.maps,
+            policy=self.hooks.policy,
             metrics=self._page_of_metrics,
             troubles=self._troubles,
             page=self._page,
             control=Operator(self.core, self._ordered),
-            closed=self.core.closed,
+            closed=self.hooks.closed,
+            wall=self.clock.wall,
         )
         servers = await serve(self.core.config.serve, services, listeners)
         self._metrics = metrics(
@@ -149,6 +170,7 @@ class Daemon:
             servers.counts,
             lambda: self.releaser.counts,
             self.reloads,
+            Health(lambda: bool(self._safe()), lambda: self.store.damaged),
         )
         return servers
 
@@ -158,6 +180,22 @@ class Daemon:
             self._releasing.cancel()
         if self.chosen.kind != "sample":
             self._releasing = asyncio.create_task(self.releaser.run())
+
+    async def _tick(self) -> None:
+        """Once a second: what time alone decides, also where nobody lets mail go."""
+        while True:
+            now = self.clock()
+            if self.follower.opened or self.follower.trouble:
+                self.sight.report(self.follower.trouble, now)
+            self.sight.tend(now)
+            self.core.controller.blind = self.sight.lost
+            self.core.controller.tick(now)
+            await asyncio.sleep(1.0)
+
+    def _let_go(self) -> None:
+        """The log is lost: nobody waits any longer."""
+        self.core.controller.blind = True
+        self.core.controller.door.open(self.clock())
 
     def _ordered(self) -> None:
         """An operator's word holds at the door at once, and is committed soon."""
@@ -173,10 +211,21 @@ class Daemon:
         return self._metrics.render()
 
     def _page(self) -> Page:
-        return page(self.core, self.chosen.name, self.follower.caught_up, self._troubles())
+        return page(
+            self.core, self.chosen.name, self.follower.caught_up, self._troubles(), self._safe()
+        )
+
+    def _safe(self) -> str:
+        """Why hooks give their safe answers; "": they do not."""
+        if self.chosen.kind == "sample":
+            return PLAYED
+        return self.sight.why if self.sight.blind else ""
 
     def _troubles(self) -> Mapping[str, str]:
-        found = {"log": self.follower.trouble, "state": self.store.trouble}
+        found = {"log": self.sight.why, "state": self.store.trouble or self.store.damage}
+        if self.chosen.kind == "sample":
+            # who asked for it knows; who has no log of his own must hear of it
+            found["log"] = "" if self.chosen.why == ASKED else f"{PLAYED} ({self.chosen.why})"
         if not self.reloads.successful:
             found["configuration"] = "the newest file has mistakes; an older one is in use"
         return {name: why for name, why in found.items() if why}
@@ -204,7 +253,7 @@ class Daemon:
             self.reloads.successful = False
             _log.error("the configuration is refused, the old one stays:\n%s", wrong)
         else:
-            self.reloads.successful, self.reloads.at = True, self.clock()
+            self.reloads.successful, self.reloads.at = True, self.clock.wall()
             self.releaser = self._new_releaser()
             self._release()
             _log.info("configuration and rules were read again")

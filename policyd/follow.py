@@ -87,8 +87,10 @@ class Follower:
         documents: Documents | None = None,
         interval: float = 1.0,
         poll: float = 0.05,
+        report: Callable[[str | None], None] = lambda trouble: None,
     ) -> None:
         self.caught_up = False
+        self.opened = False  # something, or the lack of it, was read once
         self.failures = 0  # blocks that broke the processing
         self._source = source
         self._error: str | None = None
@@ -99,6 +101,7 @@ class Follower:
         self._documents = documents or {}
         self._interval = interval
         self._poll = poll
+        self._report = report  # told after each reading why there is no log, or None
         self._position = source.position
         self._dirty = False
         self._limit = LIMIT
@@ -141,6 +144,8 @@ class Follower:
                     except (LogError, OSError) as error:
                         self._say(str(error))
                         block, pause = None, min(pause * 2, SLOWEST)
+                    self.opened = self.opened or self.trouble is None
+                    self._report(self.trouble)
                     if block is not None:
                         begun = loop.time()
                         self._take(block)

@@ -16,7 +16,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane import LaneState, State
@@ -42,7 +42,7 @@ class _Quota:
         self.taken = self.left_out = 0
 
     def allows(self, most: int, now: float) -> bool:
-        if not 0 <= now - self.began < _MINUTE:
+        if now - self.began >= _MINUTE:
             self.began, self.taken = now, 0
         return self.taken < most
 
@@ -50,7 +50,8 @@ class _Quota:
 class LaneLog:
     """Takes the controller's changes (`Lanes.on_change`) and writes them down."""
 
-    def __init__(self) -> None:
+    def __init__(self, posix: Callable[[float], float] = float) -> None:
+        self._posix = posix  # for people, who have a wall clock
         self._all = _Quota(0.0)
         self._lanes: Bounded[Lane, _Quota] = Bounded(10_000)
 
@@ -64,25 +65,27 @@ class LaneLog:
             return
         quota.taken += 1
         self._all.taken += 1
-        pairs = [*_pairs(state, before, now)]
+        pairs = [*_pairs(state, before, now, self._posix)]
         if quota.left_out:
             pairs.append(("left_out", str(quota.left_out)))
             quota.left_out = 0
         _log.info("lane %s", " ".join(f"{name}={value}" for name, value in pairs))
 
 
-def _pairs(state: LaneState, before: State, now: float) -> Iterator[tuple[str, str]]:
+def _pairs(
+    state: LaneState, before: State, now: float, posix: Callable[[float], float]
+) -> Iterator[tuple[str, str]]:
     yield "receiver", _quoted(state.lane.receiver)
     if state.lane.pool:
         yield "pool", _quoted(state.lane.pool)
     yield "from", before
     yield "to", state.state
     if state.state == "suspended":
-        yield "until", _moment(state.until)
+        yield "until", _moment(posix(state.until))
     elif state.state == "slowed" and state.bucket is not None:
         yield "rate", f"{state.bucket.rate:.3g}/s"
     if state.pinned > now:
-        yield "pinned_until", _moment(state.pinned)
+        yield "pinned_until", _moment(posix(state.pinned))
     elif state.state == "suspended" and state.reasons:
         last = max(state.reasons, key=lambda reason: reason.last)
         yield "rule", _quoted(last.rule or "none")

@@ -18,7 +18,10 @@ from logparse.pipe import Pipe
 from logparse.source import LIMIT, Block, Position, Source
 from policyd import sample
 
-__all__ = ["Chosen", "SampleDay", "choose"]
+__all__ = ["ASKED", "PLAYED", "Chosen", "SampleDay", "choose"]
+
+ASKED = "as asked"
+PLAYED = "the sample day is played: Postfix gets safe answers only, nothing is held or paced"
 
 
 class SampleDay:
@@ -60,9 +63,9 @@ class Chosen:
 def choose(path: str, *, clock: Callable[[], float], olddir: str = "") -> Chosen:
     """The log to follow; `path` and `olddir` are the configuration's `log.path`, `log.olddir`."""
     if path == "sample":
-        return _sample("as asked", clock)
+        return _sample(ASKED, clock)
     if path == "-":
-        return Chosen("stdin", "standard input", "as asked", lambda _: Pipe(sys.stdin.fileno()))
+        return Chosen("stdin", "standard input", ASKED, lambda _: Pipe(sys.stdin.fileno()))
     found = detect(None if path == "auto" else path)._replace(olddir=olddir)
     if found.kind == "none":
         return _sample(f"there is no mail log here ({found.why}); name one with --log", clock)

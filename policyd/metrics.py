@@ -65,6 +65,16 @@ TABLE: tuple[Family, ...] = (
         "gauge",
         "The stamp of the newest log line that was understood.",
     ),
+    Family(
+        "mxheed_hooks_safe",
+        "gauge",
+        "1 while every hook gives its safe answer: no log is read, or the sample day is played.",
+    ),
+    Family(
+        "mxheed_state_damaged_total",
+        "counter",
+        "Entries of the state file that could not be read at the start and were kept aside.",
+    ),
     Family("mxheed_rules_loaded", "gauge", "Rules in use."),
     Family(
         "mxheed_classifier_lookups_total",

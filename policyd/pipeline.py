@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from logparse.auto import AutoParser
 from logparse.events import Delivery, Event, Removed, Unparsed
@@ -68,6 +68,12 @@ class Classify(Protocol):
 
 class Pipeline:
     """See the module."""
+
+    SAVED: ClassVar = {
+        "sessions": [(str, str, int, int, int)],
+        "queued": [(str, str)],
+        "parser": AutoParser.SAVED,
+    }
 
     def __init__(
         self,

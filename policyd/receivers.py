@@ -14,7 +14,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from publicsuffixlist import PublicSuffixList
 
@@ -129,6 +129,8 @@ def registrable(host: str) -> str | None:
 
 class Receivers:
     """Rolls hosts and domains up; remembers, within bounds, what was rolled up and learnt."""
+
+    SAVED: ClassVar = [(str, str, str, float)]  # domain, receiver, host, time
 
     def __init__(self, table: ReceiverTable, *, cache: int = 65_536, learnt: int = 200_000) -> None:
         self._table = table
@@ -254,10 +256,12 @@ class Receivers:
         """The same at once."""
         return list(self.rows())
 
-    def restore(self, saved: Sequence[Sequence[str | float]]) -> None:
-        """Take a snapshot back; the receiver is rolled up anew, for the rules may have changed."""
+    def restore(self, saved: Sequence[tuple[str, str, str, float]], shift: float = 0.0) -> None:
+        """Take a snapshot back, its times moved; the rules may have changed: hosts are rolled up
+        anew.
+        """
         for domain, _, host, time in saved[-self._learnt_size :]:
-            self._learnt[str(domain)] = Learnt(self.of_host(str(host)), str(host), float(time))
+            self._learnt[domain] = Learnt(self.of_host(host), host, time + shift)
 
 
 def _bounded(table: dict[str, str] | dict[bytes, str] | dict[str, Learnt], size: int) -> None:

@@ -12,7 +12,7 @@ risen. Tables are bounded. Failure: none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from logparse.events import Delivery
 from policyd.throttle.memory import Bounded
@@ -51,6 +51,8 @@ class _Learnt:
 
 class RecipientLimits:
     """See the module."""
+
+    SAVED: ClassVar = {str: (float, int, [int])}  # receiver → time, told, shown
 
     def __init__(self) -> None:
         # transactions in which some were refused: message and group → the agents' process ids
@@ -99,7 +101,7 @@ class RecipientLimits:
             for receiver, learnt in self._learnt.items()
         }
 
-    def restore(self, saved: Mapping[str, Sequence[Any]]) -> None:
-        """Take a snapshot back."""
+    def restore(self, saved: Mapping[str, Sequence[Any]], shift: float = 0.0) -> None:
+        """Take a snapshot back, its times moved by `shift`."""
         for receiver, (time, told, shown) in saved.items():
-            self._learnt[receiver] = _Learnt(float(time), int(told), [int(one) for one in shown])
+            self._learnt[receiver] = _Learnt(time + shift, told, shown[-_LATEST:])

@@ -159,7 +159,7 @@ class Releaser:
         """Start the releases that are due and allowed now; how many."""
         now = self._clock()
         settings = self._settings
-        rate = settings.off_rate if self._controller.retired else settings.rate
+        rate = settings.off_rate if self._controller.stands_aside else settings.rate
         self._credit = min(rate, self._credit + (now - self._credited) * rate, settings.concurrency)
         self._credited = now
         free = min(settings.concurrency - len(self._tasks), int(self._credit))

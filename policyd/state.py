@@ -1,13 +1,16 @@
 """Where the state file is.
 
 Contract: the configured path, else a place that fits who runs us.
-Failure: none; a place that cannot be used shows when it is opened.
+Failure: `MxheedError` where nothing tells a place; never a folder that everybody may write to. One
+that cannot be used shows when it is opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+
+from policyd.errors import MxheedError
 
 __all__ = ["state_file"]
 
@@ -20,5 +23,10 @@ def state_file(configured: str, environ: Mapping[str, str], uid: int) -> Path:
         return Path(folder) / "mxheed.db"
     if uid == 0:
         return Path("/var/lib/mxheed/mxheed.db")
-    home = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", "/tmp")) / ".local/state")
-    return Path(home) / "mxheed" / "mxheed.db"
+    home = environ.get("HOME", "")
+    for folder in (environ.get("XDG_STATE_HOME", ""), f"{home}/.local/state" if home else ""):
+        if folder.startswith("/"):
+            return Path(folder) / "mxheed" / "mxheed.db"
+    raise MxheedError(
+        "there is no place for the state file: HOME is not set; set it, or name a file with --state"
+    )

@@ -29,9 +29,11 @@ except PackageNotFoundError:  # run from a checkout that was never installed
 _MOST = 60  # receivers on one page; the rest is in /metrics
 
 
-def page(core: Core, log: str, caught_up: bool, troubles: Mapping[str, str]) -> Page:
+def page(
+    core: Core, log: str, caught_up: bool, troubles: Mapping[str, str], safe: str = ""
+) -> Page:
     """Everything at one moment."""
-    now, counters = core.clock(), core.counters
+    now, counters, posix = core.clock(), core.counters, core.clock.posix
     lanes = _lanes(core, now)
     rows = [
         ReceiverView(
@@ -47,11 +49,12 @@ def page(core: Core, log: str, caught_up: bool, troubles: Mapping[str, str]) -> 
     rows += [ReceiverView(id=name, lanes=found) for name, found in lanes.items()]
     rows.sort(key=lambda row: (not any(map(_troubled, row.lanes)), -sum(row.outcomes.values())))
     return Page(
-        now=now,
-        started=core.started,
+        now=posix(now),
+        started=posix(core.started),
         version=VERSION,
         host=socket.gethostname(),
         active=not core.controller.retired,
+        safe=safe,
         log=LogView(log, caught_up, counters.last_time or None, counters.lines, counters.unparsed),
         troubles=troubles,
         receivers=tuple(rows[:_MOST]),
@@ -85,13 +88,15 @@ def _lanes(core: Core, now: float) -> dict[str, tuple[LaneView, ...]]:
 
 
 def lane_view(core: Core, state: LaneState, now: float) -> LaneView:
-    """One lane with its evidence."""
+    """One lane with its evidence; its times as a wall clock shows them."""
+    posix = core.clock.posix
     told = explain(state, core.controller.book.waiting(state.lane), now)
+    until = told.until if told.until is not None else told.pinned_until
     return LaneView(
         state=told.state,
         pool=told.pool,
-        since=told.since,
-        until=told.until if told.until is not None else told.pinned_until,
+        since=posix(told.since),
+        until=None if until is None else posix(until),
         rate=told.rate,
         window=told.window,
         in_flight=told.in_flight,
@@ -101,7 +106,9 @@ def lane_view(core: Core, state: LaneState, now: float) -> LaneView:
         why=told.text,
         next=told.next,
         reasons=tuple(
-            ReasonView(g.category, g.rule, g.reply, g.count, g.first, g.last, g.host, g.scope)
+            ReasonView(
+                g.category, g.rule, g.reply, g.count, posix(g.first), posix(g.last), g.host, g.scope
+            )
             for g in told.grounds
         ),
     )

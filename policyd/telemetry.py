@@ -18,7 +18,7 @@ from policyd.throttle.lane import LaneState
 if TYPE_CHECKING:
     from policyd.core import Core
 
-__all__ = ["Reloads", "metrics"]
+__all__ = ["Health", "Reloads", "metrics"]
 
 Numbers = dict[tuple[str, ...], float]
 
@@ -31,11 +31,20 @@ class Reloads:
     at: float = 0.0  # of the last successful one
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the daemon itself is."""
+
+    safe: Callable[[], bool]  # every hook gives its safe answer
+    damaged: Callable[[], int]  # entries of the state file
+
+
 def metrics(
     core: Core,
     hooks: Mapping[str, HookCounts],
     releases: Callable[[], Mapping[str, int]],
     reloads: Reloads,
+    health: Health,
 ) -> Metrics:
     """The whole /metrics page."""
     page = Metrics()
@@ -53,6 +62,8 @@ def metrics(
     page.add("mxheed_classifier_lookups_total", lambda: _cache(core))
     page.add("mxheed_config_last_reload_successful", lambda: {(): int(reloads.successful)})
     page.add("mxheed_config_last_reload_success_timestamp_seconds", lambda: {(): reloads.at})
+    page.add("mxheed_hooks_safe", lambda: {(): int(health.safe())})
+    page.add("mxheed_state_damaged_total", lambda: {(): health.damaged()})
     _throttle(page, core)
     page.add("mxheed_socketmap_answers_total", lambda: _numbers(hooks["socketmap"].answers))
     page.add(
@@ -88,7 +99,7 @@ def _throttle(page: Metrics, core: Core) -> None:
     page.add("mxheed_throttle_in_flight", lambda: {lane: s.window.open for lane, s in lanes()})
     page.add(
         "mxheed_throttle_until_timestamp_seconds",
-        lambda: {lane: s.until for lane, s in lanes() if s.state == "suspended"},
+        lambda: {lane: core.clock.posix(s.until) for lane, s in lanes() if s.state == "suspended"},
     )
     page.add(
         "mxheed_throttle_changes_total",

@@ -63,10 +63,13 @@ def _flags(
 
 
 def _say(chosen: object, state: Path, addresses: Mapping[str, list[str]]) -> None:
-    from policyd.logs import Chosen
+    from policyd.logs import PLAYED, Chosen
 
     assert isinstance(chosen, Chosen)
-    typer.echo(f"mxheed follows {chosen.name}: {chosen.why}")
+    if chosen.kind == "sample":
+        typer.echo(f"mxheed: {PLAYED} ({chosen.why})")
+    else:
+        typer.echo(f"mxheed follows {chosen.name}: {chosen.why}")
     for where in addresses.get("http", ()):
         url = where.replace("inet:", "http://")
         typer.echo(f"  status page    {url}/")

@@ -53,3 +53,4 @@ class Services:
     page: Callable[[], Page]
     control: Control | None = None
     closed: Callable[[Session], None] | None = None  # a socketmap connection has ended
+    wall: Callable[[], float] | None = None  # POSIX seconds, where `clock` is something else

@@ -58,7 +58,7 @@ async def serve(settings: ServeSettings, services: Services, listeners: Listener
         await _hooks(servers, settings, services)
         await _publish(servers, http.app(services), listeners.sockets["http"])
         if services.control is not None:
-            own = control_api.app(services.control, services.clock)
+            own = control_api.app(services.control, services.wall or services.clock)
             await _publish(servers, own, listeners.sockets["control"])
     except BaseException:
         await servers.close()

@@ -12,7 +12,7 @@ Failure: none of its own; a text that cannot be read is `NOTFOUND `. The table i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from logparse.reason import Relay, read
 from policyd.serve.session import Session
@@ -63,6 +63,8 @@ class _Spell:
 
 class StatusMap:
     """The handler, and how long each limit has been taken for one."""
+
+    SAVED: ClassVar = [(str, str, float, float)]  # receiver, rule, began, last
 
     def __init__(
         self,
@@ -129,8 +131,9 @@ class StatusMap:
         """What must survive a restart, or every restart would grant the whole time again."""
         return [(*key, spell.began, spell.last) for key, spell in self._spells.items()]
 
-    def restore(self, rows: list[tuple[str, str, float, float]]) -> None:
-        """Take a snapshot back."""
-        for receiver, rule, began, last in rows:
-            spell = self._spells[receiver, rule] = _Spell(began)
-            spell.last = last
+    def restore(self, rows: list[tuple[str, str, float, float]], shift: float = 0.0) -> None:
+        """Take a snapshot back, its times moved by `shift`."""
+        now = self._clock()
+        for receiver, rule, began, last in rows[-_MOST_SPELLS:]:
+            spell = self._spells[receiver, rule] = _Spell(min(began + shift, now))
+            spell.last = min(last + shift, now)

@@ -78,6 +78,7 @@ class Page:
     version: str
     host: str = ""
     active: bool = True  # False after `mxheed off`
+    safe: str = ""  # why every hook gives its safe answer; "": they answer from what was learnt
     log: LogView = LogView()
     troubles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     receivers: tuple[ReceiverView, ...] = ()  # most mail first

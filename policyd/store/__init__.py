@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from policyd.store.damage import Damage
 from policyd.store.sqlite import Saved, Store
 
-__all__ = ["Saved", "Store"]
+__all__ = ["Damage", "Saved", "Store"]

@@ -8,7 +8,6 @@ Failure: `sqlite3.Error`, in which `is_damage` tells damage from a disk that can
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from policyd.store.damage import Value
 from policyd.store.schema import migrate
 
 __all__ = [
@@ -24,12 +24,10 @@ __all__ = [
     "Value",
     "is_damage",
     "open_database",
-    "read_all",
     "stored",
     "transaction",
 ]
 
-Value = int | list[int]
 Change = tuple[str, tuple[str, ...], Value]  # family, labels, absolute value
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -63,16 +61,6 @@ def open_database(path: Path) -> sqlite3.Connection:
     return db
 
 
-def read_all(db: sqlite3.Connection) -> Saved:
-    place = db.execute("SELECT value FROM position").fetchone()
-    rows = db.execute("SELECT family, labels, value FROM counters")
-    return Saved(
-        position=json.loads(place[0]) if place else {},
-        counters=[(family, tuple(json.loads(n)), restored(v)) for family, n, v in rows],
-        documents=dict(db.execute("SELECT name, value FROM documents")),
-    )
-
-
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     db.execute("BEGIN IMMEDIATE")
@@ -87,10 +75,6 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 def stored(value: Value) -> int | str:
     return value if isinstance(value, int) else str(value)  # a list of integers is JSON, too
-
-
-def restored(value: int | str) -> Value:
-    return value if isinstance(value, int) else list(json.loads(value))
 
 
 def is_damage(error: Exception) -> bool:

@@ -5,7 +5,8 @@ those of exactly the lines before the stored position. The write-ahead log is no
 commit: a power cut may lose the last commits, all parts of them alike. Values are absolute, so a
 commit may be repeated; 0 is the same as no row. One process at a time: a lock beside the file.
 Failure: `StoreError` from `open` where another mxheed uses the file or it is not for us to touch.
-A damaged file is moved aside and a new one begun. Where the disk cannot be written, `open`
+A damaged file is moved aside and a new one begun; single entries that cannot be read are kept in a
+table of their own, told (`damage`), and the rest is used. Where the disk cannot be written, `open`
 succeeds all the same (`trouble` says why), and `commit` raises `StoreError` until it can; the
 caller goes on in memory. `wants_all` tells that the next commit must bring everything.
 """
@@ -17,19 +18,18 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from policyd.errors import StoreError
+from policyd.store.damage import Damage, Value, keep, read_rows
 from policyd.store.database import (
     Change,
     Saved,
-    Value,
     is_damage,
     open_database,
-    read_all,
     stored,
     transaction,
 )
@@ -53,6 +53,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.trouble: str | None = None  # why nothing can be written at the moment
+        self.damage = ""  # what of the file could not be read
+        self.damaged = 0
         self.wants_all = False
         self._db: sqlite3.Connection | None = None
         self._lock: int | None = None
@@ -75,17 +77,36 @@ class Store:
         """The last commit; empty where there is none."""
         if self._db is not None:
             try:
-                return read_all(self._db)
-            except (sqlite3.DatabaseError, ValueError) as error:
+                found = read_rows(self._db)
+            except sqlite3.DatabaseError as error:
                 self._set_aside(error)
                 return Saved({}, [], {})
+            self.keep_aside(found.damaged)
+            return Saved(*found[:3])
         try:
             uri = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
             with closing(sqlite3.connect(uri, uri=True)) as db:
-                return read_all(db)
-        except (sqlite3.Error, ValueError):
+                return Saved(*read_rows(db)[:3])
+        except sqlite3.Error:
             self.wants_all = True  # what is in the file now will not be what we go on from
             return Saved({}, [], {})
+
+    def keep_aside(self, damages: Sequence[Damage]) -> None:
+        """Entries that cannot be read leave their place for the table `damaged`, and it is told."""
+        if not damages:
+            return
+        self.damaged += len(damages)
+        self.wants_all = True  # the next commit leaves nothing of them in its place
+        self.damage = f"{self.damaged} entries of {self.path} could not be read; the rest is in use"
+        _log.error("%s (%s: %s)", self.damage, damages[0].place, damages[0].why)
+        if self._db is not None:
+            try:
+                with transaction(self._db) as db:
+                    keep(db, damages)
+            except sqlite3.Error as error:
+                _log.error("they cannot be kept: %s", error)
+            else:
+                self.damage += " and they are kept in its table `damaged`"
 
     def commit(
         self,
@@ -140,6 +161,9 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._take_lock()
+        with suppress(FileNotFoundError):
+            if not self.path.stat().st_size:
+                _log.warning("%s is empty: beginning anew, nothing is known of before", self.path)
         try:
             self._db = open_database(self.path)
         except sqlite3.DatabaseError as error:

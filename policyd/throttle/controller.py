@@ -10,20 +10,20 @@ Failure: none; what is lost (a log line, a release, a question) costs a time-out
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from policyd.throttle.aftermath import Aftermath
 from policyd.throttle.blame import Blame, is_our_own
-from policyd.throttle.dispatch import Dispatcher, Queued, Release
+from policyd.throttle.dispatch import Dispatcher
 from policyd.throttle.door import Admission, Door
 from policyd.throttle.evidence import STALE, Evidence, Lane, Taken
 from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState
-from policyd.throttle.lanes import Lanes
 from policyd.throttle.nexthop import NextHops
 from policyd.throttle.persist import restore, snapshot
 from policyd.throttle.priorities import Classes
+from policyd.throttle.releasing import Releasing
 from policyd.throttle.retrytable import RetryTable
 from policyd.throttle.settings import PacingSettings
 from policyd.throttle.transactions import Transactions
@@ -34,17 +34,23 @@ __all__ = ["Controller"]
 _IDLE_BUCKET = 2.0  # a bucket full for so long has nobody who fetches its tokens
 
 
-class Controller(Lanes):
+class Controller(Releasing):
     """All lanes, the book of waiting messages, and what is between them."""
 
     def __init__(
-        self, settings: PacingSettings | None = None, *, rng: random.Random | None = None
+        self,
+        settings: PacingSettings | None = None,
+        *,
+        rng: random.Random | None = None,
+        posix: Callable[[float], float] = float,
     ) -> None:
+        """`posix` tells the wall clock's time, by which limits may have their hours."""
         settings = settings or PacingSettings()
         self.classes = Classes(settings.classes)
-        super().__init__(settings, HoldBook(settings.messages, self.classes.share, settings.grant))
+        super().__init__(
+            settings, HoldBook(settings.messages, self.classes.share, settings.grant), posix
+        )
         self.counts: dict[str, int] = {}
-        self.retired = False  # `mxheed off`: hold nothing any more
         # told when a lane that somebody waits for may have room
         self.on_room: Callable[[], None] = lambda: None
         self._retry = RetryTable(settings, rng or random.Random())
@@ -241,51 +247,6 @@ class Controller(Lanes):
             domain = next((key[1] for key in message.parts), "")
             self.book.move(message, sender, self.classes.of(sender, domain), now)
 
-    def due(self, now: float, limit: int = 100) -> list[Release]:
-        """Which messages to let go now, at most `limit`; places are promised to them."""
-        self.mind_the_time(now)
-        self.door.tend(now)
-        if self.retired:
-            return self._dispatcher.everything(now, limit)
-        return self._dispatcher.due(now, limit)
-
-    def unreleased(self, queue_id: str, now: float) -> None:
-        """The hand could not let it go: it waits again."""
-        self._dispatcher.unreleased(queue_id, now)
-
-    def next_event(self, now: float) -> float:
-        """Seconds after which `due` may have something new; at most one."""
-        waits = [1.0]
-        for lane in self.book.lanes():
-            state = self._lanes.get(lane)
-            waits.append(max(0.02, state.turn(now) - self._grants.ahead) if state else 0.02)
-        if (aside := self.book.next_due()) is not None:
-            waits.append(max(0.02, aside - now))
-        return min(waits)
-
-    def reconcile(
-        self,
-        queue: Iterable[Queued],
-        receiver_of: Callable[[str], str],
-        began: float,
-        now: float,
-    ) -> tuple[int, int]:
-        """Make the book agree with the queue as listed from `began` on; (added, dropped)."""
-
-        def lane_of(domain: str) -> Lane:
-            return self._homes.get(domain) or Lane("", receiver_of(domain))
-
-        listed = list(queue)
-        for queued in listed:
-            if queued.sender:
-                self.blame.senders[queued.queue_id] = queued.sender
-        return self._dispatcher.reconcile(listed, lane_of, began, now)
-
-    def retire(self, now: float) -> None:
-        """`mxheed off`: hold nothing any more; what waits is let go at the hand's own rate."""
-        self.retired = True
-        self.door.open(now)
-
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
 
@@ -293,6 +254,6 @@ class Controller(Lanes):
         """What was learnt, as plain JSON values."""
         return snapshot(self, self._checked if now is None else now)
 
-    def restore(self, saved: Mapping[str, Any], now: float) -> None:
-        """Take a snapshot back; buckets start empty."""
-        restore(self, saved, now)
+    def restore(self, saved: Mapping[str, Any], now: float, shift: float = 0.0) -> int:
+        """Take a snapshot back, its times moved by `shift`; how many entries were left out."""
+        return restore(self, saved, now, shift)

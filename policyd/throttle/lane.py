@@ -36,11 +36,18 @@ _AHEAD = 20  # attempts at most that may be on their way to places that are not 
 class LaneState:
     """One lane. The controller owns it; the gate and `explain` look at it."""
 
-    def __init__(self, lane: Lane, settings: PacingSettings, now: float) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        settings: PacingSettings,
+        now: float,
+        posix: Callable[[float], float] = float,
+    ) -> None:
         self.lane = lane
+        self._posix = posix
         self.limits = NO_LIMITS
         self.state: State = "free"
-        self.since = self.seen = now
+        self.since = self.seen = self.adjusted = now
         self.until = 0.0
         self.pinned = 0.0  # an operator's word holds until then
         self.window = Window(settings.window)
@@ -49,11 +56,9 @@ class LaneState:
         self.entered: dict[str, int] = {}  # how often, for the metrics
         # told of each change: the state before, the time
         self.changed: Callable[[LaneState, State, float], None] = lambda lane, before, now: None
-        self.epoch = 0
-        self.adjusted = now
         self.probe: Attempt | None = None  # the latest one
         self.greylist = Greylist()
-        self.backlog = 0  # messages that wait for it
+        self.epoch = self.backlog = 0  # `backlog`: messages that wait for it
         self.granted = 0  # attempts of released messages that have not asked yet
         self.at_door = 0  # attempts that asked and wait for their turn
         self.reasons = Reasons()
@@ -62,7 +67,7 @@ class LaneState:
 
     def use_settings(self, settings: PacingSettings, now: float) -> None:
         """Live under these settings from now on; told limits may have their hours."""
-        told = settings.limits(self.lane.receiver, now)
+        told = settings.limits(self.lane.receiver, self._posix(now))
         before, self.limits, self.settings = self.limits, told, settings
         self.speed.use_settings(settings, told)
         if told.attempts:
@@ -254,7 +259,7 @@ class LaneState:
 
     def mind_the_hours(self, now: float) -> None:
         """Told limits begin and end by the clock."""
-        if self.settings.limits(self.lane.receiver, now) is not self.limits:
+        if self.settings.limits(self.lane.receiver, self._posix(now)) is not self.limits:
             self.use_settings(self.settings, now)
 
     def _free(self, now: float) -> None:
@@ -284,13 +289,10 @@ class LaneState:
 
     def extend(self, seconds: float, now: float) -> bool:
         """Prolong a suspension or a pin; False: there is neither."""
-        pinned = self.pinned > now
-        if self.advance(now) == "suspended":
-            self.until += seconds
-            pinned = True
-        if self.pinned > now:
-            self.pinned += seconds
-        return pinned
+        suspended, pinned = self.advance(now) == "suspended", self.pinned > now
+        self.until += seconds if suspended else 0.0
+        self.pinned += seconds if pinned else 0.0
+        return suspended or pinned
 
     def set_rate(self, rate: float, now: float) -> None:
         """Go on at this rate from now on; it is learnt further from there."""

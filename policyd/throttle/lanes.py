@@ -27,8 +27,14 @@ _MUCH = 1e10  # seconds: beyond any difference of times
 class Lanes:
     """What the controller is built on."""
 
-    def __init__(self, settings: PacingSettings, book: HoldBook) -> None:
+    def __init__(
+        self,
+        settings: PacingSettings,
+        book: HoldBook,
+        posix: Callable[[float], float] = float,
+    ) -> None:
         self.settings = settings
+        self._posix = posix
         self.book = book
         self._lanes: dict[tuple[str, str], LaneState] = {}  # by Lane, or a tuple that equals one
         self._homes: Bounded[str, Lane] = Bounded(200_000)  # domain → the lane that held it last
@@ -45,7 +51,7 @@ class Lanes:
         if found is None:
             if len(self._lanes) >= self.settings.lanes:
                 self._forget_some()
-            found = self._lanes[lane] = LaneState(lane, self.settings, now)
+            found = self._lanes[lane] = LaneState(lane, self.settings, now, self._posix)
             found.changed = self._changed
             self._pools.add(lane.pool)
         return found

@@ -3,19 +3,22 @@
 Contract: `snapshot` is JSON-able and holds what was learnt: lanes with trouble or an opened window,
 which lane a domain belongs to while it is held, and messages that wait for a time of their own.
 Held messages are not in it: the queue itself tells them. `restore` starts every bucket empty, so
-that a restart never lets more through than going on would have.
-Failure: an entry of another version or shape is skipped; learning starts anew there.
+that a restart never lets more through than going on would have, and moves times to the clock of
+today.
+Failure: an entry of another version or shape is left out and counted; learning starts anew there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from policyd.shape import Among, AtLeast, Maybe, fits
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane import LaneState, State
 from policyd.throttle.prospect import Prospect
 from policyd.throttle.reasons import Reason, Reasons
+from policyd.throttle.settings import DEFAULT_REACTIONS, Act, PacingSettings
 
 if TYPE_CHECKING:
     from policyd.throttle.controller import Controller
@@ -27,14 +30,53 @@ VERSION = 1
 _LANES = 5_000
 _HOMES = 50_000
 _ASIDE = 20_000
-_KEPT = (
-    "since", "seen", "until", "pinned", "accepted", "refused_total", "held_total",
-)  # fmt: skip
-_SPEED = ("ceiling", "cost", "explore_at", "explore_gap", "near")
-_TROUBLE = ("episode", "refused_at", "act", "slowing", "capacity", "tolerance")
-_PATIENCE = ("stop", "good", "bad", "whole")
-_WINDOW = ("limit", "cap", "explore_at", "explore_gap", "taken")
-_REASON = ("rule", "category", "scope", "count", "first", "last", "reply", "host")
+_LONGEST = 366 * 86_400.0  # seconds: no pin lasts longer
+_LATEST = 2 * 28_800.0  # no entry of a retry table, with its jitter
+
+_COUNT = AtLeast(0)
+_SOME = AtLeast(0.0)
+_ABOVE = AtLeast(1e-9)
+_ENDLESS = AtLeast(1e-9, endless=True)
+_KEPT = {
+    "since": float, "seen": float, "until": float, "pinned": float,
+    "accepted": _COUNT, "refused_total": _COUNT, "held_total": _COUNT,
+}  # fmt: skip
+_SPEED = {
+    "ceiling": Maybe(_ABOVE), "cost": _SOME, "explore_at": float, "explore_gap": _SOME,
+    "near": _ABOVE,
+}  # fmt: skip
+_TROUBLE = {
+    "episode": float, "refused_at": float, "act": Among(get_args(Act)), "slowing": bool,
+    "capacity": _SOME, "tolerance": AtLeast(1.0),
+}  # fmt: skip
+_PATIENCE = {"stop": _SOME, "good": _SOME, "bad": _SOME, "whole": _SOME}
+_WINDOW = {
+    "limit": AtLeast(1.0), "cap": Maybe(AtLeast(1)), "explore_at": float, "explore_gap": _SOME,
+    "taken": _COUNT,
+}  # fmt: skip
+_GREYLIST = {"age": Maybe(_SOME)}
+_REASON = {
+    "rule": Maybe(str), "category": str, "scope": str, "count": _COUNT, "first": float,
+    "last": float, "reply": str, "host": str,
+}  # fmt: skip
+_ROW = {
+    "lane": (str, str),
+    "state": Among(get_args(State)),
+    "rate": Maybe(_ABOVE),
+    "speed": _SPEED,
+    "prospect": dict.fromkeys(Prospect._fields, _ENDLESS),
+    "patience": _PATIENCE,
+    "window": _WINDOW,
+    "greylist": _GREYLIST,
+    "trouble": _TROUBLE,
+    "reasons": [_REASON],
+    **_KEPT,
+}
+# queue id, arrived, sender; pool, receiver; domain, recipients, due, refused
+_WAITING = (str, float, str, str, str, str, AtLeast(1), float, _COUNT)
+_TIMES = frozenset({
+    "since", "seen", "until", "pinned", "explore_at", "episode", "refused_at", "first", "last",
+})  # fmt: skip
 
 
 def snapshot(controller: Controller, now: float) -> dict[str, Any]:
@@ -88,52 +130,94 @@ def _aside(controller: Controller, now: float) -> list[list[Any]]:
     return found
 
 
-def restore(controller: Controller, saved: Mapping[str, Any], now: float) -> None:
-    """Take a snapshot back."""
+def restore(
+    controller: Controller, saved: Mapping[str, Any], now: float, shift: float = 0.0
+) -> int:
+    """Take a snapshot back, its times moved by `shift`; how many entries were left out."""
     if saved.get("version") != VERSION:
-        return
-    for row in saved.get("lanes", ()):
-        try:
-            _restore_lane(controller, row, now)
-        except (KeyError, TypeError, ValueError):
-            continue
-    for domain, pool, receiver in saved.get("homes", ()):
-        controller.set_home(str(domain), Lane(str(pool), str(receiver)))
-    for queue_id, arrived, sender, pool, receiver, domain, recipients, due, refused in saved.get(
-        "aside", ()
-    ):
-        message = controller.book.message(queue_id, now, float(arrived))
-        message.sender, message.klass = sender, controller.classes.of(sender, domain)
-        part = controller.book.wait(message, Lane(pool, receiver), domain, now, float(due))
-        part.recipients, part.refused = int(recipients), int(refused)
-    controller.counts.update(saved.get("counts", {}))
-    controller.retired = bool(saved.get("retired"))
-
-
-def _restore_lane(controller: Controller, row: Mapping[str, Any], now: float) -> None:
-    pool, receiver = row["lane"]
-    if row["state"] not in get_args(State):
-        raise ValueError(row["state"])
-    state = controller.lane(Lane(str(pool), str(receiver)), now)
-    reasons = [Reason.of(**{name: reason[name] for name in _REASON}) for reason in row["reasons"]]
-    for name in _KEPT:
-        setattr(state, name, row[name])
-    parts: tuple[tuple[str, object, tuple[str, ...]], ...] = (
-        ("speed", state.speed, _SPEED),
-        ("patience", state.trouble.patience, _PATIENCE),
-        ("trouble", state.trouble, _TROUBLE),
-        ("window", state.window, _WINDOW),
-        ("greylist", state.greylist, ("age",)),
+        return 1
+    today = _Today(now, shift)
+    left_out = 0
+    tables: tuple[tuple[str, Any, Callable[[Controller, Any, _Today], None]], ...] = (
+        ("lanes", _ROW, _restore_lane),
+        ("homes", (str, str, str), _restore_home),
+        ("aside", _WAITING, _restore_part),
     )
-    for name, part, names in parts:
-        for field in names:
-            setattr(part, field, row[name][field])
-    state.speed.prospect = Prospect(**row["prospect"])
+    for name, shape, take in tables:
+        listed = saved.get(name)
+        for row in listed if isinstance(listed, list) else ():
+            if fits(row, shape):
+                take(controller, row, today)
+            else:
+                left_out += 1
+    counts = saved.get("counts")
+    controller.counts.update(counts if counts and fits(counts, {str: _COUNT}) else {})
+    controller.retired = saved.get("retired") is True
+    return left_out
+
+
+class _Today(NamedTuple):
+    """Brings saved times to today's clock, within the bounds of anything that is waited for."""
+
+    now: float
+    shift: float
+
+    def time(self, then: float, ahead: float = _LONGEST) -> float:
+        """0.0 is no time, and stays so."""
+        now = self.now
+        return min(max(then + self.shift, now - _LONGEST), now + ahead) if then else 0.0
+
+    def times(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same for all that are times among some values."""
+        return {n: self.time(v) if n in _TIMES else v for n, v in values.items()}
+
+
+def _restore_home(controller: Controller, row: Any, today: _Today) -> None:
+    domain, pool, receiver = row
+    controller.set_home(domain, Lane(pool, receiver))
+
+
+def _restore_part(controller: Controller, row: Any, today: _Today) -> None:
+    """A message that waits for a time of its own."""
+    queue_id, arrived, sender, pool, receiver, domain, recipients, due, refused = row
+    now, longest = today.now, max(_LATEST, 2 * controller.settings.longest_hint)
+    message = controller.book.message(queue_id, now, today.time(arrived, 0.0))
+    message.sender, message.klass = sender, controller.classes.of(sender, domain)
+    due = today.time(due, longest)
+    part = controller.book.wait(message, Lane(pool, receiver), domain, now, due)
+    part.recipients, part.refused = recipients, refused
+
+
+def _restore_lane(controller: Controller, row: Mapping[str, Any], today: _Today) -> None:
+    now = today.now
+    state = controller.lane(Lane(*row["lane"]), now)
+    parts: tuple[tuple[object, Mapping[str, Any], Mapping[str, Any]], ...] = (
+        (state, row, _KEPT),
+        (state.speed, row["speed"], _SPEED),
+        (state.trouble.patience, row["patience"], _PATIENCE),
+        (state.trouble, row["trouble"], _TROUBLE),
+        (state.window, row["window"], _WINDOW),
+        (state.greylist, row["greylist"], _GREYLIST),
+    )
+    for part, values, names in parts:
+        for name, value in today.times({name: values[name] for name in names}).items():
+            setattr(part, name, value)
+    state.since, state.seen = min(state.since, now), min(state.seen, now)
+    state.until = min(state.until, max(now + _longest_stop(state.settings), state.pinned))
+    state.speed.prospect = Prospect(**{n: row["prospect"][n] for n in Prospect._fields})
     state.trouble.flowing = now  # what was accepted before is not known any more
+    state.window.limit = min(state.window.limit, float(state.settings.window.largest))
     if state.limits.attempts:
-        state.window.limit = state.limits.attempts
-    state.reasons = Reasons(reasons)
+        state.window.limit = float(state.limits.attempts)
+    kept = [today.times({name: reason[name] for name in _REASON}) for reason in row["reasons"]]
+    state.reasons = Reasons([Reason.of(**values) for values in kept])
     state.state = row["state"]
     state.adjusted = now
     if row["rate"]:
-        state.speed.start(float(row["rate"]), now)
+        state.speed.start(row["rate"], now)
+
+
+def _longest_stop(settings: PacingSettings) -> float:
+    """The longest a lane is ever suspended, but for an operator's pin."""
+    reactions = (*DEFAULT_REACTIONS.values(), *settings.reactions.values())
+    return 2 * max(settings.longest_hint, *(reaction.longest for reaction in reactions))

@@ -12,6 +12,7 @@ from policyd.control import Operator
 from policyd.core import Core
 from policyd.errors import ControlError
 from policyd.throttle import Lane
+from tests.policyd.clocks import still
 
 NOW = 1_000_000.0
 
@@ -19,7 +20,7 @@ NOW = 1_000_000.0
 @pytest.fixture(scope="module")
 def core() -> Core:
     """A core that has sent mail to one exchanger, from two pools."""
-    made = Core(Config(), clock=lambda: NOW)
+    made = Core(Config(), clock=still(lambda: NOW))
     for pool in ("", "two"):
         made.controller.admit(Lane(pool, "mx:example.net"), "d.test", NOW)
     made.receivers.learn("gmail.com", "gmail-smtp-in.l.google.com", NOW)

@@ -174,12 +174,17 @@ def test_nothing_new_means_no_changes() -> None:
         ("delay", ("google", "total"), [1, 2]),
         ("delay", ("google", "total"), 1),
         ("deliveries", ("google", "sent"), [1]),
+        ("deliveries", ("google",), 1),
+        ("deliveries", (), 1),
+        ("total", (), 1),
     ],
 )
-def test_rows_of_another_kind_are_refused(row: Change) -> None:
-    """A state file that holds something else is not taken for counters."""
-    with pytest.raises(ValueError, match="no counter family"):
-        Counters().load([row])
+def test_rows_of_another_kind_are_given_back(row: Change) -> None:
+    """What is no counter is not taken for one, and does not keep the others from being taken."""
+    counters = Counters()
+    good: Change = ("deliveries", ("google", "bounced"), 3)
+    assert counters.load([row, good]) == [row]
+    assert counters.deliveries() == {("google", "bounced"): 3}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from policyd.lanelog import IN_ALL, PER_LANE, LaneLog
 from policyd.throttle import Controller
+from tests.policyd.clocks import still
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence
 
 
@@ -119,6 +120,6 @@ def test_the_daemons_core_writes_changes_down(caplog: pytest.LogCaptureFixture) 
     from policyd.core import Core
 
     caplog.set_level(logging.INFO, "policyd.lanelog")
-    core = Core(Config(), clock=lambda: NOW)
+    core = Core(Config(), clock=still(lambda: NOW))
     core.controller.pin("google", "suspended", 60.0, NOW)
     assert caplog.messages[0].startswith("lane receiver=google from=free to=suspended until=")

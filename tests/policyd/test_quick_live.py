@@ -17,6 +17,7 @@ from policyd import config as configuration
 from policyd.core import Core, Prepared, prepare
 from policyd.serve.session import Session
 from tests.logparse.postfix_lines import record, said
+from tests.policyd.clocks import still
 
 START = 1_795_500_000.0
 DOMAINS = ("one.example", "Two.example")
@@ -48,7 +49,7 @@ class Side:
         self.now = START
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(policyd.core, "prepare", lambda config, base: prepared())
-            self.core = Core(prepared().config, clock=lambda: self.now)
+            self.core = Core(prepared().config, clock=still(lambda: self.now))
         self.core.controller._retry._rng = Random(1)
         if pools:
             self.core._pools["postfix/relay/smtp"] = "relay"

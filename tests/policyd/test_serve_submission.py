@@ -10,6 +10,7 @@ from policyd.serve.policy import PolicyEndpoint, Request
 from policyd.serve.session import Session
 from policyd.serve.settings import ClosedSettings, SubmissionSettings
 from policyd.serve.submission import Standing, Submission
+from tests.policyd.clocks import still
 
 
 class Throttle:
@@ -288,7 +289,7 @@ def test_the_daemons_core_closes_receivers_as_its_configuration_says() -> None:
     from policyd.throttle.settings import MailClass, PacingSettings
 
     news = MailClass(senders=("news.example",), closed=("google",))
-    core = Core(Config(pacing=PacingSettings(classes={"news": news})), clock=lambda: 1000.0)
+    core = Core(Config(pacing=PacingSettings(classes={"news": news})), clock=still(lambda: 1000.0))
     core.receivers.learn("gmail.com", "gmail-smtp-in.l.google.com", 1000.0)
 
     async def ask(sender: str) -> bytes:
@@ -307,7 +308,7 @@ def test_who_only_watches_pushes_nobody_back(shadow: bool, action: bytes) -> Non
     from policyd.core import Core
     from policyd.throttle.settings import PacingSettings
 
-    core = Core(Config(pacing=PacingSettings(shadow=shadow)), clock=lambda: 1000.0)
+    core = Core(Config(pacing=PacingSettings(shadow=shadow)), clock=still(lambda: 1000.0))
     core.receivers.learn("gmail.com", "gmail-smtp-in.l.google.com", 1000.0)
     core.controller.pin("google", "suspended", 60.0, 1000.0)
 
