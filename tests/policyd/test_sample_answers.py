@@ -22,6 +22,7 @@ from policyd.serve.settings import ServeSettings
 from policyd.sight import Sight
 from tests.policyd.clocks import Times
 
+TIMES = Times()
 SAFE_ANSWERS = {**dict.fromkeys(MAPS, b"NOTFOUND "), "policy": b"DUNNO"}
 GOOGLE = b"d1.example. 60 IN MX 10 gmail-smtp-in.l.google.com."
 LIMIT = (
@@ -50,7 +51,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         serve=ServeSettings(transports={"google": "mx-google"}),
         lookup=LookupSettings(enabled=False),
     )
-    clock = Times().clock()
+    clock = TIMES.clock()
     state = tmp_path_factory.mktemp("sample") / "state.db"
     made = Daemon(config, None, state, choose("sample", clock=clock), clock)
     made.core.receivers.learn("gmail.com", "gmail-smtp-in.l.google.com", clock())
@@ -66,7 +67,8 @@ def ask(hooks: Hooks, name: str, key: bytes) -> object:
 
 
 def happen(daemon: Daemon, lines: list[bytes]) -> None:
-    """These lines, as if they had been written just now."""
+    """These lines, as if they had been written just now, a second after the last ones."""
+    TIMES.go(1.0)
     now = daemon.clock.wall()
     stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds").encode()
     daemon.core.process(b"".join(stamp + line[len(stamp) :] for line in lines), now)
