@@ -3,22 +3,28 @@
 Contract: `bind(cls, node, problems)` builds `cls` (a frozen dataclass whose fields all have
 defaults) from a mapping. A field's type says what is allowed: str, int, float, bool, Literal,
 Duration, X | None, tuple[X, ...], Mapping[str, X], another dataclass. `metadata` may hold `doc`
-(a sentence for the manual), `min` and `max`. What is missing keeps its default.
+(a sentence for the manual), `min` and `max`, which every number must have. Texts hold no control
+characters. What is missing keeps its default.
 Failure: every mistake is appended to `problems` with file:line:column and what is allowed; the
 value at that place is then the default, so that one run finds all mistakes.
 """
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping as AnyMapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from math import inf, isinf
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from policyd.units import ALLOWED, duration
 from rules.source import Mapping, Node, Problem, Scalar, Sequence, oneof
 
-__all__ = ["Unset", "bind", "describe", "schema"]
+__all__ = ["LONGEST", "Unset", "bind", "describe", "limits", "schema"]
+
+LONGEST = 4096  # characters of a text
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 Settings = TypeVar("Settings")
 
@@ -117,22 +123,47 @@ def _table(kind: Any, node: Node, problems: list[Problem], entry: Field[Any]) ->
     if not isinstance(node, Mapping):
         problems.append(node.place.problem(f"expected a mapping of names to {describe(kind)}"))
         return UNSET
-    table = {key.text: _value(kind, child, problems, entry) for key, child in node.entries}
+    table: dict[str, Any] = {}
+    for key, child in node.entries:
+        try:
+            _plain(key.text)
+        except ValueError as wrong:
+            problems.append(key.place.problem(str(wrong)))
+        table[key.text] = _value(kind, child, problems, entry)
     return types.MappingProxyType({k: v for k, v in table.items() if v is not UNSET})
 
 
 def _scalar(kind: Any, node: Scalar, problems: list[Problem], entry: Field[Any]) -> Any:
     try:
         value = _read(kind, node)
-        low, high = entry.metadata.get("min"), entry.metadata.get("max")
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and ((low is not None and value < low) or (high is not None and value > high)):
-            limits = f"at least {low}" if high is None else f"{low or 0} to {high}"
-            raise ValueError(f"{node.text} is out of range: {limits}")
+        if isinstance(value, str):
+            _plain(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            _within(value, entry, node.text)
     except ValueError as wrong:
         problems.append(node.place.problem(str(wrong)))
         return UNSET
     return value
+
+
+def _plain(text: str) -> None:
+    """A path, a name or a reply: none of them holds a NUL or a line feed, or is a whole book."""
+    if _CONTROL.search(text):
+        raise ValueError(f"{text[:40]!r} holds control characters")
+    if len(text) > LONGEST:
+        raise ValueError(f"a text of {len(text)} characters is too long: at most {LONGEST}")
+
+
+def _within(value: float, entry: Field[Any], text: str) -> None:
+    low, high = limits(entry)
+    if not low <= value <= high:  # what is no number at all lies nowhere
+        allowed = f"at least {low:.15g}" if isinf(high) else f"{low:.15g} to {high:.15g}"
+        raise ValueError(f"{text[:40]} is out of range: {allowed}")
+
+
+def limits(entry: Field[Any]) -> tuple[float, float]:
+    """The least and the largest value of a number."""
+    return entry.metadata.get("min", -inf), entry.metadata.get("max", inf)
 
 
 def _read(kind: Any, node: Scalar) -> Any:

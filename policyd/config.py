@@ -52,7 +52,11 @@ class LogSettings:
     )
     commit_interval: Duration = field(
         default=1.0,
-        metadata={"doc": "How often position, counters and evidence are committed.", "min": 0.05},
+        metadata={
+            "doc": "How often position, counters and evidence are committed.",
+            "min": 0.05,
+            "max": 3600,
+        },
     )
 
 

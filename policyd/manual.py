@@ -13,9 +13,10 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, is_dataclass
+from math import isinf
 from typing import Annotated, Any, get_args, get_origin
 
-from policyd.bind import default, describe, schema
+from policyd.bind import default, describe, limits, schema
 from policyd.config import Config
 from policyd.units import spell
 
@@ -71,10 +72,19 @@ def _section(cls: Any, indent: str) -> Iterator[str]:
 
 def _comment(entry: Field[Any], kind: Any, indent: str) -> Iterator[str]:
     section = is_dataclass(kind)
-    words = _summary(kind) if section else f"{entry.metadata['doc']} [{describe(kind)}]"
+    words = _summary(kind) if section else f"{entry.metadata['doc']} [{_allowed(entry, kind)}]"
     yield from textwrap.wrap(
         words, 96, initial_indent=indent + "# ", subsequent_indent=indent + "# "
     )
+
+
+def _allowed(entry: Field[Any], kind: Any) -> str:
+    """What a key takes, in words."""
+    words, (low, high) = describe(kind), limits(entry)
+    if isinf(low) and isinf(high):
+        return words
+    spelt = spell if "duration" in words else lambda number: f"{number:.15g}"
+    return f"{words}; {spelt(low)} to {spelt(high)}"
 
 
 def _rows(cls: Any, prefix: str) -> Iterator[str]:
@@ -85,7 +95,7 @@ def _rows(cls: Any, prefix: str) -> Iterator[str]:
             continue
         shown = _yaml(value, kind)
         doc = str(entry.metadata["doc"]).replace("|", "\\|")
-        allowed = describe(kind).replace("|", "\\|")
+        allowed = _allowed(entry, kind).replace("|", "\\|")
         shown = f"`{shown}`" if len(shown) < 60 else "see below"
         yield f"| `{prefix}{name}` | {shown} | {allowed} | {doc} |\n"
         yield from _nested(kind, f"{prefix}{name}.NAME.")

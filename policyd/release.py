@@ -48,14 +48,26 @@ class ReleaseSettings:
             "instances whose mail is paced together. Empty: the machine's one Postfix."
         },
     )
-    concurrency: int = field(default=4, metadata={"doc": "commands that may run at a time"})
-    rate: float = field(default=100.0, metadata={"doc": "releases a second at most"})
-    off_rate: float = field(
-        default=10.0, metadata={"doc": "releases a second when mxheed steps aside"}
+    concurrency: int = field(
+        default=4, metadata={"doc": "commands that may run at a time", "min": 1, "max": 1000}
     )
-    timeout: Duration = field(default=10.0, metadata={"doc": "a command that hangs is ended"})
+    rate: float = field(
+        default=100.0, metadata={"doc": "releases a second at most", "min": 0.01, "max": 100_000}
+    )
+    off_rate: float = field(
+        default=10.0,
+        metadata={"doc": "releases a second when mxheed steps aside", "min": 0.01, "max": 100_000},
+    )
+    timeout: Duration = field(
+        default=10.0, metadata={"doc": "a command that hangs is ended", "min": 0.1, "max": 3600}
+    )
     reconcile: Duration = field(
-        default=300.0, metadata={"doc": "time between readings of the whole queue; 0: never"}
+        default=300.0,
+        metadata={
+            "doc": "time between readings of the whole queue; 0: never",
+            "min": 0,
+            "max": 86_400,
+        },
     )
 
     def __post_init__(self) -> None:

@@ -34,6 +34,7 @@ class StatusSettings:
             "doc": "For at most this long per receiver and rule; then the refusal bounces as it "
             "came. Postfix's queue lifetime bounds each message besides.",
             "min": 0,
+            "max": 31_622_400,
         },
     )
     quiet: Duration = field(
@@ -41,6 +42,7 @@ class StatusSettings:
         metadata={
             "doc": "After so long without such a refusal the time above starts anew.",
             "min": 1,
+            "max": 31_622_400,
         },
     )
 
@@ -115,7 +117,11 @@ class SubmissionSettings:
     )
     longest: Duration = field(
         default=3600.0,
-        metadata={"doc": "The longest `retry=` time ever told to a client.", "min": 1},
+        metadata={
+            "doc": "The longest `retry=` time ever told to a client.",
+            "min": 1,
+            "max": 604_800,
+        },
     )
     closed: Mapping[str, ClosedSettings] = field(
         default_factory=lambda: MappingProxyType({}),
@@ -161,7 +167,11 @@ class ServeSettings:
     )
     max_connections: int = field(
         default=4096,
-        metadata={"doc": "Connections per hook; one more is closed at once.", "min": 1},
+        metadata={
+            "doc": "Connections per hook; one more is closed at once.",
+            "min": 1,
+            "max": 100_000,
+        },
     )
     may_fail: bool = field(
         default=False,
@@ -181,6 +191,7 @@ class ServeSettings:
             "transport `mxheed-rN`, such as `[1, 2, 5, 10, 20]`. A receiver that takes fewer than "
             "`pacing.recipients` is sent to by the largest that fits. Empty: none.",
             "min": 1,
+            "max": 100_000,
         },
     )
     status: StatusSettings = StatusSettings()

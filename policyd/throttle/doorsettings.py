@@ -22,13 +22,19 @@ class DoorSettings:
 
     wait: Duration = field(
         default=5.0,
-        metadata={"doc": "an attempt waits at most this long for its turn; 0: it is held at once"},
+        metadata={
+            "doc": "an attempt waits at most this long for its turn; 0: it is held at once",
+            "min": 0,
+            "max": 60,
+        },
     )
     most: int = field(
         default=50,
         metadata={
             "doc": "attempts that may wait for receivers with a limit, all together: half of "
-            "Postfix's default_process_limit, so that the other half has delivery agents"
+            "Postfix's default_process_limit, so that the other half has delivery agents",
+            "min": 0,
+            "max": 100_000,
         },
     )
 
