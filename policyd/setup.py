@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from policyd.serve.settings import ServeSettings
 from policyd.serve.transportmap import recipient_transport
+from policyd.setup_policy import policy_text
 from policyd.throttle.settings import Limits, PacingSettings
 
 __all__ = ["QUEUE_DIRECTORY", "Fragment", "fragments", "learnt_limits", "seen_from_postfix"]
@@ -37,14 +38,6 @@ _STATUS = """\
 # that a receiver speaks as 5yz is answered as 4yz: the message stays queued instead of bouncing.
 # When the socket is missing, the verdict stands as the receiver spoke it.
 smtp_delivery_status_filter = socketmap:{socketmap}:status
-"""
-
-_POLICY = """\
-# The policy service: back-pressure at submission for receivers that are suspended. It answers DUNNO
-# or DEFER_IF_PERMIT, never OK, and fails open: when nobody answers within 2 s, mail is accepted.
-# If you have smtpd_recipient_restrictions already, add the check at its end.
-smtpd_recipient_restrictions =
-    check_policy_service {{ {policy}, timeout=2s, try_limit=1, default_action=DUNNO }}
 """
 
 _RESOLVER = """\
@@ -123,10 +116,12 @@ def fragments(
     pools: Mapping[str, str],
     queue_directory: str = QUEUE_DIRECTORY,
     learnt: Mapping[str, int] | None = None,
+    restrictions: str = "",
 ) -> Iterator[Fragment]:
     """Everything this configuration needs, in the order it is best read.
 
-    `learnt`: recipients per message a receiver was seen to take, where nothing is configured.
+    `learnt`: recipients per message a receiver was seen to take, where nothing is configured;
+    `restrictions`: what smtpd_recipient_restrictions is today.
     """
     socketmap = seen_from_postfix(serve.socketmap, queue_directory)
     policy = seen_from_postfix(serve.policy, queue_directory)
@@ -135,7 +130,7 @@ def fragments(
     if socketmap and serve.status.enabled:
         yield Fragment("status", "main.cf", _STATUS.format(socketmap=socketmap))
     if policy:
-        yield Fragment("policy", "main.cf", _POLICY.format(policy=policy))
+        yield Fragment("policy", "main.cf", policy_text(policy, restrictions))
     if socketmap and (serve.transports or serve.recipient_limits):
         yield Fragment("resolver", "master.cf", _RESOLVER.format(socketmap=socketmap))
     if socketmap and serve.transports:

@@ -1,12 +1,15 @@
 """`mxheed doctor`: is everything between Postfix and mxheed as it must be?
 
-Failure: exit code 1 when something is wrong; each finding says what to do about it.
+Contract: reads only. Exit code 0: nothing is wrong; 1: something is; 3: nothing was found wrong,
+but not everything could be looked at. Each finding that is not fine says what to do.
+Failure: a bad configuration, as `mxheed check` tells it (1).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +17,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from policyd import config as configuration
+from policyd.cli.at_hand import HELP, at_hand
 from policyd.doctor import examine
-from policyd.doctor_facts import gather
-from policyd.doctor_values import Finding
+from policyd.doctor.gather import gather, machine
+from policyd.doctor.values import Finding, Level
 
 __all__ = ["register"]
 
-_STYLES = {"fine": "green", "note": "yellow", "wrong": "bold red"}
+_STYLES = {"fine": "green", "note": "yellow", "wrong": "bold red", "unchecked": "magenta"}
+_WORDS: dict[Level, str] = {"wrong": "wrong", "note": "to note", "unchecked": "not checked"}
 
 
 def register(app: typer.Typer) -> None:
@@ -29,26 +33,33 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def doctor(
-        config: Annotated[
-            Path | None,
-            typer.Option("--config", "-c", help="The configuration that the daemon runs with."),
-        ] = None,
+        config: Annotated[Path | None, typer.Option("--config", "-c", help=HELP)] = None,
         as_json: Annotated[
             bool, typer.Option("--json", help="One JSON object for each finding.")
         ] = False,
     ) -> None:
         """Look for what is missing or wrong in a running Postfix; run it as root for all checks.
 
-        Several instances (release.config_directory) are looked at one after the other.
+        Several instances (release.config_directory) are looked at one after the other. Exit code 1:
+        something is wrong; 3: nothing was found wrong, but something could not be checked.
         """
-        at_hand = configuration.load(config)
-        wrong = False
-        for directory in at_hand.release.config_directory or ("",):
-            findings = list(examine(gather(at_hand, directory)))
+        settings, path = at_hand(config)
+        around = machine(settings)
+        found: list[Finding] = []
+        for number, directory in enumerate(settings.release.config_directory or ("",)):
+            facts = gather(settings, around, directory, str(path or ""))
+            findings = list(examine(facts, first=number == 0))
             (_as_json if as_json else _as_text)(findings, directory)
-            wrong = wrong or any(finding.level == "wrong" for finding in findings)
-        if wrong:
-            raise typer.Exit(1)
+            found += findings
+        counts = Counter(finding.level for finding in found)
+        if not as_json:
+            typer.echo(", ".join(_told(counts)) or "all is well")
+        if counts["wrong"] or counts["unchecked"]:
+            raise typer.Exit(1 if counts["wrong"] else 3)
+
+
+def _told(counts: Counter[Level]) -> Iterator[str]:
+    return (f"{counts[level]} {words}" for level, words in _WORDS.items() if counts[level])
 
 
 def _as_json(findings: Sequence[Finding], directory: str) -> None:
@@ -62,7 +73,7 @@ def _as_text(findings: Sequence[Finding], directory: str) -> None:
     if directory:
         console.print(Text(f"{directory}:", "bold"))
     for finding in findings:
-        console.print(Text(f"{finding.level:>5}  ", _STYLES[finding.level]), end="")
+        console.print(Text(f"{finding.level:>9}  ", _STYLES[finding.level]), end="")
         console.print(Text(finding.what))
         if finding.todo:
-            console.print(Text(f"       → {finding.todo}"))
+            console.print(Text(f"           → {finding.todo}"))

@@ -17,8 +17,8 @@ from urllib.parse import quote
 import typer
 
 from policyd.cli.throttle_text import explanation, listing
-from policyd.serve.asking import ask
-from policyd.serve.paths import control_path
+from policyd.serve.asking import ask, find
+from policyd.serve.paths import Place, control_places
 from policyd.units import duration
 
 __all__ = ["register"]
@@ -129,7 +129,16 @@ def on(socket: Socket = "", as_json: Json = False) -> None:
 
 
 def _ask(socket: str, method: str, target: str, arguments: Mapping[str, Any] | None = None) -> Any:
-    return ask(control_path(socket, os.environ, os.geteuid()), method, target, arguments)
+    return ask(_place(socket), method, target, arguments)
+
+
+def _place(socket: str) -> Place:
+    """The one that was named, else the first daemon's; where it is not the usual one, say so."""
+    places = control_places(socket, os.environ, os.geteuid())
+    found = find(places).place if len(places) > 1 else places[0]
+    if found is not places[0]:
+        typer.echo(f"asking the daemon at {found.path}", err=True)
+    return found
 
 
 def _change(

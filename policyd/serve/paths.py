@@ -1,26 +1,79 @@
 """Where the control socket is, for the daemon and for the commands that speak to it.
 
-Contract: both sides call `control_path` and so agree without a configuration file.
+One list of places, in order: systemd's runtime directory, `/run/mxheed`, the user's own runtime
+directory, the user's state directory. The daemon takes the first that it may write to. A command
+looks at the same places, its own user's and then those of the user `mxheed`, and at each it trusts
+only whom that place belongs to: nobody else's socket is spoken to.
+
+Contract: `control_path` is the daemon's side, `control_places` the commands'.
 Failure: none; a place that cannot be used shows when it is opened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import pwd
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import NamedTuple
 
-__all__ = ["control_path"]
+__all__ = ["SERVICE_USER", "Place", "control_path", "control_places"]
+
+SERVICE_USER = "mxheed"
+_RUN = "/run/mxheed"
+_NAME = "control.sock"
 
 
-def control_path(configured: str, environ: Mapping[str, str], uid: int) -> str:
-    """The configured path, else the usual place of this user."""
+class Place(NamedTuple):
+    """A control socket that may be there, and who may listen on it."""
+
+    path: str
+    trusted: frozenset[int] | None = None  # user ids; None: somebody named it, so anybody
+
+
+def control_path(configured: str, environ: Mapping[str, str], uid: int, run: str = _RUN) -> str:
+    """Where the daemon listens: the configured path, else the first place it may write to."""
     if configured:
         return configured.removeprefix("unix:")
     if folder := environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]:
-        return f"{folder}/control.sock"
-    if uid == 0:
-        return "/run/mxheed/control.sock"
+        return f"{folder}/{_NAME}"
+    if uid == 0 or os.access(run, os.W_OK | os.X_OK):
+        return f"{run}/{_NAME}"
+    return f"{next(_own(environ, uid))}/{_NAME}"
+
+
+def control_places(
+    configured: str, environ: Mapping[str, str], uid: int, run: str = _RUN
+) -> tuple[Place, ...]:
+    """Where a command looks, in this order."""
+    if configured:
+        return (Place(configured.removeprefix("unix:")),)
+    places = [Place(f"{run}/{_NAME}", frozenset({0, uid, *_owner(run)}))]
+    places += [Place(f"{folder}/{_NAME}", frozenset({0, uid})) for folder in _own(environ, uid)]
+    with suppress(KeyError):
+        service = pwd.getpwnam(SERVICE_USER)
+        environ = {"XDG_RUNTIME_DIR": f"/run/user/{service.pw_uid}", "HOME": service.pw_dir}
+        trusted = frozenset({service.pw_uid})
+        places += [Place(f"{one}/{_NAME}", trusted) for one in _own(environ, service.pw_uid)]
+    return tuple({place.path: place for place in reversed(places)}.values())[::-1]
+
+
+def _own(environ: Mapping[str, str], uid: int) -> Iterator[str]:
+    """The folders of one user, the best first; never none."""
     if folder := environ.get("XDG_RUNTIME_DIR", ""):
-        return f"{folder}/mxheed/control.sock"
-    if home := environ.get("HOME", ""):
-        return f"{home}/.local/state/mxheed/control.sock"
-    return f"/run/user/{uid}/mxheed/control.sock"
+        yield f"{folder}/mxheed"
+    home = environ.get("HOME", "") or _home(uid)
+    yield f"{home}/.local/state/mxheed" if home else f"/run/user/{uid}/mxheed"
+
+
+def _home(uid: int) -> str:
+    with suppress(KeyError):
+        return pwd.getpwuid(uid).pw_dir
+    return ""
+
+
+def _owner(folder: str) -> tuple[int, ...]:
+    """Whose folder it is; only root makes one in /run."""
+    with suppress(OSError):
+        return (os.lstat(folder).st_uid,)
+    return ()

@@ -149,8 +149,7 @@ class Mxheed:
 
     def throttle(self) -> Any:
         """What `mxheed throttle list` says."""
-        socket = "/var/lib/mxheed/.local/state/mxheed/control.sock"
-        return json.loads(self.cli("throttle", "list", "--json", "--socket", socket).out)
+        return json.loads(self.cli("throttle", "list", "--json").out)
 
     def _up(self) -> bool:
         code = self._lab.call("ended", name="mxheed")

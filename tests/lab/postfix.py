@@ -29,14 +29,16 @@ DEFAULT_FRAGMENTS = ("gate.main.cf", "status.main.cf", "policy.main.cf")
 FEWER_FRAGMENTS = ("resolver.master.cf", "recipients.master.cf", "recipients.main.cf")
 FEWER = (1, 2, 5, 10, 20)  # serve.recipient_limits for these
 
+# its clients are customers, who may relay but are not its own networks: those are never put off
 _MAIN = """\
 compatibility_level = 3.6
 myhostname = lab.test
 mydestination = $myhostname, localhost
-mynetworks = 127.0.0.0/8
+mynetworks = 192.0.2.0/24
+smtpd_client_event_limit_exceptions = 127.0.0.0/8
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
+smtpd_relay_restrictions = permit_inet_interfaces permit_sasl_authenticated defer_unauth_destination
 smtp_tls_security_level = may
 alias_maps =
 mailbox_size_limit = 0

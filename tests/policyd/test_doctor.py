@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from policyd.doctor import examine, seconds
-from policyd.doctor_values import Daemon, Facts, Hook, Probe, Service
+from policyd.doctor import CHECKS, examine
+from policyd.doctor.postfix import seconds
+from policyd.doctor.values import Daemon, Facts, Finding, Gap, Hook, Part, Probe, Service, Units
 
 MX = Hook("mx", "smtp_dns_reply_filter", "unix:mxheed/socketmap")
 POLICY = Hook("policy", "smtpd_recipient_restrictions", "unix:mxheed/policy")
@@ -19,7 +20,7 @@ HEALTHY = Facts(
     running=True,
     parameters={
         "smtp_dns_reply_filter": "socketmap:unix:mxheed/socketmap:mx",
-        "smtpd_recipient_restrictions": f"reject_unlisted_recipient check_policy_service {OPEN}",
+        "smtpd_recipient_restrictions": f"permit_mynetworks, check_policy_service {OPEN}",
         "authorized_flush_users": "static:anyone",
         "maximal_queue_lifetime": "5d",
         "default_destination_recipient_limit": "50",
@@ -31,7 +32,9 @@ HEALTHY = Facts(
     ),
     hooks=(MX, POLICY),
     probes=(Probe("mx", "x. 0 IN MX 10 .", True, "postfix", "NOTFOUND ", "", 0.001),),
-    daemon=Daemon(True, "mxheed", frozenset({"mxheed", "postdrop"}), "/var/log/mail.log"),
+    daemon=Daemon(
+        True, user="mxheed", groups=frozenset({"mxheed", "postdrop"}), log="/var/log/mail.log"
+    ),
 )
 
 
@@ -50,6 +53,14 @@ def test_a_healthy_machine_has_no_finding() -> None:
     assert troubles(HEALTHY) == []
 
 
+OUT = Service("out", "unix", True, "smtp", {"smtp_dns_reply_filter": ""})
+
+
+def daemon(**changed: Any) -> Mapping[str, Any]:
+    """The same facts with something else about mxheed."""
+    return {"daemon": replace(HEALTHY.daemon, **changed)}
+
+
 def probe(**changed: Any) -> Mapping[str, Any]:
     """The same facts with another outcome of the question."""
     return {"probes": (HEALTHY.probes[0]._replace(**changed),)}
@@ -64,10 +75,24 @@ CASES: dict[str, tuple[Mapping[str, Any], str, str]] = {
     "hung": (probe(error="timed out"), "timed out", "hangs"),
     "temp": (probe(reply="TEMP out of order"), "answers 'TEMP out of order'", "NOTFOUND"),
     "slow": (probe(seconds=0.2), "took 200 ms", "CPU"),
-    "daemon": ({"daemon": replace(HEALTHY.daemon, healthy=False)}, "/healthz", "start it"),
-    "log": ({"daemon": replace(HEALTHY.daemon, log_readable=False)}, "cannot read", "usermod"),
+    "not to be asked": (probe(blind="only root can"), "mx: only root can", "run it as root"),
+    "not to be seen": ({"running": None}, "only told to root", "run it as root"),
+    "daemon": (daemon(healthy=False), "/healthz", "start it"),
+    "its own words": (
+        daemon(healthy=False, troubles={"log": "cannot open /var/log/mail.log"}),
+        "mxheed says of log: cannot open /var/log/mail.log",
+        "its log",
+    ),
+    "sample": (daemon(source="the sample day"), "plays the sample day", "log.path"),
+    "off": (daemon(active=False), "stepped aside", "mxheed on"),
+    "old process": (
+        {**daemon(version="1.0"), "own_version": "1.1"},
+        "mxheed 1.0 runs, mxheed 1.1 is installed",
+        "systemctl restart mxheed",
+    ),
+    "log": (daemon(log_readable=False), "cannot read", "usermod"),
     "postdrop": (
-        {"daemon": replace(HEALTHY.daemon, groups=frozenset({"mxheed"}))},
+        daemon(groups=frozenset({"mxheed"})),
         "not in the group postdrop",
         "usermod -a -G postdrop mxheed",
     ),
@@ -76,8 +101,36 @@ CASES: dict[str, tuple[Mapping[str, Any], str, str]] = {
         "mxheed may not ask for the queue of /etc/postfix-out",
         "add /etc/postfix-out to alternate_config_directories",
     ),
+    "no default instance": (
+        {
+            "directory": "/etc/postfix-out",
+            "missing": {"default": Gap("open /etc/postfix/main.cf: No such file")},
+        },
+        "may not ask for the queue of /etc/postfix-out: open /etc/postfix/main.cf: No such file",
+        "names it in alternate_config_directories",
+    ),
+    "unit that cannot start": (
+        {"units": Units(broken={"/etc/systemd/system/mxheed.service": "/opt/x is not there"})},
+        "/etc/systemd/system/mxheed.service: /opt/x is not there",
+        "mxheed setup systemd --write",
+    ),
+    "old unit": (
+        {"units": Units(stale=("/etc/systemd/system/mxheed.service",))},
+        "mxheed.service is not what this version ships",
+        "mxheed setup systemd",
+    ),
+    "unit not enabled": (
+        {"units": Units(paths=frozenset({"/etc/systemd/system/mxheed-policy.socket"}))},
+        "mxheed-policy.socket does not start with the machine",
+        "systemctl enable --now mxheed-policy.socket",
+    ),
+    "another configuration": (
+        {"units": Units(configs=frozenset({"/etc/mxheed/mxheed.yaml"}))},
+        "the unit runs with /etc/mxheed/mxheed.yaml; all of this is about the embedded defaults",
+        "mxheed doctor --config /etc/mxheed/mxheed.yaml",
+    ),
     "override": (
-        {"services": (Service("out", "unix", True, "smtp", {"smtp_dns_reply_filter": ""}),)},
+        {"services": (*HEALTHY.services, OUT)},
         "the service out overrides smtp_dns_reply_filter (empty)",
         "not paced",
     ),
@@ -145,9 +198,50 @@ def test_only_the_gate_is_needed(parameter: str, level: str) -> None:
     assert [(one.level, parameter in one.what) for one in found] == [(level, True)]
 
 
+NEEDING = {
+    part: [check.about for check in CHECKS if part in check.needs] for part in get_args(Part)
+}
+
+
+@pytest.mark.parametrize("part", [part for part in get_args(Part) if NEEDING[part]])
+def test_what_could_not_be_looked_at_is_said_once_for_each_check(part: Part) -> None:
+    """A check whose facts are missing is not asked: it is told as unchecked, with the reason."""
+    found = list(examine(replace(HEALTHY, missing={part: Gap("it is dark", "light")})))
+    unchecked = [one for one in found if one.level == "unchecked"]
+    assert unchecked == [
+        Finding("unchecked", f"{about}: it is dark", "light", about) for about in NEEDING[part]
+    ]
+    assert {one.level for one in found} <= {"fine", "unchecked"}
+
+
+def test_a_machine_without_anything_is_told_in_findings() -> None:
+    """Neither Postfix nor mxheed, and nothing known: no check trips over it."""
+    dark = {part: Gap("not here") for part in get_args(Part)}
+    nothing = Facts((), None, {}, (), (), (), Daemon(False), missing=dark)
+    levels = {one.about: one.level for one in examine(nothing)}
+    assert levels.pop("mxheed is well") == "wrong"
+    assert set(levels.values()) == {"unchecked"}
+
+
+def test_each_check_has_a_name_of_its_own() -> None:
+    """Scripts that read --json can tell findings apart by their check."""
+    abouts = [check.about for check in CHECKS]
+    assert len(set(abouts)) == len(abouts)
+    assert {one.about for one in examine(HEALTHY)} <= set(abouts)
+
+
+def test_the_second_postfix_hears_no_more_of_the_machine() -> None:
+    """What is the same for all instances is told once."""
+    facts = replace(HEALTHY, daemon=replace(HEALTHY.daemon, healthy=False))
+    told = [one.about for one in examine(facts, first=False)]
+    assert "mxheed is well" not in told
+    assert "Postfix's version" in told
+
+
 def test_the_policy_service_may_be_asked_at_any_stage() -> None:
     """An operator who names it in another restriction list has it."""
-    moved = {"smtpd_recipient_restrictions": "", "smtpd_data_restrictions": OPEN}
+    check = f"permit_mynetworks, check_policy_service {OPEN}"
+    moved = {"smtpd_recipient_restrictions": "", "smtpd_data_restrictions": check}
     assert troubles(with_parameters(**moved)) == []
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import re
 import socket
 import threading
@@ -16,9 +18,9 @@ import uvloop
 
 from policyd.cli import main
 from policyd.errors import ControlError
-from policyd.serve.asking import ask
+from policyd.serve.asking import ask, find
 from policyd.serve.listeners import open_listeners
-from policyd.serve.paths import control_path
+from policyd.serve.paths import Place, control_path, control_places
 from policyd.serve.servers import serve
 from policyd.serve.settings import ServeSettings
 from tests.policyd.serve_parts import Operator, services
@@ -237,19 +239,60 @@ def test_a_mistake_of_ours_is_told_in_json_too(daemon: Daemon) -> None:
     assert (status, answer) == (500, {"error": "the daemon failed; its log says why"})
 
 
+RUN = "/nonexistent/mxheed"
+UNKNOWN = 2**31 - 7  # nobody has this number
+
+
 @pytest.mark.parametrize(
     ("configured", "environ", "uid", "path"),
     [
         ("unix:/x/c.sock", {"RUNTIME_DIRECTORY": "/run/mxheed"}, 0, "/x/c.sock"),
-        ("", {"RUNTIME_DIRECTORY": "/run/mxheed:/run/b"}, 7, "/run/mxheed/control.sock"),
-        ("", {}, 0, "/run/mxheed/control.sock"),
+        ("", {"RUNTIME_DIRECTORY": "/run/a:/run/b"}, 7, "/run/a/control.sock"),
+        ("", {}, 0, f"{RUN}/control.sock"),
         ("", {"XDG_RUNTIME_DIR": "/run/user/7"}, 7, "/run/user/7/mxheed/control.sock"),
         ("", {"HOME": "/home/a"}, 7, "/home/a/.local/state/mxheed/control.sock"),
-        ("", {}, 7, "/run/user/7/mxheed/control.sock"),
+        ("", {}, UNKNOWN, f"/run/user/{UNKNOWN}/mxheed/control.sock"),
     ],
 )
-def test_daemon_and_commands_agree_on_the_path(
+def test_the_commands_look_where_the_daemon_listens(
     configured: str, environ: dict[str, str], uid: int, path: str
 ) -> None:
-    """Both sides find the same place without a configuration."""
-    assert control_path(configured, environ, uid) == path
+    """Both sides find the same place without a configuration; systemd's is the usual one."""
+    assert control_path(configured, environ, uid, RUN) == path
+    if "RUNTIME_DIRECTORY" not in environ or configured:
+        assert path in [place.path for place in control_places(configured, environ, uid, RUN)]
+
+
+def test_a_daemon_takes_the_shared_folder_if_it_may(tmp_path: Path) -> None:
+    """By hand or by systemd: where /run/mxheed is the daemon's own, its socket is there."""
+    environ = {"HOME": "/home/a", "XDG_RUNTIME_DIR": "/run/user/7"}
+    assert control_path("", environ, os.geteuid() or 7, str(tmp_path)) == f"{tmp_path}/control.sock"
+
+
+def test_nobody_elses_socket_is_spoken_to(tmp_path: Path) -> None:
+    """What listens at a place must belong to whom the place belongs to; the next one is asked."""
+    mine = frozenset({os.geteuid()})
+    heard = []
+    with socket.socket(socket.AF_UNIX) as strange:
+        strange.bind(f"{tmp_path}/strange.sock")
+        strange.listen()
+        places = [Place(f"{tmp_path}/strange.sock", frozenset({UNKNOWN}))]
+        with pytest.raises(ControlError, match="not trusted, not asked"):
+            ask(places[0], "POST", "/off", {})
+        with Daemon(tmp_path) as daemon:
+            found = find([*places, Place(f"{tmp_path}/none.sock", mine), Place(daemon.path, mine)])
+        strange.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                wire, _ = strange.accept()
+                heard.append(wire.recv(100))
+                wire.close()
+    assert (found.place.path, found.pid, found.uid) == (daemon.path, os.getpid(), os.geteuid())
+    assert heard == [b"", b""]
+
+
+def test_all_places_are_told_where_no_daemon_is(tmp_path: Path) -> None:
+    """The operator sees where it was looked, and what was there."""
+    with pytest.raises(ControlError) as told:
+        find([Place(f"{tmp_path}/a.sock"), Place(f"{tmp_path}/b.sock")])
+    assert str(told.value).count("no daemon listens at") == 2

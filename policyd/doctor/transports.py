@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyd.doctor_values import Facts, Finding
+from policyd.doctor.values import Check, Facts, Finding
 
-__all__ = ["examine_transports"]
+__all__ = ["CHECKS"]
 
 # what a transport named by transport_maps takes precedence over
 _PASSED = (
@@ -20,8 +20,8 @@ _PASSED = (
 )
 
 
-def examine_transports(facts: Facts) -> Iterator[Finding]:
-    """All findings about the map `transport` and about relays."""
+def _transports(facts: Facts) -> Iterator[Finding]:
+    """All findings about the map `transport`."""
     ours = {f"socketmap:{hook.address}:transport" for hook in facts.hooks if hook.name == "mx"}
     mains = _maps(facts.parameters.get("transport_maps", ""))
     asked = _asked_for_queued_mail(facts, mains)
@@ -39,6 +39,9 @@ def examine_transports(facts: Facts) -> Iterator[Finding]:
             "the queue manager does not ask mxheed for transports, but some are configured",
             "mxheed setup postfix prints the lines for qmgr and rewrite-queue in master.cf",
         )
+
+
+def _relay(facts: Facts) -> Iterator[Finding]:
     relayhost = facts.parameters.get("relayhost", "")
     if relayhost:
         yield Finding(
@@ -92,3 +95,9 @@ def _in_use(facts: Facts, left_out: set[str]) -> Iterator[Finding]:
                 f"mail that mxheed gives a transport goes past {parameter}",
                 "do without serve.transports and serve.recipient_limits here",
             )
+
+
+CHECKS = (
+    Check("transports that mxheed names", _transports),
+    Check("a relay for all mail", _relay),
+)

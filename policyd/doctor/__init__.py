@@ -1,0 +1,47 @@
+"""What is missing or wrong between a running Postfix and mxheed.
+
+A check is a function from facts to findings; each module lists its own in `CHECKS`, and `CHECKS`
+below is the order in which they are asked and told. `gather` makes the facts, once.
+
+Contract: pure. `examine` returns findings in a fixed order; each one that is not fine says what to
+do. A check whose facts are missing is not asked: that is a finding, too ("unchecked").
+Failure: none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from policyd.doctor import daemon, hooks, policy, postfix, transports, units
+from policyd.doctor.values import Check, Facts, Finding, Part
+
+__all__ = ["CHECKS", "examine"]
+
+CHECKS: tuple[Check, ...] = (
+    *postfix.CHECKS,
+    *hooks.CHECKS,
+    *policy.CHECKS,
+    *daemon.CHECKS,
+    *units.CHECKS,
+    *transports.CHECKS,
+)
+
+
+def examine(
+    facts: Facts, checks: Sequence[Check] = CHECKS, *, first: bool = True
+) -> Iterator[Finding]:
+    """All findings; `first`: also of the checks that one Postfix of several is enough for."""
+    skipped: dict[Part, list[str]] = {}
+    for check in checks:
+        if not (check.each or first):
+            continue
+        lacking = next((part for part in check.needs if part in facts.missing), None)
+        if lacking is not None:
+            skipped.setdefault(lacking, []).append(check.about)
+            continue
+        for finding in check.find(facts):
+            yield finding._replace(about=check.about)
+    for part, abouts in skipped.items():
+        why, todo = facts.missing[part]
+        for about in abouts:
+            yield Finding("unchecked", f"{about}: {why}", todo, about)
