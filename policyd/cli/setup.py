@@ -1,12 +1,15 @@
-"""`mxheed setup postfix`: print what Postfix needs for the configuration at hand.
+"""`mxheed setup …`: print what Postfix needs for the configuration at hand, and systemd's units.
 
-Contract: prints, never edits. A running daemon is asked for the recipient limits it has learnt;
-none running is no error. Failure: a bad configuration, as `mxheed check` tells it.
+Contract: prints; nothing of Postfix's is edited. What main.cf has today is read where there is a
+Postfix; a running daemon is asked for the recipient limits it has learnt; none is no error.
+Failure: a bad configuration, as `mxheed check` tells it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import shlex
+import shutil
 import urllib.request
 from collections.abc import Sequence
 from itertools import groupby
@@ -15,48 +18,103 @@ from typing import Annotated
 
 import typer
 
-from policyd import config as configuration
-from policyd.setup import QUEUE_DIRECTORY, fragments, learnt_limits
+from policyd.cli.at_hand import HELP, at_hand, option
+from policyd.cli.setup_systemd import own_program, systemd
+from policyd.doctor import postconf
+from policyd.errors import MxheedError
+from policyd.setup import QUEUE_DIRECTORY, Fragment, fragments, learnt_limits
+from policyd.setup_commands import commands
 
 __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    group = typer.Typer(help="Print the configuration that an MTA needs.", no_args_is_help=True)
+    """Add the commands."""
+    group = typer.Typer(help="What Postfix and systemd need for mxheed.", no_args_is_help=True)
     app.add_typer(group, name="setup")
+    group.command()(postfix)
+    group.command()(systemd)
 
-    @group.command()
-    def postfix(
-        config: Annotated[
-            Path | None,
-            typer.Option("--config", "-c", help="The configuration file; without: the defaults."),
-        ] = None,
-        queue_directory: Annotated[
-            str,
-            typer.Option(
-                "--queue-directory",
-                help="Postfix's queue directory: unix sockets below it are named relative to it, "
-                "for chrooted services.",
-            ),
-        ] = QUEUE_DIRECTORY,
-    ) -> None:
-        """Print the lines for main.cf and master.cf; nothing is edited."""
-        at_hand = configuration.load(config)
-        learnt = _learnt(at_hand.serve.http)
-        pieces = fragments(
-            at_hand.serve, at_hand.pacing, at_hand.log.pools, queue_directory, learnt
+
+def postfix(
+    config: Annotated[Path | None, typer.Option("--config", "-c", help=HELP)] = None,
+    queue_directory: Annotated[
+        str,
+        typer.Option(
+            "--queue-directory",
+            help="Postfix's queue directory: unix sockets below it are named relative to it, "
+            "for chrooted services. It also tells which of several instances is meant.",
+        ),
+    ] = QUEUE_DIRECTORY,
+    as_commands: Annotated[
+        bool,
+        typer.Option("--commands", help="Print commands for a shell instead: read, then `| sh`."),
+    ] = False,
+) -> None:
+    """Print the lines for main.cf and master.cf; nothing is edited."""
+    settings, path = at_hand(config)
+    instance = _instance(queue_directory, settings.release.config_directory)
+    pieces = list(
+        fragments(
+            settings.serve,
+            settings.pacing,
+            settings.log.pools,
+            queue_directory,
+            _learnt(settings.serve.http),
+            _restrictions(instance),
         )
-        ordered = sorted(pieces, key=lambda piece: piece.file)
-        for file, parts in groupby(ordered, key=lambda piece: piece.file):
-            typer.echo(f"### to be added to {file}\n")
-            for part in parts:
-                typer.echo(part.text)
-        typer.echo("### then: postfix check && postfix reload && mxheed doctor")
+    )
+    then = _then(path, instance)
+    if as_commands:
+        typer.echo("set -e")
+        for line in commands(pieces, instance or ""):
+            typer.echo(line)
+        typer.echo(then)
+        return
+    _print(pieces)
+    typer.echo(f"### then: {then}")
 
-    @group.callback()
-    def _group() -> None:
-        """Print the configuration that an MTA needs; nothing is edited."""
+
+def _print(pieces: Sequence[Fragment]) -> None:
+    ordered = sorted(pieces, key=lambda piece: piece.file)
+    for file, parts in groupby(ordered, key=lambda piece: piece.file):
+        typer.echo(f"### to be added to {file}\n")
+        for part in parts:
+            typer.echo(part.text)
+
+
+def _then(path: Path | None, instance: str | None) -> str:
+    """What to do when the lines are in place, for this configuration and this Postfix."""
+    of = f" -c {shlex.quote(instance)}" if instance else ""
+    doctor = shlex.join([_called(), "doctor", *option(path)])
+    return f"postfix{of} check && postfix{of} reload && {doctor}"
+
+
+def _called() -> str:
+    """How this program is called here."""
+    if shutil.which("mxheed"):
+        return "mxheed"
+    with contextlib.suppress(MxheedError):
+        return own_program()
+    return "mxheed"
+
+
+def _instance(queue: str, directories: Sequence[str]) -> str | None:
+    """The config directory of the Postfix with that queue, "" for the machine's own; None: none."""
+    for directory in ("", *directories):
+        with contextlib.suppress(MxheedError):
+            there = postconf.parameters(directory, "queue_directory")["queue_directory"]
+            if there.rstrip("/") == queue.rstrip("/"):
+                return directory
+    return None
+
+
+def _restrictions(instance: str | None) -> str:
+    """What main.cf has today; nothing where there is no Postfix."""
+    name = "smtpd_recipient_restrictions"
+    with contextlib.suppress(MxheedError):
+        return "" if instance is None else postconf.written(instance, name)
+    return ""
 
 
 def _learnt(addresses: Sequence[str]) -> dict[str, int]:

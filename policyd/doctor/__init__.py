@@ -43,5 +43,5 @@ def examine(
             yield finding._replace(about=check.about)
     for part, abouts in skipped.items():
         why, todo = facts.missing[part]
-        for about in abouts:
-            yield Finding("unchecked", f"{about}: {why}", todo, about)
+        about = ", ".join(abouts)
+        yield Finding("unchecked", f"{about}: {why}", todo, about)

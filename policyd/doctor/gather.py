@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from policyd.config import Config
 from policyd.doctor import postconf
+from policyd.doctor.installed import units
 from policyd.doctor.probes import probe
 from policyd.doctor.seen import daemon
 from policyd.doctor.values import Daemon, Facts, Gap, Hook, Part, Units
@@ -38,7 +39,7 @@ def machine(config: Config) -> Machine:
     except postconf.PostconfError as wrong:
         directories = frozenset()
         missing["default"] = Gap(str(wrong))
-    return Machine(seen, Units(), directories, missing)
+    return Machine(seen, units(), directories, missing)
 
 
 def gather(config: Config, around: Machine, directory: str = "", own_config: str = "") -> Facts:

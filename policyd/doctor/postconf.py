@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from policyd.doctor.values import Service
 from policyd.errors import MxheedError
 
-__all__ = ["PostconfError", "listed_directories", "parameters", "running", "services"]
+__all__ = ["PostconfError", "listed_directories", "parameters", "running", "services",
+           "written"]  # fmt: skip
 
 # where the machine's own main.cf lists the config directories that others may name
 _DIRECTORIES = ("config_directory", "alternate_config_directories", "multi_instance_directories")
@@ -29,6 +30,11 @@ def parameters(directory: str = "", *names: str) -> dict[str, str]:
     listing = _run("postconf", *_of(directory), "-x", *names)
     lines = (line.partition("=") for line in listing.splitlines())
     return {name.rstrip(): value.lstrip() for name, _, value in lines}
+
+
+def written(directory: str, name: str) -> str:
+    """One parameter as main.cf has it, `$name` not expanded."""
+    return " ".join(_run("postconf", *_of(directory), "-h", name).split())
 
 
 def services(directory: str = "") -> Iterator[Service]:

@@ -49,9 +49,9 @@ def daemon(config: Config) -> tuple[Daemon, dict[Part, Gap]]:
     try:
         return _process(seen, config), gaps
     except (ControlError, OSError, KeyError) as wrong:
-        return seen, gaps | {"process": Gap(f"whose process mxheed is was not seen: {wrong}",
-                                            "start it; as root every control socket can be "
-                                            "asked")}  # fmt: skip
+        words = " ".join(str(wrong).split())
+        gap = Gap(f"whose process mxheed is was not seen: {words}", "start it; look as root")
+        return seen, gaps | {"process": gap}
 
 
 def _pages(config: Config) -> tuple[Daemon, dict[Part, Gap]]:

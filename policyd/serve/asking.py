@@ -23,6 +23,7 @@ from policyd.serve.paths import Place
 __all__ = ["Found", "ask", "find"]
 
 _PATIENCE = 5.0
+_RUNNING = "; is mxheed running?"
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
@@ -45,16 +46,21 @@ def find(places: Sequence[Place]) -> Found:
             seen.append(str(refused))
     if len(seen) == 1:
         raise ControlError(seen[0])
-    raise ControlError("no daemon was found; is mxheed running?\n  " + "\n  ".join(seen))
+    looked = "\n  ".join(one.removesuffix(_RUNNING) for one in seen)
+    raise ControlError(f"no daemon was found{_RUNNING}\n  {looked}")
 
 
 def ask(
-    place: Place | str, method: str, target: str, arguments: Mapping[str, Any] | None = None
+    place: Place | str,
+    method: str,
+    target: str,
+    arguments: Mapping[str, Any] | None = None,
+    patience: float = _PATIENCE,
 ) -> Any:
     """One request; `arguments` travel as a JSON object."""
     place = Place(place) if isinstance(place, str) else place
-    line = http.client.HTTPConnection("localhost", timeout=_PATIENCE)
-    line.sock = _connect(place)
+    line = http.client.HTTPConnection("localhost")
+    line.sock = _connect(place, patience)
     try:
         line.request(method, target, json.dumps(arguments) if arguments is not None else None)
         answer = line.getresponse()
@@ -72,11 +78,11 @@ def ask(
     return value
 
 
-def _connect(place: Place) -> socket.socket:
+def _connect(place: Place, patience: float = _PATIENCE) -> socket.socket:
     """A connection to whoever may listen there."""
     wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        wire.settimeout(_PATIENCE)
+        wire.settimeout(patience)
         wire.connect(place.path)
         _, uid = _listener(wire)
         if place.trusted is not None and uid not in place.trusted:
@@ -94,7 +100,7 @@ def _words(path: str, wrong: OSError) -> str:
         case TimeoutError() | BlockingIOError():
             return f"the daemon at {path} does not answer; is it hanging?"
         case FileNotFoundError() | ConnectionRefusedError() | NotADirectoryError():
-            return f"no daemon listens at {path}; is mxheed running?"
+            return f"no daemon listens at {path}{_RUNNING}"
         case PermissionError():
             return f"you may not use {path}; its group may (serve.control_group)"
     return f"{path} cannot be used: {wrong}"
