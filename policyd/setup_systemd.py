@@ -80,21 +80,32 @@ def unsealed(text: str) -> str:
 
 def unrunnable(program: str) -> str:
     """Why the units' user could not run this program; "" if it could."""
+    if why := _hidden(program):
+        return why
     try:
         first = Path(program).read_bytes().partition(b"\n")[0].decode("utf-8", "replace")
-        return _hidden(program) or (_hidden(first[2:].split()[0]) if first[:3] == "#!/" else "")
+        interpreter = first[2:].split()[:1] if first.startswith("#!/") else []
+        for path in interpreter:
+            if why := _hidden(path):
+                return why
+        return next(filter(None, map(_closed, (program, *interpreter))), "")
     except OSError as wrong:
         return f"{program}: {wrong.strerror or wrong}"
 
 
 def _hidden(path: str) -> str:
-    """Why other users, in the units' sandbox, could not run what lies there."""
-    real = os.path.realpath(path)
-    for one in (path, real):
+    """What of the sandbox hides it."""
+    for one in (path, os.path.realpath(path)):
         if one.startswith(_HOMES):
             return f"{one} is in a home, which the units' sandbox hides (ProtectHome=yes)"
         if one.startswith(_TEMPORARY):
             return f"{one} is in a temporary folder, which the units have anew (PrivateTmp=yes)"
+    return ""
+
+
+def _closed(path: str) -> str:
+    """Which folder on the way, or the file itself, is not for others."""
+    real = os.path.realpath(path)
     for place in (real, *map(str, Path(real).parents), *map(str, Path(path).parents)):
         if not os.stat(place).st_mode & 0o001:
             return f"{place} may not be entered by others (chmod o+rx)"

@@ -13,19 +13,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from policyd import config as configuration
+from policyd.setup_systemd import CONFIG
 
 __all__ = ["HELP", "INSTALLED", "at_hand", "option"]
 
-INSTALLED = Path("/etc/mxheed/mxheed.yaml")
+INSTALLED = Path(CONFIG)
 HELP = f"The daemon's configuration; without: {INSTALLED} if it is there, else the defaults."
 
 
-def at_hand(
-    named: Path | None, installed: Path = INSTALLED
-) -> tuple[configuration.Config, Path | None]:
+def at_hand(named: Path | None) -> tuple[configuration.Config, Path | None]:
     """The file that was named, else the installed one, else the defaults."""
-    if named is None and installed.exists():
-        named = installed
+    if named is None and INSTALLED.exists():
+        named = INSTALLED
     return configuration.load(named), named
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from policyd import config as configuration
+from policyd.cli import main
 from policyd.serve.settings import ServeSettings
 from policyd.setup import fragments, learnt_limits, seen_from_postfix
+from policyd.setup_commands import commands
 from policyd.throttle.settings import Limits, PacingSettings
 
 CONTRIB = Path(__file__).resolve().parents[2] / "contrib" / "postfix"
@@ -101,3 +104,64 @@ def test_learnt_recipient_limits_are_proposed() -> None:
     assert "mx-orange_destination_recipient_limit = 10\n" in limits
     assert "mx-free_destination_recipient_limit = 20\n" in limits
     assert "# mx:example.org takes 5: see serve.recipient_limits\n" in limits
+
+
+def test_the_commands_say_what_the_lines_say() -> None:
+    """One command for each parameter and service that is printed, for the instance that is meant."""
+    serve = ServeSettings(transports={"google": "mx-google"}, recipient_limits=(5,))
+    pieces = list(fragments(serve, PacingSettings(), {"postfix/pool2/smtp": "pool2"}))
+    lines = [line for line in commands(pieces, "/etc/pf out") if line and line[0] != "#"]
+    words = [shlex.split(line) for line in lines]
+    assert all(one[:3] == ["postconf", "-c", "/etc/pf out"] for one in words)
+    said = {one[4].partition(" = ")[0]: one[3] for one in words}
+    assert said == {
+        "smtp_dns_reply_filter": "-e",
+        "smtp_delivery_status_filter": "-e",
+        "smtpd_recipient_restrictions": "-e",
+        "mxheed-r5_destination_recipient_limit": "-e",
+        "qmgr/unix": "-Me",
+        "rewrite-queue/unix": "-Me",
+        "mx-google/unix": "-Me",
+        "mxheed-r5/unix": "-Me",
+        "pool2/unix": "-Me",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "last"),
+    [
+        ([], "mxheed doctor"),
+        (["--config", "CONFIG"], "mxheed doctor --config CONFIG"),
+        (["--config", "CONFIG", "--commands"], "mxheed doctor --config CONFIG"),
+    ],
+)
+def test_the_last_line_is_the_next_command(
+    arguments: list[str],
+    last: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With the configuration that was given, so that the doctor looks at the same one."""
+    monkeypatch.setattr("policyd.cli.setup._called", lambda: "mxheed")
+    monkeypatch.setattr("policyd.cli.at_hand.INSTALLED", tmp_path / "none.yaml")
+    config = tmp_path / "my mxheed.yaml"
+    config.write_text("")
+    quoted = shlex.quote(str(config))
+    assert main(["setup", "postfix", *(str(config) if one == "CONFIG" else one
+                                       for one in arguments)]) == 0  # fmt: skip
+    told = capsys.readouterr().out.splitlines()[-1].removeprefix("### then: ")
+    assert told == f"postfix check && postfix reload && {last.replace('CONFIG', quoted)}"
+
+
+def test_the_installed_configuration_is_the_one_that_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --config the operator's commands take /etc/mxheed/mxheed.yaml where it is there."""
+    installed = tmp_path / "mxheed.yaml"
+    installed.write_text('serve: {socketmap: ["inet:127.0.0.1:1234"]}\n')
+    monkeypatch.setattr("policyd.cli.at_hand.INSTALLED", installed)
+    assert main(["setup", "postfix"]) == 0
+    told = capsys.readouterr().out
+    assert "socketmap:inet:127.0.0.1:1234:mx" in told
+    assert told.endswith(f"doctor --config {installed}\n")
