@@ -48,25 +48,31 @@ def control_places(
     """Where a command looks, in this order."""
     if configured:
         return (Place(configured.removeprefix("unix:")),)
-    places = [Place(f"{run}/{_NAME}", frozenset({0, uid, *_owner(run)}))]
-    places += [Place(f"{folder}/{_NAME}", frozenset({0, uid})) for folder in _own(environ, uid)]
+    places = [(f"{run}/{_NAME}", frozenset({0, uid, *_owner(run)}))]
+    places += [(f"{folder}/{_NAME}", frozenset({0, uid})) for folder in _own(environ, uid)]
     with suppress(KeyError):
         service = pwd.getpwnam(SERVICE_USER)
         environ = {"XDG_RUNTIME_DIR": f"/run/user/{service.pw_uid}", "HOME": service.pw_dir}
         trusted = frozenset({service.pw_uid})
-        places += [Place(f"{one}/{_NAME}", trusted) for one in _own(environ, service.pw_uid)]
-    return tuple({place.path: place for place in reversed(places)}.values())[::-1]
+        places += [(f"{one}/{_NAME}", trusted) for one in _own(environ, service.pw_uid)]
+    both: dict[str, frozenset[int]] = {}
+    for path, trusted in places:
+        both[path] = both.get(path, frozenset()) | trusted
+    return tuple(Place(path, trusted) for path, trusted in both.items())
 
 
 def _own(environ: Mapping[str, str], uid: int) -> Iterator[str]:
     """The folders of one user, the best first; never none."""
     if folder := environ.get("XDG_RUNTIME_DIR", ""):
         yield f"{folder}/mxheed"
-    home = environ.get("HOME", "") or _home(uid)
+    home = _home(environ.get("HOME", ""), uid)
     yield f"{home}/.local/state/mxheed" if home else f"/run/user/{uid}/mxheed"
 
 
-def _home(uid: int) -> str:
+def _home(told: str, uid: int) -> str:
+    """The user's home; $HOME may still be that of who started us (su, setpriv)."""
+    if told and uid in (*_owner(told), uid)[:1]:
+        return told
     with suppress(KeyError):
         return pwd.getpwuid(uid).pw_dir
     return ""

@@ -57,6 +57,10 @@ class Mxheed:
         self.user = user
         self.prepare(keep_state=keep_state)
         self.configure(config or {})
+        self.launch(seconds)
+
+    def launch(self, seconds: float = 20.0) -> None:
+        """Start it as everything is, and wait until it is healthy."""
         (self._lab.directory / "log" / "mxheed.out").unlink(missing_ok=True)
         self.pid = self._spawn("mxheed", "run", "--config", "/run/mxheed.yaml")
         self._lab.until(self._up, "mxheed is healthy", seconds)

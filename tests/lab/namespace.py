@@ -37,7 +37,7 @@ _INIT = '"$0" -m tests.lab.agent "$1"; exit $?'
 
 # users the lab knows beside the machine's own: the daemon's, and one with a mailbox
 _USERS = (
-    "mxheed:x:790:790:mxheed:/nonexistent:/usr/sbin/nologin\n"
+    "mxheed:x:790:790:mxheed:/var/lib/mxheed:/usr/sbin/nologin\n"
     "alice:x:791:791:alice:/nonexistent:/bin/sh\n"
 )
 

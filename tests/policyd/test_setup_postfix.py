@@ -107,7 +107,7 @@ def test_learnt_recipient_limits_are_proposed() -> None:
 
 
 def test_the_commands_say_what_the_lines_say() -> None:
-    """One command for each parameter and service that is printed, for the instance that is meant."""
+    """One command for each parameter and service that is printed, for the instance meant."""
     serve = ServeSettings(transports={"google": "mx-google"}, recipient_limits=(5,))
     pieces = list(fragments(serve, PacingSettings(), {"postfix/pool2/smtp": "pool2"}))
     lines = [line for line in commands(pieces, "/etc/pf out") if line and line[0] != "#"]
