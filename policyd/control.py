@@ -8,7 +8,7 @@ Failure: `ControlError` with words for what does not exist or makes no sense.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any
@@ -23,6 +23,8 @@ __all__ = ["Operator"]
 
 _log = logging.getLogger(__name__)
 
+Later = Callable[[], Awaitable[dict[str, Any]]]
+
 _PINS = ("free", "slowed", "suspended")
 _LONGEST_POOL = 64
 _LONGEST = 366 * 86_400.0  # seconds
@@ -31,8 +33,16 @@ _LONGEST = 366 * 86_400.0  # seconds
 class Operator:
     """The operator's hand on the controller."""
 
-    def __init__(self, core: Core, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        changed: Callable[[], None] = lambda: None,
+        release: Later | None = None,
+        reload: Later | None = None,
+    ) -> None:
         self._core = core
+        self._release = release
+        self._reload = reload
         self._changed = changed  # what was ordered must be saved, also where no log line comes
 
     def overview(self) -> dict[str, Any]:
@@ -121,6 +131,16 @@ class Operator:
             self._core.controller.retire(self._core.clock())
         _log.info("operator: %s", "pace again" if on else "step aside")
         return {"active": on, "held": len(self._core.controller.book)}
+
+    async def release(self) -> dict[str, Any]:
+        """Whether held messages can be let go; tried now."""
+        return await self._release() if self._release else {"enabled": False, "trouble": ""}
+
+    async def reload(self) -> dict[str, Any]:
+        """Take the configuration file over as it is now."""
+        if self._reload is None:
+            raise ControlError("there is nothing to read anew")
+        return await self._reload()
 
     def _find(self, receiver: str, pool: str | None) -> list[LaneState]:
         """Its lanes; none: nothing has been sent there yet."""

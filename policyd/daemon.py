@@ -1,9 +1,10 @@
 """The daemon: the one place where the parts meet a clock, sockets, processes and signals.
 
 Contract: `run` opens the state, restores it, serves the sockets, follows the log, releases held
-mail, and returns after SIGTERM or SIGINT with everything committed. SIGHUP reads the configuration
-anew; one with mistakes is refused as a whole and the old one stays. The sockets answer before the
-log is caught up with: Postfix never waits for us.
+mail, and returns after SIGTERM or SIGINT with everything committed. SIGHUP (and `mxheed reload`)
+reads the configuration anew, but ends it where a terminal sends it. One with mistakes is refused as
+a whole and the old one stays. The sockets answer before the log is caught up with: Postfix never
+waits for us.
 Failure: `MxheedError` for what prevents a start (an address in use, a state file in use); what goes
 wrong later is logged, shown on /healthz, and never stops mail.
 """
@@ -18,6 +19,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from policyd import config as configuration
 from policyd.clock import Clock, this_boot
@@ -25,14 +27,15 @@ from policyd.config import Config
 from policyd.control import Operator
 from policyd.core import Core, Prepared, prepare
 from policyd.doorkeeper import Doorkeeper
-from policyd.errors import MxheedError
+from policyd.errors import ControlError, MxheedError
 from policyd.follow import Follower
 from policyd.garbage import sparing
 from policyd.hooks import SAFE, paced
 from policyd.logs import ASKED, PLAYED, Chosen, choose
 from policyd.metrics import Metrics
-from policyd.release import Releaser
+from policyd.releasing import Releasing
 from policyd.serve.early import answering
+from policyd.serve.identity import declare
 from policyd.serve.listen import inherited
 from policyd.serve.listeners import Listeners, open_listeners
 from policyd.serve.ports import Services
@@ -44,6 +47,7 @@ from policyd.state import state_file
 from policyd.status import page
 from policyd.store import Damage, Saved, Store
 from policyd.telemetry import Health, Reloads, metrics
+from policyd.terminal import of_terminal
 from rules import RulesError
 
 __all__ = ["Daemon", "run"]
@@ -55,6 +59,8 @@ Say = Callable[[Chosen, Path, Mapping[str, list[str]]], None]
 
 async def run(config: Config, path: Path | None, say: Say) -> None:
     """Run until a signal ends it; `say` is told what runs where, once everything listens."""
+    if not declare():
+        _log.warning("this process cannot be told for an mxheed: bypass --end-hung will not end it")
     clock = Clock(boot=this_boot())
     chosen = choose(config.log.path, clock=clock, olddir=config.log.olddir)
     with contextlib.ExitStack() as stack:
@@ -102,11 +108,11 @@ class Daemon:
         )
         # what comes through a pipe was never read before: there is nothing to catch up with
         self.follower.caught_up = chosen.kind in ("stdin", "sample")
-        self.releaser = self._new_releaser()
-        self._releasing: asyncio.Task[None] | None = None
-        self._reloading: asyncio.Task[None] | None = None
+        self.releasing = Releasing(self.core, played=chosen.kind == "sample")
+        self._reloading: asyncio.Task[str] | None = None
         self._stopping = asyncio.Event()
         self._metrics: Metrics | None = None
+        self._notifier = Notifier.from_environment(os.environ, os.getpid())
 
     def _restore(self) -> Saved:
         """Take up what the last run left; what cannot be read is kept aside, and told."""
@@ -119,35 +125,26 @@ class Daemon:
         )
         return saved
 
-    def _new_releaser(self) -> Releaser:
-        receivers = self.core.receivers
-        return Releaser(
-            self.core.controller,
-            self.core.config.release,
-            self.clock,
-            receiver_of=lambda domain: receivers.of_domain(domain).receiver,
-        )
-
     async def run(self, say: Say, listeners: Listeners) -> None:
         """Serve and follow until a signal."""
-        notifier = Notifier.from_environment(os.environ, os.getpid())
+        notifier = self._notifier
         Doorkeeper(self.core.controller.door, self.clock)
         servers = await self._serve(listeners)
-        self._signals(notifier)
+        self._signals()
         following = asyncio.create_task(self.follower.run())
         following.add_done_callback(lambda _: self._stopping.set())
         watching = asyncio.create_task(notifier.watch())
         ticking = asyncio.create_task(self._tick())
-        self._release()
+        self.releasing.begin()
         say(self.chosen, self.state, servers.addresses)
         notifier.ready(f"following {self.chosen.name}")
         await self._stopping.wait()
         notifier.stopping()
         self.core.hurry()
         self.follower.stop()
-        for task in (self._releasing, watching, ticking):
-            if task is not None:
-                task.cancel()
+        self.releasing.end()
+        for task in (watching, ticking):
+            task.cancel()
         self.core.controller.door.open(self.clock())
         await servers.close()
         await following
@@ -160,26 +157,20 @@ class Daemon:
             metrics=self._page_of_metrics,
             troubles=self._troubles,
             page=self._page,
-            control=Operator(self.core, self._ordered),
+            control=Operator(self.core, self._ordered, self.releasing.tell, self._again),
             closed=self.hooks.closed,
             wall=self.clock.wall,
         )
         servers = await serve(self.core.config.serve, services, listeners)
+        self.releasing.asked = lambda: servers.counts["socketmap"].answers
         self._metrics = metrics(
             self.core,
             servers.counts,
-            lambda: self.releaser.counts,
+            lambda: self.releasing.counts,
             self.reloads,
-            Health(lambda: bool(self._safe()), lambda: self.store.damaged),
+            Health(lambda: bool(self._safe()), lambda: self.store.damaged, self.releasing.working),
         )
         return servers
-
-    def _release(self) -> None:
-        """Begin (again) to let held messages go; the sample day has none."""
-        if self._releasing is not None:
-            self._releasing.cancel()
-        if self.chosen.kind != "sample":
-            self._releasing = asyncio.create_task(self.releaser.run())
 
     async def _tick(self) -> None:
         """Once a second: what time alone decides, also where nobody lets mail go."""
@@ -226,38 +217,54 @@ class Daemon:
         if self.chosen.kind == "sample":
             # who asked for it knows; who has no log of his own must hear of it
             found["log"] = "" if self.chosen.why == ASKED else f"{PLAYED} ({self.chosen.why})"
+        found["release"] = self.releasing.trouble
         if not self.reloads.successful:
             found["configuration"] = "the newest file has mistakes; an older one is in use"
         return {name: why for name, why in found.items() if why}
 
     # signals ----------------------------------------------------------------------------------
 
-    def _signals(self, notifier: Notifier) -> None:
+    def _signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        ending = [signal.SIGTERM, signal.SIGINT]
+        # a terminal that is closed sends it to what runs in it; a service has none, and reloads
+        if of_terminal(signal.getsignal(signal.SIGHUP)):
+            ending.append(signal.SIGHUP)
+        else:
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
+        for number in ending:
             loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload, notifier)
 
-    def _reload(self, notifier: Notifier) -> None:
-        """Begin to read the configuration anew; a second signal meanwhile waits for the first."""
-        before = self._reloading
-        self._reloading = asyncio.create_task(self._read_again(notifier, before))
+    def _reload(self) -> asyncio.Task[str]:
+        """Begin to read the configuration anew; a second request meanwhile waits for the first."""
+        self._reloading = asyncio.create_task(self._read_again(self._reloading))
+        return self._reloading
 
-    async def _read_again(self, notifier: Notifier, before: asyncio.Task[None] | None) -> None:
-        """A bad configuration never replaces a good one, and reading it keeps no mail waiting."""
+    async def _again(self) -> dict[str, Any]:
+        """For the operator: he hears whether it is in use."""
+        if refused := await self._reload():
+            raise ControlError(f"the configuration is refused, the old one stays:\n{refused}")
+        return {"reloaded": True}
+
+    async def _read_again(self, before: asyncio.Task[str] | None) -> str:
+        """A bad configuration never replaces a good one, and reading it keeps no mail waiting.
+
+        Returns why it was refused.
+        """
+        refused = ""
         if before is not None:
             await before
         try:
             self.core.reload(await asyncio.to_thread(self._prepare))
         except (MxheedError, RulesError) as wrong:
-            self.reloads.successful = False
+            self.reloads.successful, refused = False, str(wrong)
             _log.error("the configuration is refused, the old one stays:\n%s", wrong)
         else:
             self.reloads.successful, self.reloads.at = True, self.clock.wall()
-            self.releaser = self._new_releaser()
-            self._release()
+            self.releasing.begin()
             _log.info("configuration and rules were read again")
-        notifier.ready(f"following {self.chosen.name}")
+        self._notifier.ready(f"following {self.chosen.name}")
+        return refused
 
     def _prepare(self) -> Prepared:
         return prepare(configuration.load(self.path), self.path)

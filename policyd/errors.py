@@ -3,6 +3,7 @@
     MxheedError            something the operator can mend; its text says what to do
     ├── ConfigError        the configuration has mistakes; `problems` lists all of them
     ├── ListenError        a socket could not be opened
+    │   └── InUseError     somebody else listens there
     ├── StoreError         the state file could not be used
     └── ControlError       the running daemon could not be asked, or refused
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["ConfigError", "ControlError", "ListenError", "MxheedError", "StoreError"]
+__all__ = ["ConfigError", "ControlError", "InUseError", "ListenError", "MxheedError", "StoreError"]
 
 
 class MxheedError(Exception):
@@ -31,6 +32,10 @@ class ConfigError(MxheedError):
 
 class ListenError(MxheedError):
     """A socket could not be opened."""
+
+
+class InUseError(ListenError):
+    """Somebody else listens there."""
 
 
 class StoreError(MxheedError):

@@ -172,6 +172,11 @@ TABLE: tuple[Family, ...] = (
         ("result",),
     ),
     Family(
+        "mxheed_release_working",
+        "gauge",
+        "1 if held messages can be let go, 0 if not; absent while there is nothing to hold.",
+    ),
+    Family(
         "mxheed_mx_lookups_total",
         "counter",
         "MX look-ups in the background, by result.",

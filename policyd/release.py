@@ -1,11 +1,12 @@
 """The hand that lets held messages go: `postqueue -i`, one queue id a call.
 
-Contract: asks the controller what is due, runs the command without a shell and with bounded
-concurrency, tells the controller what could not be let go, and makes its book agree with the
-queue (`postqueue -j`) at start and now and then. Needs no root: a user in group postdrop that
+Contract: asks the controller what is due, has the hand (policyd.hand) let it go with bounded
+concurrency, tells the controller what could not be let go, and makes its book agree with the queue
+(`postqueue -j`) at start and now and then. Needs no root: a user in group postdrop that
 `authorized_flush_users` allows.
-Failure: a command that fails or hangs is counted and logged once a minute at most; the message
-waits for the next turn, and without us Postfix's own back-off delivers it.
+Failure: a command that fails or hangs is counted and logged once a minute at most, and is the
+hand's `trouble`; the message waits for the next turn, and without us Postfix's own back-off
+delivers it.
 """
 
 from __future__ import annotations
@@ -13,26 +14,22 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
-import subprocess
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from policyd.hand import HandError, Postqueue, Run, run_command
 from policyd.throttle.controller import Controller
 from policyd.throttle.dispatch import Queued, Release
 from policyd.throttle.evidence import HOLD_WORDS, domain_of
 from policyd.throttle.nexthop import asked_name
 from policyd.units import Duration
 
-__all__ = ["ReleaseSettings", "Releaser", "Run", "parse_queue", "run_command"]
+__all__ = ["ReleaseSettings", "Releaser", "parse_queue"]
 
 log = logging.getLogger(__name__)
 
 _AGAIN = 10.0  # seconds until a queue that could not be read is tried again
-_QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,30}\Z")
-
-Run = Callable[[tuple[str, ...], float], Awaitable[tuple[int, bytes]]]
 
 
 @dataclass(frozen=True)
@@ -75,27 +72,6 @@ class ReleaseSettings:
             raise ValueError("concurrency, rate and off_rate must be positive")
 
 
-async def run_command(command: tuple[str, ...], timeout: float) -> tuple[int, bytes]:
-    """Run a command without a shell; its exit code and standard output.
-
-    The standard library starts it by vfork, at a tenth of what a fork of a process of our size
-    costs (uvloop's); a thread waits for its end.
-    """
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    try:
-        output, _ = await asyncio.to_thread(process.communicate, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        with process:  # closes the pipe and takes it away
-            raise TimeoutError(f"no end after {timeout:g} s") from None
-    except BaseException:
-        process.kill()  # the thread takes it away
-        raise
-    return process.returncode, output
-
-
 def parse_queue(listing: bytes) -> Iterator[Queued]:
     """The messages of `postqueue -j`, a JSON object a line; lines that are none are skipped."""
     for line in listing.splitlines():
@@ -135,11 +111,7 @@ class Releaser:
         self._settings = settings
         self._clock = clock
         self._receiver_of = receiver_of
-        self._run = run
-        # one for each Postfix; who does not have a message that is let go, takes no notice
-        self._commands: list[tuple[str, ...]] = [
-            (settings.postqueue, "-c", directory) for directory in settings.config_directory
-        ] or [(settings.postqueue,)]
+        self.hand = Postqueue(settings.postqueue, settings.config_directory, settings.timeout, run)
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._credit = 0.0
@@ -192,17 +164,7 @@ class Releaser:
 
     async def _let_go(self, release: Release) -> None:
         """One message; the controller hears if it could not be let go."""
-        try:
-            if not _QUEUE_ID.match(release.queue_id):
-                raise ValueError("not a queue id")
-            codes = [
-                (await self._run((*command, "-i", release.queue_id), self._settings.timeout))[0]
-                for command in self._commands
-            ]
-            failure = "" if 0 in codes else f"exit code {codes[0]}"
-        except (TimeoutError, OSError, ValueError) as error:
-            failure = str(error) or type(error).__name__
-        if failure:
+        if failure := await self.hand.let_go(release.queue_id):
             self.counts["failed"] += 1
             self._controller.unreleased(release.queue_id, self._clock())
             self._complain("cannot let %s go: %s", release.queue_id, failure)
@@ -212,24 +174,25 @@ class Releaser:
 
     async def _read_queue(self) -> None:
         while True:
-            done = await self.reconcile()
+            done = await self.reconcile() and not await self._check()
             if done and self._settings.reconcile <= 0:
                 return
             await asyncio.sleep(self._settings.reconcile if done else _AGAIN)
 
+    async def _check(self) -> str:
+        """Whether messages could be let go; known before the first one waits."""
+        if failure := await self.hand.check():
+            self._complain("held messages cannot be let go: %s", failure)
+        return failure
+
     async def reconcile(self) -> bool:
         """Read the whole queue and make the book agree with it; False: it could not be read."""
         began = self._clock()
-        listing = b""
-        for command in self._commands:
-            try:
-                code, part = await self._run((*command, "-j"), 6 * self._settings.timeout)
-            except (TimeoutError, OSError):
-                code, part = -1, b""
-            if code:  # half of the truth is none: what is not listed would be forgotten
-                self._complain("cannot read the queue: %s", code)
-                return False
-            listing += part
+        try:
+            listing = await self.hand.listing()
+        except HandError as wrong:  # what is not listed would be forgotten
+            self._complain("cannot read the queue: %s", wrong)
+            return False
         queue = await asyncio.to_thread(lambda: list(parse_queue(listing)))
         controller, now = self._controller, self._clock()
         added, dropped = controller.reconcile(queue, self._receiver_of, began, now)

@@ -37,6 +37,7 @@ class Health:
 
     safe: Callable[[], bool]  # every hook gives its safe answer
     damaged: Callable[[], int]  # entries of the state file
+    releases: Callable[[], bool | None]  # held messages can be let go; None: nothing to let go
 
 
 def metrics(
@@ -75,6 +76,7 @@ def metrics(
         lambda: {(name,): sum(counts.faults.values()) for name, counts in hooks.items()},
     )
     page.add("mxheed_releases_total", lambda: _named(releases()))
+    page.add("mxheed_release_working", lambda: _known(health.releases()))
     page.add("mxheed_mx_lookups_total", lambda: _named(core.lookup.counts))
     return page
 
@@ -127,6 +129,10 @@ def _cache(core: Core) -> Numbers:
 
 def _numbers(counts: Mapping[tuple[str, str], int]) -> Numbers:
     return {(name, answer): count for (name, answer), count in counts.items()}
+
+
+def _known(working: bool | None) -> Numbers:
+    return {} if working is None else {(): int(working)}
 
 
 def _named(counts: Mapping[str, int]) -> Numbers:

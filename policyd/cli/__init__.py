@@ -26,6 +26,7 @@ COMMANDS = (
     "report",
     "receivers",
     "throttle",
+    "reload",
     "rules",
     "setup",
     "doctor",
@@ -84,7 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except (MxheedError, RulesError, LogError) as mendable:
-        print(f"mxheed: {mendable}", file=sys.stderr)
+        # an argument may hold bytes that are no text
+        words = f"mxheed: {mendable}".encode("utf-8", "backslashreplace").decode()
+        print(words, file=sys.stderr)
         return 1
     except BrokenPipeError:
         # the reader (head, less) has seen enough

@@ -29,14 +29,29 @@ def register(app: typer.Typer) -> None:
         ] = None,
         state: Annotated[str | None, typer.Option(help="The state file (state.file).")] = None,
         http: Annotated[
-            str | None,
+            list[str] | None,
             typer.Option(help="Where page and metrics are, as inet:HOST:PORT (serve.http)."),
+        ] = None,
+        socketmap: Annotated[
+            list[str] | None,
+            typer.Option(help="Where Postfix asks the maps, also unix:/path (serve.socketmap)."),
+        ] = None,
+        policy: Annotated[
+            list[str] | None,
+            typer.Option(help="Where Postfix asks the policy service (serve.policy)."),
+        ] = None,
+        control: Annotated[
+            str | None, typer.Option(help="The operator's socket, a path (serve.control).")
         ] = None,
         verbose: Annotated[
             bool, typer.Option("--verbose", "-v", help="Log every decision, not only changes.")
         ] = False,
     ) -> None:
-        """Run the daemon: follow the log, pace mail, serve page, metrics and Postfix's sockets."""
+        """Run the daemon: follow the log, pace mail, serve page, metrics and Postfix's sockets.
+
+        Options go before the configuration file. A second one beside the first needs a --state,
+        --control, --http, --socketmap and --policy of its own; port 0 is any free port.
+        """
         import uvloop
 
         from policyd import daemon
@@ -45,21 +60,23 @@ def register(app: typer.Typer) -> None:
             level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(message)s"
         )
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its life is not news here
-        settings = _flags(configuration.load(config), log, state, http)
+        serve = {"http": http, "socketmap": socketmap, "policy": policy}
+        told = {name: tuple(texts) for name, texts in serve.items() if texts}
+        settings = configuration.load(config)
+        settings = _told(settings, "log", path=log)
+        settings = _told(settings, "state", file=state)
+        settings = _told(settings, "serve", control=control, **told)
         uvloop.run(daemon.run(settings, config, _say))
 
 
-def _flags(
-    config: configuration.Config, log: str | None, state: str | None, http: str | None
-) -> configuration.Config:
-    """The configuration with what the command line says instead."""
-    if log is not None:
-        config = dataclasses.replace(config, log=dataclasses.replace(config.log, path=log))
-    if state is not None:
-        config = dataclasses.replace(config, state=configuration.StateSettings(file=state))
-    if http is not None:
-        config = dataclasses.replace(config, serve=dataclasses.replace(config.serve, http=(http,)))
-    return config
+def _told(config: configuration.Config, section: str, **options: object) -> configuration.Config:
+    """The configuration with what the command line says of a section instead."""
+    said = {name: value for name, value in options.items() if value is not None}
+    try:
+        changed = dataclasses.replace(getattr(config, section), **said)
+    except ValueError as wrong:  # what the file's own reading would tell with its place
+        raise typer.BadParameter(str(wrong)) from None
+    return dataclasses.replace(config, **{section: changed})
 
 
 def _say(chosen: object, state: Path, addresses: Mapping[str, list[str]]) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import typer
 
 from policyd.cli.throttle_text import explanation, listing
+from policyd.errors import ControlError
 from policyd.serve.asking import ask, find
 from policyd.serve.paths import Place, control_places
 from policyd.units import duration
@@ -59,8 +60,8 @@ def explain(
     receiver: Receiver, pool: Pool = None, socket: Socket = "", as_json: Json = False
 ) -> None:
     """Say why a receiver is treated as it is: rules, replies, counts, times, what is next."""
-    target = f"/throttle/{quote(receiver, safe='')}"
-    target += f"?pool={quote(pool, safe='')}" if pool is not None else ""
+    target = f"/throttle/{_quoted(receiver)}"
+    target += f"?pool={_quoted(pool)}" if pool is not None else ""
     _tell(_ask(socket, "GET", target), as_json)
 
 
@@ -117,10 +118,21 @@ def set_(
 def off(socket: Socket = "", as_json: Json = False) -> None:
     """Step aside: let everything that is held go at a safe rate, and hold nothing more."""
     answer = _ask(socket, "POST", "/off", {})
-    held = answer.get("held", 0)
-    _say(f"stepped aside; {held} held messages are being let go" if held else "stepped aside")(
-        answer, as_json
-    )
+    held, release = answer.get("held", 0), answer.get("release", {})
+    words = f"stepped aside; {held} held messages are being let go" if held else "stepped aside"
+    if release.get("trouble"):
+        words = "stepped aside"
+    elif held and not release.get("enabled", True):
+        words = (
+            f"stepped aside; {held} held messages wait for Postfix's own next attempt "
+            "(release.enabled is false); postqueue -f lets them go now"
+        )
+    _say(words)(answer, as_json)
+    if release.get("trouble") and (held or not release.get("away")):
+        raise ControlError(
+            f"what is held cannot be let go: {release['trouble']}\n"
+            "Postfix tries them again in its own time; as root, postqueue -f lets them go now"
+        )
 
 
 def on(socket: Socket = "", as_json: Json = False) -> None:
@@ -146,7 +158,7 @@ def _change(
 ) -> Any:
     if pool is not None:
         arguments["pool"] = pool
-    return _ask(socket, "POST", f"/throttle/{quote(receiver, safe='')}/{verb}", arguments)
+    return _ask(socket, "POST", f"/throttle/{_quoted(receiver)}/{verb}", arguments)
 
 
 def _tell(answer: Any, as_json: bool) -> None:
@@ -156,6 +168,10 @@ def _tell(answer: Any, as_json: bool) -> None:
         listing(answer)
     else:
         explanation(answer)
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="", errors="replace")
 
 
 def _say(words: str) -> Any:

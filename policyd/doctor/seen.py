@@ -22,6 +22,7 @@ from typing import Any
 
 from policyd.config import Config
 from policyd.doctor.apart import Guise, apart
+from policyd.doctor.release import ask_release
 from policyd.doctor.values import Daemon, Gap, Part
 from policyd.errors import ControlError
 from policyd.serve.asking import Found, find
@@ -116,6 +117,7 @@ def _process(seen: Daemon, config: Config) -> Daemon:
     return replace(
         seen,
         control=found.place.path,
+        release=ask_release(found.place),
         user=_name(found.uid),
         groups=frozenset(names),
         log_readable=not seen.log or _readable(seen.log, found, gid, groups),

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 __all__ = ["Check", "Daemon", "Facts", "Finding", "Gap", "Hook", "Level", "Part", "Probe",
-           "Service", "Units"]  # fmt: skip
+           "Release", "Service", "Units"]  # fmt: skip
 
 # unchecked: it could not be looked at here, so nothing is known
 Level = Literal["fine", "note", "wrong", "unchecked"]
@@ -69,6 +69,17 @@ class Probe(NamedTuple):
     blind: str = ""  # why it could not be asked the way Postfix asks
 
 
+class Release(NamedTuple):
+    """What the daemon said of its hand on the queue."""
+
+    enabled: bool = True
+    trouble: str = ""
+    unasked: str = ""  # why it could not be asked
+
+
+_WORKS = Release()
+
+
 @dataclass(frozen=True)
 class Units:
     """The systemd units of mxheed that are installed."""
@@ -95,6 +106,7 @@ class Daemon:
     groups: frozenset[str] = frozenset()  # that the process really has
     log: str = ""  # the log file it is told to follow, "" if it is no file
     log_readable: bool = True
+    release: Release = _WORKS
     queue_lifetime: float = 432000.0
     recipients: int = 50
     # what its map `transport` may answer: name → recipients at once, 0: as many as come

@@ -3,8 +3,8 @@
 Contract: standard library only, no configuration, no state. It takes the sockets over: those that
 systemd passes, else the addresses on the command line, else the daemon's defaults. `NOTFOUND ` to
 every socketmap question, `DUNNO` to every policy request. It says what it does on stdout. A unix
-socket is taken even from a process that hangs; `--end-hung` ends that process (SIGKILL) if it is
-an mxheed, which also frees the clients that wait for it and any TCP port it holds.
+socket is taken even from a process that hangs; `--end-hung` ends that process (SIGKILL) if it has
+declared itself an mxheed, which also frees the clients that wait for it and any TCP port it holds.
 Failure: an address that cannot be opened, or that a healthy process answers, is named on stderr;
 it goes on with the rest, and ends with code 1 if nothing is left to serve.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -24,7 +25,8 @@ from typing import NamedTuple
 from policyd.errors import ListenError
 from policyd.serve.endpoint import Endpoint
 from policyd.serve.everything import Everything
-from policyd.serve.holder import QUESTIONS, holder, is_ours, probe
+from policyd.serve.holder import QUESTIONS, described, holders, probe
+from policyd.serve.identity import declare, end
 from policyd.serve.listen import BACKLOG, Address, inherited, open_socket, parse, remove
 from policyd.serve.policy import DUNNO, PolicyEndpoint
 
@@ -51,6 +53,7 @@ class _Taken(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> int:
     """Answer until SIGTERM or Ctrl-C; returns the exit code."""
     wanted = _arguments(argv)
+    declare()
     taken = _passed()
     for hook in _HOOKS:
         if any(already.hook == hook for already in taken):
@@ -87,7 +90,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             f"--{hook}", action="append", metavar="ADDRESS", help=f"default: {usual}"
         )
     parser.add_argument("--group", default="", help="group of the unix sockets, such as postfix")
-    parser.add_argument("--mode", default="0660", help="their mode in octal (default: 0660)")
+    parser.add_argument(
+        "--mode", type=_mode, default=0o660, help="their mode in octal (default: 0660)"
+    )
     parser.add_argument(
         "--end-hung",
         action="store_true",
@@ -103,6 +108,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return wanted
 
 
+def _mode(text: str) -> int:
+    if not re.fullmatch("0?[0-7]{3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no mode; write three octal digits: 0660")
+    return int(text, 8)
+
+
 def _passed() -> list[_Taken]:
     passed = inherited(os.environ, os.getpid())
     return [
@@ -114,24 +125,25 @@ def _passed() -> list[_Taken]:
 
 def _take(hook: str, address: Address, wanted: argparse.Namespace) -> _Taken:
     finding = probe(address, QUESTIONS[hook], _PATIENCE)
-    pid = holder(address) if finding != "free" else None
+    found = holders(address) if finding != "free" else []
+    who = " and ".join(map(described, found)) or "a process that is not ours to see"
     if finding == "answers" and not wanted.anyway:
         raise ListenError(
-            f"{address} is answered by process {pid}; `mxheed off` makes a running daemon step "
+            f"{address} is answered by {who}; `mxheed off` makes a running daemon step "
             "aside, --anyway takes its unix sockets"
         )
-    if finding == "hung" and wanted.end_hung and pid is not None and is_ours(pid):
-        print(f"mxheed bypass: {address} hangs, ending process {pid}", flush=True)
-        os.kill(pid, signal.SIGKILL)
+    ended = [pid for pid in found if end(pid)] if finding == "hung" and wanted.end_hung else []
+    if ended:
+        print(f"mxheed bypass: {address} hung, ended {who}", flush=True)
         _until_free(hook, address)
     elif finding == "hung":
+        why = "not proven to be an mxheed of ours" if wanted.end_hung else "--end-hung"
         print(
-            f"mxheed bypass: {address} hangs in process {pid}; its clients wait for it until it "
-            "is ended (--end-hung, or kill -9)",
+            f"mxheed bypass: {address} hangs in {who}; its clients wait for it until it "
+            f"is ended ({why}, or kill -9)",
             flush=True,
         )
-    mode = int(wanted.mode, 8)
-    listener = open_socket(address, mode=mode, group=wanted.group, take_over=True)
+    listener = open_socket(address, mode=wanted.mode, group=wanted.group, take_over=True)
     inode = os.stat(address.path).st_ino if address.path else 0
     return _Taken(hook, listener, str(address), address.path, inode)
 

@@ -3,7 +3,9 @@
     GET  /throttle                      {"now", "active", "lanes": […]}: all with something to tell
     GET  /throttle/RECEIVER[?pool=P]    {"now", "receiver", "lanes": […]}: explained
     POST /throttle/RECEIVER/VERB        pin, cancel, extend, set; arguments as a JSON object
-    POST /off, /on                      {"active", "held"}: step aside, pace again
+    POST /off, /on                      {"active", "held"}: step aside, pace again; /off: "release"
+    GET  /release                       {"enabled", "trouble", counts}: can held messages be let go?
+    POST /reload                        {"reloaded"}: the configuration was read anew
 
 Contract: JSON both ways, on a unix socket of its own: who may open the socket may do all of this.
 Failure: `{"error": words}` with 400 for what the throttle refuses, 404 or 405 for what does not
@@ -57,7 +59,20 @@ def app(control: Control, clock: Callable[[], float]) -> Starlette:
         return answer(lambda: control.change(verb, receiver, arguments))
 
     async def off(request: Request) -> Response:
-        return answer(lambda: control.switch(False))
+        stepped = control.switch(False)  # first: mail flows, whatever the hand says
+        stepped["release"] = await control.release()
+        return answer(lambda: stepped)
+
+    async def release(request: Request) -> Response:
+        told = await control.release()
+        return answer(lambda: told)
+
+    async def reload(request: Request) -> Response:
+        try:
+            told = await control.reload()
+        except ControlError as refused:
+            return JSONResponse({"error": str(refused)}, 400)
+        return answer(lambda: told)
 
     async def on(request: Request) -> Response:
         return answer(lambda: control.switch(True))
@@ -69,6 +84,8 @@ def app(control: Control, clock: Callable[[], float]) -> Starlette:
             Route("/throttle/{receiver:path}/{verb}", change, methods=["POST"]),
             Route("/off", off, methods=["POST"]),
             Route("/on", on, methods=["POST"]),
+            Route("/release", release),
+            Route("/reload", reload, methods=["POST"]),
         ],
         exception_handlers={HTTPException: _nothing_there, Exception: _our_mistake},
     )

@@ -1,8 +1,8 @@
 """Who holds an address, and does it answer?
 
 Contract: standard library only. `probe` asks the question of the protocol and waits a moment;
-`holder` finds the process that listens there; `is_ours` tells whether that is mxheed.
-Failure: what the kernel does not show (no rights, no /proc) is "nobody": None.
+`holders` finds the processes that listen there; `described` names one for an operator.
+Failure: what the kernel does not show (no rights, no /proc) is not in the list.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 
 from policyd.serve.listen import Address
 
-__all__ = ["QUESTIONS", "Finding", "holder", "is_ours", "probe"]
+__all__ = ["QUESTIONS", "Finding", "described", "holders", "probe"]
 
 Finding = Literal["free", "answers", "hung"]
 
@@ -38,18 +38,19 @@ def probe(address: Address, question: bytes, patience: float) -> Finding:
         return "hung"
 
 
-def holder(address: Address) -> int | None:
-    """The process that listens there."""
+def holders(address: Address) -> list[int]:
+    """The processes that listen there; several where one handed the socket to another."""
     return _of_path(address) if address.path else _of_port(address.port)
 
 
-def is_ours(pid: int) -> bool:
-    """Whether that process is an mxheed (never systemd, which listens on behalf of others)."""
+def described(pid: int) -> str:
+    """A process in words: its number, program and user, as far as they can be seen."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:4]
-    except OSError:
-        return False
-    return any(b"mxheed" in word or b"policyd" in word for word in words)
+        name = Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
+        user = Path(f"/proc/{pid}").owner()
+    except (OSError, KeyError):
+        return f"process {pid}"
+    return f"process {pid} ({''.join(c if c.isprintable() else '?' for c in name)}, user {user})"
 
 
 def _connect(address: Address, patience: float) -> socket.socket:
@@ -65,17 +66,17 @@ def _connect(address: Address, patience: float) -> socket.socket:
     return line
 
 
-def _of_path(address: Address) -> int | None:
+def _of_path(address: Address) -> list[int]:
     try:
         with _connect(address, 1.0) as line:
             told = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     except OSError:
-        return None
+        return []
     pid: int = struct.unpack("3i", told)[0]
-    return pid or None
+    return [pid] if pid else []
 
 
-def _of_port(port: int) -> int | None:
+def _of_port(port: int) -> list[int]:
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -85,10 +86,11 @@ def _of_port(port: int) -> int | None:
         for fields in map(str.split, lines):
             if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
                 inodes.add(f"socket:[{fields[9]}]")
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if any(os.readlink(link) in inodes for link in (process / "fd").iterdir()):
-                return int(process.name)
+                found.append(int(process.name))
         except OSError:
             continue  # gone meanwhile, or not ours to see
-    return None
+    return found

@@ -10,6 +10,7 @@ Failure: `ListenError` says which address and what to do: in use, no such direct
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import socket
@@ -18,7 +19,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from policyd.errors import ListenError
+from policyd.errors import InUseError, ListenError
 
 __all__ = ["BACKLOG", "Address", "inherited", "open_socket", "parse", "remove"]
 
@@ -43,11 +44,11 @@ class Address:
 
 def parse(text: str) -> Address:
     """`inet:HOST:PORT` or `unix:/path`, as Postfix writes them."""
-    kind, _, rest = text.partition(":")
+    kind, _, rest = text.partition(":") if text.isprintable() else ("", "", "")
     if kind == "unix" and rest.startswith("/"):
         return Address(path=rest)
     host, _, port = rest.rpartition(":")
-    if kind == "inet" and host and port.isdecimal() and int(port) < 65536:
+    if kind == "inet" and host and port.isdecimal() and len(port) < 6 and int(port) < 65536:
         return Address(host=host.strip("[]"), port=int(port))
     raise ListenError(f"{text!r} is no address; write inet:HOST:PORT or unix:/path")
 
@@ -58,9 +59,12 @@ def open_socket(
     """A non-blocking socket that listens; `take_over` replaces even a unix socket in use."""
     try:
         return _open_unix(address, mode, group, take_over) if address.path else _open_inet(address)
-    except OSError as wrong:
-        reason = wrong.strerror or str(wrong)
-        raise ListenError(f"cannot listen on {address}: {reason}") from wrong
+    except (OSError, ValueError) as wrong:  # ValueError: a host that can be no name
+        reason = getattr(wrong, "strerror", None) or str(wrong)
+        in_use = getattr(wrong, "errno", None) == errno.EADDRINUSE
+        raise (InUseError if in_use else ListenError)(
+            f"cannot listen on {address}: {reason}"
+        ) from wrong
 
 
 def remove(path: str, inode: int) -> None:
@@ -113,9 +117,7 @@ def _open_unix(address: Address, mode: int, group: str, take_over: bool) -> sock
         path.parent.mkdir(mode=0o750, parents=True)
         _give(path.parent, gid, group, address)
     if not take_over and _served(path):
-        raise ListenError(
-            f"cannot listen on {address}: another process serves it; stop that one first"
-        )
+        raise InUseError(f"cannot listen on {address}: another process serves it")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -14,8 +14,9 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from policyd.errors import ListenError
-from policyd.serve.listen import open_socket, parse, remove
+from policyd.errors import InUseError, ListenError
+from policyd.serve.holder import described, holders
+from policyd.serve.listen import Address, open_socket, parse, remove
 from policyd.serve.paths import control_path
 from policyd.serve.settings import ServeSettings
 
@@ -47,7 +48,10 @@ class Listeners:
     def add(self, name: str, text: str, mode: int, group: str) -> None:
         """Open one more address."""
         address = parse(text)
-        listener = open_socket(address, mode=mode, group=group)
+        try:
+            listener = open_socket(address, mode=mode, group=group)
+        except InUseError as wrong:
+            raise InUseError(f"{wrong}{_instead(name, address)}") from wrong
         if address.path:
             self._paths.append((address.path, os.stat(address.path).st_ino))
         self._keep(name, listener, str(address) if address.path else _where(listener))
@@ -90,6 +94,15 @@ def open_listeners(settings: ServeSettings, passed: Passed | None = None) -> Lis
         found.close()
         raise
     return found
+
+
+def _instead(name: str, address: Address) -> str:
+    """By whom an address is used, and how to choose another."""
+    who = " and ".join(map(described, holders(address)))
+    by = f", by {who}" if who else ", by a process that we may not see (root: ss -lntp)"
+    example = "unix:/path" if address.path else f"inet:{address.host}:0 (any free port)"
+    setting = f"serve.{name}"
+    return f"{by}; stop that one, or choose another: --{name} {example}, or {setting}"
 
 
 def _make_room(files: int) -> None:

@@ -40,6 +40,12 @@ class Control(Protocol):
     def switch(self, on: bool) -> dict[str, Any]:
         """off: let everything go and step aside; on: pace again. Returns {"active", "held"}."""
 
+    async def release(self) -> dict[str, Any]:
+        """Try whether held messages can be let go: {"enabled", "trouble": words, counts}."""
+
+    async def reload(self) -> dict[str, Any]:
+        """Read the configuration anew; one with mistakes is refused with its mistakes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

@@ -1,167 +1,233 @@
-"""The shipped units under a real systemd: restarts, a hang, a daemon that cannot start.
+"""The shipped units under a real systemd, as they are shipped: the whole sandbox is in force.
 
-A systemd user manager runs in namespaces of its own. The units are the shipped ones, with paths
-that fit a temporary folder and without the settings that only the system manager has.
+One machine is booted; Postfix beside it sends to a receiver that takes everything. What must never
+happen is said by every test: nothing that was held may be stranded.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.lab import Lab
+from tests.lab.machine import PROGRAM, UNITS, Machine
+from tests.lab.namespace import REPOSITORY
+
 pytestmark = pytest.mark.live
 
-ROOT = Path(__file__).parents[2]
-UNITS = ROOT / "contrib" / "systemd"
-# a user manager has no users, no capabilities and no mount namespaces to give
-SYSTEM_ONLY = re.compile(
-    r"^(User|SupplementaryGroups|SocketGroup|Private\w+|Protect\w+|Nice|OOM\w+|Restrict\w+|System\w+"
-    r"|Capability\w+|NoNew\w+|Lock\w+|Limit\w+|State\w+|Memory\w+)=.*\n",
-    re.MULTILINE,
-)
-BOOT = """
-mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir -p /run/systemd/system
-mount -t cgroup2 none /sys/fs/cgroup && mkdir -p /sys/fs/cgroup/manager
-echo $$ > /sys/fs/cgroup/manager/cgroup.procs
-/lib/systemd/systemd --user --log-target=console --log-level=info > "$FOLDER/systemd.log" 2>&1 &
+RECEIVER = "mx:fine.test"
+SERVICES = ("mxheed.service", "mxheed-bypass.service")
+# how the unit was before it could let anything go
+WITHOUT_NETLINK = """\
+[Service]
+RestrictAddressFamilies=
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 """
 
 
-class Manager:
-    """A systemd in namespaces of its own that takes shell commands."""
+class World:
+    """The machine, its Postfix and the one receiver."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "run").mkdir()
-        environ = {
-            "PATH": os.environ["PATH"],
-            "FOLDER": str(folder),
-            "XDG_RUNTIME_DIR": str(folder / "run"),
-            "SYSTEMD_UNIT_PATH": f"{folder}/units:/usr/lib/systemd/user",
-        }
-        self._shell = subprocess.Popen(
-            ["unshare", "-m", "-p", "-f", "--mount-proc", "bash"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, env=environ,
-        )  # fmt: skip
-        self.run(BOOT)
-        self.until(lambda: "0" in self.run("systemctl --user is-system-running; echo $?"))
+    def __init__(self, lab: Lab, machine: Machine) -> None:
+        self.lab, self.machine = lab, machine
+        self.fine = lab.receiver("fine")
+        self._sent = 0
+        self.send(1)
 
-    def run(self, command: str) -> str:
-        """Run a command in there; returns what it prints."""
-        assert self._shell.stdin is not None
-        assert self._shell.stdout is not None
-        self._shell.stdin.write(f"{command}\necho '=end='\n")
-        self._shell.stdin.flush()
-        told: list[str] = []
-        for line in self._shell.stdout:
-            if line.strip() == "=end=":
-                return "".join(told)
-            told.append(line)
-        raise AssertionError(f"the namespace is gone: {told}")
+    def send(self, count: int, *, held: bool = False) -> None:
+        """Submit mail and wait until it is delivered, or held."""
+        before = len(self.lab.postfix.deliveries("deferred"))
+        names = [f"u{self._sent + number}@d0.fine.test" for number in range(count)]
+        assert self.lab.submit(names) == {"250": count}
+        self._sent += count
+        if held:
+            self.until(
+                lambda: len(self.lab.postfix.deliveries("deferred")) >= before + count, "it is held"
+            )
+        else:
+            self.until(self.all_arrived, "mail flows")
 
-    def state(self, unit: str) -> str:
-        return self.run(f"systemctl --user show -p ActiveState --value {unit}").strip()
+    def hold(self, count: int = 5) -> None:
+        """Mail that is held."""
+        assert self.machine.mxheed("throttle", "pin", RECEIVER, "suspended").code == 0
+        self.send(count, held=True)
 
-    def signal(self, name: str) -> None:
-        self.run(f"systemctl --user kill -s {name} --kill-whom=main mxheed.service")
+    def let_go(self) -> None:
+        """The receiver is free again: everything arrives before Postfix would try it."""
+        assert self.machine.mxheed("throttle", "cancel", RECEIVER).code == 0
+        self.until(self.all_arrived, "what was held arrives", 15)
+        assert self.lab.postfix.deliveries("bounced") == []
 
-    def until(self, condition: object, patience: float = 30.0) -> None:
-        end = time.monotonic() + patience
-        while not condition():  # type: ignore[operator]
-            assert time.monotonic() < end, (self.folder / "systemd.log").read_text()
-            time.sleep(0.05)
+    def all_arrived(self) -> bool:
+        return len(self.fine.taken()) == self._sent and not self.lab.postfix.queue()
 
-    def ask(self) -> tuple[int, float]:
-        """postmap's exit code (1: not found, the answer of a healthy gate) and the seconds."""
-        began = time.monotonic()
-        table = f"socketmap:unix:{self.folder}/sockets/socketmap:mx"
-        key = "d.example. 0 IN MX 10 mx.example."
-        done = subprocess.run(
-            ["postmap", "-q", key, table], capture_output=True, text=True, timeout=30, check=False
+    def until(self, condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+        self.lab.until(condition, what, seconds)
+
+    def active(self, unit: str = "mxheed.service") -> bool:
+        return self.machine.show(unit) == "active"
+
+    def doctor(self) -> list[str]:
+        """What the doctor finds wrong with releasing."""
+        told = self.machine.mxheed("doctor", "--config", "/etc/mxheed/mxheed.yaml").out
+        return [line for line in told.splitlines() if "let held messages go" in line]
+
+
+def wheel(folder: Path, version: str) -> Path:
+    """This checkout as a package of that version, built away from it."""
+    folder.mkdir()
+    for name in ("rules", "logparse", "policyd"):
+        shutil.copytree(
+            REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
         )
-        assert not done.stderr, done.stderr
-        return done.returncode, time.monotonic() - began
-
-    def close(self) -> None:
-        self._shell.kill()
-        self._shell.communicate()
-
-
-def units(folder: Path, *, bypass_for: str = "1min") -> None:
-    """The shipped units, fitted to a folder."""
-    (folder / "units").mkdir()
-    daemon = folder / "daemon"
-    daemon.write_text(
-        f"#!/bin/sh\ntest -e {folder}/broken && exit 1\n"
-        f"exec {sys.executable} -m policyd.cli run --config {folder}/mxheed.yaml\n"
+    for name in ("README.md", "LICENSE", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, folder)
+    settings = (REPOSITORY / "setup.cfg").read_text()
+    (folder / "setup.cfg").write_text(
+        re.sub(r"^version = .*", f"version = {version}", settings, count=1, flags=re.M)
     )
-    daemon.chmod(0o755)
-    (folder / "mail.log").touch()
-    (folder / "mxheed.yaml").write_text(
-        f"log: {{path: {folder}/mail.log}}\nstate: {{file: {folder}/mxheed.db}}\n"
-        f'serve: {{http: ["inet:127.0.0.1:0"], control: "{folder}/control.sock"}}\n'
-    )
-    for unit in (*UNITS.glob("*.service"), *UNITS.glob("*.socket")):
-        text = SYSTEM_ONLY.sub("", unit.read_text())
-        text = text.replace(
-            "/opt/mxheed/bin/mxheed run --config /etc/mxheed/mxheed.yaml", str(daemon)
-        )
-        text = text.replace("/opt/mxheed/bin/mxheed", f"{sys.executable} -m policyd.cli")
-        text = text.replace("/var/spool/postfix/mxheed", str(folder / "sockets"))
-        text = text.replace("[Service]\n", f"[Service]\nWorkingDirectory={ROOT}\n")
-        text = text.replace("=1min", f"={bypass_for}")
-        (folder / "units" / unit.name).write_text(text)
+    build = "from setuptools import build_meta; build_meta.build_wheel('.')"
+    subprocess.run([sys.executable, "-c", build], cwd=folder, check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
 
 
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[Manager]:
-    """A systemd with the daemon running under the shipped units."""
-    assert shutil.which("unshare")
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A machine on which mxheed was installed by the README's commands."""
     assert Path("/lib/systemd/systemd").exists(), "install systemd"
-    units(tmp_path, bypass_for="6s")
-    found = Manager(tmp_path)
+    with Lab("debian") as lab:
+        lab.configure()
+        lab.postfix.start()
+        machine = Machine(lab)
+        machine.program(wheel(tmp_path_factory.mktemp("wheels") / "one", "1.0"))
+        machine.configure()
+        machine.install()
+        yield World(lab, machine)
+        machine.stop()
+
+
+def test_the_units_are_the_shipped_ones_and_their_sandbox_is_in_force(world: World) -> None:
+    """No line is taken away; systemd has no complaint; the exposure is at most 2.0 of 10."""
+    for unit in (*UNITS.glob("*.service"), *UNITS.glob("*.socket")):
+        assert (world.machine.units / unit.name).read_bytes() == unit.read_bytes()
+    pid = world.machine.show("mxheed.service", "MainPID")
+    status = world.machine.check("cat", f"/proc/{pid}/status")
+    for line in ("Seccomp:\t2", "NoNewPrivs:\t1", "CapEff:\t0000000000000000"):
+        assert line in status
+    told = world.machine.run("systemd-analyze", "verify", *SERVICES)
+    assert (told.code, told.out, told.err) == (0, "", "")
+    for unit in SERVICES:
+        told = world.machine.run(
+            "systemd-analyze", "security", "--no-pager", "--offline=yes", "--threshold=20",
+            f"/etc/systemd/system/{unit}",
+        )  # fmt: skip
+        assert told.code == 0, told.out[-200:]
+
+
+def test_what_is_held_is_let_go(world: World) -> None:
+    """From inside the whole sandbox: the doctor says it works, and it does."""
+    assert [line.split()[0] for line in world.doctor()] == ["fine"]
+    world.hold()
+    world.let_go()
+
+
+def test_killed_hung_or_broken_each_question_is_answered_within_five_seconds(world: World) -> None:
+    """And what was held before is let go after: by the daemon, which comes back by itself."""
+    machine = world.machine
+    machine.drop_in("mxheed-bypass.service", "[Service]\nRuntimeMaxSec=1\n")
+    machine.check("systemctl", "reset-failed", "mxheed.service")  # the starts of other tests
+    world.hold()
+    for signal in ("KILL", "STOP"):
+        machine.signal(signal)
+        answer, waited = machine.ask()
+        assert (answer, waited < 5.0) == (1, True), waited
+        world.until(world.active, "it was started again")
+    broken = world.lab.directory / "etc" / "mxheed" / "mxheed.yaml"
+    good = broken.read_text()
+    broken.write_text("nonsense: 1\n")
+    machine.signal("KILL")
+    answer, waited = machine.ask()
+    assert (answer, waited < 5.0) == (1, True), waited
+    world.until(lambda: world.active("mxheed-bypass.service"), "the bypass answers")
+    assert machine.show("mxheed.service") == "failed"
+    broken.write_text(good)
+    world.until(world.active, "the mended daemon takes its sockets back")
+    assert not world.active("mxheed-bypass.service")
+    world.let_go()
+
+
+def test_neither_a_stop_nor_an_upgrade_strands_anything(world: World, tmp_path: Path) -> None:
+    """The sockets stay: the next question starts the daemon, the new version as the old one."""
+    world.hold()
+    world.machine.check("systemctl", "stop", "mxheed.service")
+    world.machine.program(wheel(tmp_path / "two", "2.0"))
+    assert world.machine.ask()[0] == 1
+    version = 'mxheed_build_info{version="2.0"} 1'
+    world.until(lambda: version in world.machine.metrics(), "the new one runs")
+    world.let_go()
+
+
+def test_a_configuration_with_mistakes_makes_the_reload_fail(world: World) -> None:
+    """`systemctl reload` tells so by its exit code; the daemon goes on as before."""
+    file = world.lab.directory / "etc" / "mxheed" / "mxheed.yaml"
+    good = file.read_text()
+    file.write_text("pacing: {nonsense: 1}\n")
     try:
-        assert "rror" not in found.run("systemctl --user start mxheed.service")
-        yield found
+        ran = world.machine.run("systemctl", "reload", "mxheed.service")
+        assert (ran.code, world.active()) == (1, True)
+        assert "newest file has mistakes" in world.machine.healthz()[1]
+        said = (world.lab.directory / "log" / "services.out").read_text()
+        assert f"{file.name}:1:10: " in said.rpartition("the old one stays")[2]
     finally:
-        found.close()
+        file.write_text(good)
+    assert world.machine.run("systemctl", "reload", "mxheed.service").code == 0
+    assert world.machine.healthz()[0] == 200
+    world.send(1)
 
 
-def test_questions_wait_a_moment_whatever_happens_to_the_daemon(manager: Manager) -> None:
-    """Killed, hung or unable to start: each question is answered within five seconds.
+def test_a_hand_that_cannot_reach_the_queue_is_told_everywhere(world: World) -> None:
+    """/healthz, metric, doctor and `off` say what is wrong; mended, all of it goes."""
+    machine = world.machine
+    world.hold()
+    machine.drop_in("mxheed.service", WITHOUT_NETLINK)
+    machine.check("systemctl", "restart", "mxheed.service")
+    try:
+        world.until(lambda: machine.healthz()[0] == 503, "it is a trouble")
+        assert "AF_NETLINK" in machine.healthz()[1]
+        world.until(lambda: "mxheed_release_working 0" in machine.metrics(), "it is a metric")
+        (found,) = world.doctor()
+        assert found.startswith("wrong")
+        assert "AF_NETLINK" in found
+        ran = machine.mxheed("off")
+        assert ran.code == 1
+        assert "what is held cannot be let go" in ran.err
+        assert "AF_NETLINK" in ran.err
+    finally:
+        machine.drop_in("mxheed.service", "")
+        machine.check("systemctl", "restart", "mxheed.service")
+    machine.mxheed("on")
+    world.let_go()
+    assert machine.healthz()[0] == 200
 
-    And when the daemon is mended, it takes the sockets back from the bypass by itself.
-    """
-    assert manager.state("mxheed.service") == "active"
-    assert manager.ask()[0] == 1
 
-    manager.signal("KILL")
-    answer, waited = manager.ask()
-    assert (answer, waited < 5.0) == (1, True), waited
-
-    manager.until(lambda: manager.state("mxheed.service") == "active")
-    manager.signal("STOP")
-    answer, waited = manager.ask()
-    assert (answer, waited < 5.0) == (1, True), waited
-
-    manager.until(lambda: manager.state("mxheed.service") == "active")
-    (manager.folder / "broken").touch()
-    manager.signal("KILL")
-    answer, waited = manager.ask()
-    assert (answer, waited < 5.0) == (1, True), waited
-    manager.until(lambda: manager.state("mxheed-bypass.service") == "active")
-    assert manager.state("mxheed.service") == "failed"
-
-    (manager.folder / "broken").unlink()
-    manager.until(lambda: manager.state("mxheed.service") == "active")
-    assert manager.state("mxheed-bypass.service") != "active"
-    assert manager.ask()[0] == 1
+def test_uninstalling_by_the_readme_strands_nothing(world: World) -> None:
+    """Everything that was held arrives, and Postfix goes on as if mxheed had never been there."""
+    world.hold()
+    text = (UNITS / "README.md").read_text()
+    block = re.search(r"^    mxheed off\n(?:    .*\n)+", text, re.M)
+    assert block is not None
+    off, *rest = (line.strip() for line in block[0].splitlines())
+    world.machine.check("bash", "-c", f"{Path(PROGRAM).parent}/{off}")
+    world.until(world.all_arrived, "all is let go")
+    for line in rest:  # Postfix runs beside the machine, in the lab
+        run = world.lab.check if line.startswith("post") else world.machine.check
+        run("bash", "-c", line)
+    assert world.machine.run("ps", "-C", "mxheed").out.count("\n") == 1
+    assert [path for path in world.machine.units.glob("mxheed*") if path.is_file()] == []
+    world.send(3)

@@ -53,6 +53,7 @@ class DaemonProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,  # as a service: SIGHUP is no terminal's
         )
         self.output = ""
         self.until(lambda: "Ctrl-C" in self.read(), "it says where it listens")

@@ -94,6 +94,8 @@ class Operator:
             ],
         }
 
+    trouble = ""  # what the hand, or the configuration, suffers from
+
     def overview(self) -> dict[str, Any]:
         return {"active": True, "lanes": [{"receiver": "google", **self.lane}]}
 
@@ -112,6 +114,14 @@ class Operator:
     def switch(self, on: bool) -> dict[str, Any]:
         self.told.append(("switch", on))
         return {"active": on, "held": 7}
+
+    async def release(self) -> dict[str, Any]:
+        return {"enabled": True, "trouble": self.trouble}
+
+    async def reload(self) -> dict[str, Any]:
+        if self.trouble:
+            raise ControlError(self.trouble)
+        return {"reloaded": True}
 
 
 def services(**changed: Any) -> Services:

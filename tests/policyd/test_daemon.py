@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
@@ -149,6 +150,45 @@ def test_a_second_daemon_is_refused_in_words(daemon: DaemonProcess, tmp_path: Pa
     with pytest.raises(AssertionError, match=r"another process serves it|in use by another mxheed"):
         second.start()
     assert second.stop() == 1
+    assert daemon.stop() == 0
+
+
+def test_a_hand_that_fails_is_a_trouble_once_it_is_needed(daemon: DaemonProcess) -> None:
+    """Who only reads a log needs no Postfix; once one asks, held mail must be let go."""
+    daemon.sections["release"] = {"postqueue": "/nonexistent/postqueue"}
+    daemon.start()
+    daemon.until(lambda: "cannot read the queue" in daemon.read(), "it is logged")
+    assert "is Postfix installed here?" in daemon.output
+    assert daemon.get("/healthz") == '{"status":"ok","troubles":{}}'
+    assert "\nmxheed_release_working " not in daemon.get("/metrics")
+    daemon.ask("mx", "d1.example. 60 IN MX 10 mx.example.org.")
+    with pytest.raises(HTTPError) as told:
+        daemon.get("/healthz")
+    assert "held messages cannot be let go: `/nonexistent/postqueue" in told.value.read().decode()
+    assert "cannot be let go" in daemon.get("/")
+    assert "\nmxheed_release_working 0\n" in daemon.get("/metrics")
+    assert daemon.stop() == 0
+
+
+def test_a_second_instance_is_one_line(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """Every listener has an option; a port that is taken is told with its holder and the option."""
+    daemon.start()
+    assert daemon.process is not None
+    taken = daemon.address("policy service")
+    own = [
+        f"--state={tmp_path}/two.db", f"--control={tmp_path}/two", "--http=inet:127.0.0.1:0",
+        f"--socketmap=unix:{tmp_path}/maps",
+    ]  # fmt: skip
+    second = DaemonProcess(tmp_path)
+    with pytest.raises(AssertionError) as told:
+        second.start(*own, f"--policy={taken}")
+    assert f"cannot listen on {taken}: Address already in use, by process" in str(told.value)
+    assert f"process {daemon.process.pid} (" in str(told.value)
+    assert "another: --policy inet:127.0.0.1:0 (any free port), or serve.policy" in str(told.value)
+    assert second.stop() == 1
+    second.start(*own, "--policy=inet:127.0.0.1:0", f"--policy=unix:{tmp_path}/policy")
+    assert (tmp_path / "policy").is_socket()
+    assert second.stop() == 0
     assert daemon.stop() == 0
 
 

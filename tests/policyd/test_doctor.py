@@ -10,7 +10,18 @@ import pytest
 
 from policyd.doctor import CHECKS, examine
 from policyd.doctor.postfix import seconds
-from policyd.doctor.values import Daemon, Facts, Finding, Gap, Hook, Part, Probe, Service, Units
+from policyd.doctor.values import (
+    Daemon,
+    Facts,
+    Finding,
+    Gap,
+    Hook,
+    Part,
+    Probe,
+    Release,
+    Service,
+    Units,
+)
 
 MX = Hook("mx", "smtp_dns_reply_filter", "unix:mxheed/socketmap")
 POLICY = Hook("policy", "smtpd_recipient_restrictions", "unix:mxheed/policy")
@@ -95,6 +106,21 @@ CASES: dict[str, tuple[Mapping[str, Any], str, str]] = {
         daemon(groups=frozenset({"mxheed"})),
         "not in the group postdrop",
         "usermod -a -G postdrop mxheed",
+    ),
+    "hand": (
+        daemon(release=Release(trouble="`postqueue -i`: not allowed; add it to the list")),
+        "the daemon cannot let held messages go: `postqueue -i`: not allowed; add it",
+        "postqueue -f lets them go now",
+    ),
+    "unasked": (
+        daemon(release=Release(unasked="the daemon at /run/x does not answer")),
+        "whether held messages can be let go: the daemon at /run/x does not answer",
+        "ask again",
+    ),
+    "disabled": (
+        daemon(release=Release(enabled=False)),
+        "are not let go (release.enabled",
+        "wait for",
     ),
     "instance": (
         {"directory": "/etc/postfix-out", "directories": frozenset({"/etc/postfix"})},

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.release import Releaser, ReleaseSettings, parse_queue, run_command
+from policyd.hand import Ran
+from policyd.release import Releaser, ReleaseSettings, parse_queue
 from policyd.throttle import Controller
 from tests.policyd.throttle_parts import BIG, NOW, hold, slowed
 
@@ -37,12 +37,12 @@ class Hand:
             run=self.run,
         )
 
-    async def run(self, command: tuple[str, ...], timeout: float) -> tuple[int, bytes]:
+    async def run(self, command: tuple[str, ...], timeout: float) -> Ran:
         self.ran.append(command)
         if self.block is not None:
             await self.block.wait()
         code = self.codes.get(command[2], self.code) if "-c" in command else self.code
-        return code, self.listing
+        return Ran(code, self.listing)
 
 
 def play(scene: Callable[[], Awaitable[None]]) -> None:
@@ -231,23 +231,6 @@ def test_the_loop_lets_go_by_itself_and_ends_when_cancelled() -> None:
         assert asyncio.all_tasks() == before
 
     play(scene)
-
-
-def test_a_command_that_hangs_is_ended(tmp_path: Path) -> None:
-    """The process is gone when its time is up."""
-    script = tmp_path / "hang"
-    script.write_text("#!/bin/sh\nexec sleep 60\n")
-    script.chmod(0o755)
-    with pytest.raises(asyncio.TimeoutError):
-        asyncio.run(run_command((str(script),), 0.1))
-
-
-def test_a_command_tells_its_code_and_output(tmp_path: Path) -> None:
-    """Arguments arrive as they are, whatever characters they hold."""
-    script = tmp_path / "echo"
-    script.write_text('#!/bin/sh\nprintf "%s|" "$@"\nexit 3\n')
-    script.chmod(0o755)
-    assert asyncio.run(run_command((str(script), "-i", "$(x) ;"), 10)) == (3, b"-i|$(x) ;|")
 
 
 def test_the_listing_of_the_queue_is_read_line_by_line() -> None:

@@ -10,7 +10,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from policyd.serve import bypass
+import pytest
+
+from policyd.serve import bypass, identity
 from policyd.serve.listen import open_socket, parse
 from policyd.serve.settings import ServeSettings
 
@@ -26,7 +28,9 @@ POLICY = b"request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=a@gmail.c
 # a daemon that hangs: it listens, accepts, and says nothing
 HUNG = """
 import socket, sys, time
+from policyd.serve.identity import declare
 from policyd.serve.listen import open_socket, parse
+assert sys.argv[1] != "mxheed" or declare()
 held = [open_socket(parse(text)) for text in sys.argv[2:]]
 print("ready", flush=True)
 time.sleep(600)
@@ -145,9 +149,21 @@ def test_a_hung_daemon_is_ended_where_that_is_asked_for(tmp_path: Path) -> None:
             assert ask(port, b"4:mx x,") == b"9:NOTFOUND ,"
 
 
-def test_a_stranger_that_hangs_is_not_ended(tmp_path: Path) -> None:
-    """Only an mxheed is ever ended; another program's port is reported as in use."""
-    path, port = tmp_path / "listen.py", free_port()
+def test_a_hung_bypass_is_ended_like_a_daemon(tmp_path: Path) -> None:
+    """It, too, is one of ours."""
+    path = tmp_path / "map.sock"
+    with running(*bypassing(f"--socketmap=unix:{path}")) as hung:
+        until(hung, "nothing is paced")
+        hung.send_signal(signal.SIGSTOP)
+        with running(*bypassing("--end-hung", f"--socketmap=unix:{path}")) as process:
+            until(process, "nothing is paced")
+            assert hung.wait(10) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", ["listen.py", "policyd-spf", "mxheed", "mxheed.py"])
+def test_a_stranger_that_hangs_is_not_ended(tmp_path: Path, name: str) -> None:
+    """Only what has declared itself is ever ended, whatever its words are."""
+    path, port = tmp_path / name, free_port()
     path.write_text(
         "import socket, time\n"
         f"held = socket.create_server(('127.0.0.1', {port}))\n"
@@ -159,8 +175,43 @@ def test_a_stranger_that_hangs_is_not_ended(tmp_path: Path) -> None:
         with running(*bypassing("--end-hung", f"--socketmap=inet:127.0.0.1:{port}")) as process:
             told, trouble = process.communicate(timeout=20)
         assert (process.returncode, stranger.poll()) == (1, None)
-        assert f"hangs in process {stranger.pid}" in told
+        assert f"hangs in process {stranger.pid} (" in told
+        assert "not proven to be an mxheed of ours" in told
         assert "Address already in use" in trouble
+
+
+def test_nobody_can_make_another_process_be_ended(tmp_path: Path) -> None:
+    """Who takes the name of a stranger's number speaks for himself only."""
+    path = tmp_path / "map.sock"
+    with running("-c", HUNG, "stranger", f"unix:{path}") as stranger:
+        until(stranger, "ready")
+        with socket.socket(socket.AF_UNIX) as forged:
+            forged.bind(identity._name(stranger.pid))
+            forged.listen()
+            assert not identity.is_ours(stranger.pid)
+            assert not identity.end(stranger.pid)
+        assert stranger.poll() is None
+
+
+def test_some_processes_are_never_ended() -> None:
+    """Process 1, ourselves, one that has gone: neither asked for nor by mistake."""
+    script = "from policyd.serve import identity as i; import os; assert i.declare(); " + (
+        "print([i.end(p) for p in (1, 0, -1, os.getpid(), 2**22 - 1)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str([False] * 5)
+
+
+def test_a_mode_that_is_none_is_refused_with_words() -> None:
+    """As every option: what is wrong and what is allowed, no traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "policyd.serve.bypass", "--mode", "rw"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "'rw' is no mode; write three octal digits: 0660" in done.stderr
 
 
 def test_a_healthy_daemon_keeps_its_sockets(tmp_path: Path) -> None:
@@ -171,7 +222,8 @@ def test_a_healthy_daemon_keeps_its_sockets(tmp_path: Path) -> None:
         with running(*bypassing(f"--socketmap=unix:{path}")) as second:
             _, told = second.communicate(timeout=20)
         assert second.returncode == 1
-        assert f"answered by process {first.pid}; `mxheed off`" in told
+        assert f"answered by process {first.pid} (" in told
+        assert "`mxheed off`" in told
         assert ask(path, b"4:mx x,") == b"9:NOTFOUND ,"
 
 

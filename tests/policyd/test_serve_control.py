@@ -92,6 +92,36 @@ def test_each_command_says_one_thing_to_the_daemon(
     assert daemon.operator.told == [told]
 
 
+def test_stepping_aside_fails_in_words_where_nothing_can_be_let_go(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It holds nothing more, but what is held waits: that is said, with what to do."""
+    daemon.operator.trouble = "`postqueue -i 0000000000`: not allowed; do this"
+    try:
+        assert daemon.mxheed("off") == 1
+    finally:
+        daemon.operator.trouble = ""
+    told = capsys.readouterr()
+    assert told.out == "stepped aside\n"
+    assert "what is held cannot be let go: `postqueue -i 0000000000`: not allowed" in told.err
+    assert "postqueue -f lets them go now" in told.err
+    assert daemon.mxheed("off") == 0
+    assert "7 held messages are being let go" in capsys.readouterr().out
+
+
+def test_a_reload_tells_whether_the_new_configuration_is_in_use(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A refusal is an exit code and the daemon's own words."""
+    assert daemon.mxheed("reload") == 0
+    daemon.operator.trouble = "mxheed.yaml:1:1: unknown"
+    try:
+        assert daemon.mxheed("reload") == 1
+    finally:
+        daemon.operator.trouble = ""
+    assert "mxheed.yaml:1:1: unknown" in capsys.readouterr().err
+
+
 def test_a_list_has_a_line_for_each_lane(
     daemon: Daemon, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from policyd.errors import ListenError
+from policyd.errors import InUseError, ListenError
 from policyd.serve.early import answering
 from policyd.serve.listen import open_socket, parse
 from policyd.serve.listeners import open_listeners
@@ -231,8 +231,10 @@ def test_a_second_daemon_is_refused_and_leaves_the_first_alone(tmp_path: Path) -
 
     def ask(servers: Servers) -> list[bytes]:
         other = settings(tmp_path, socketmap=(f"unix:{tmp_path}/other.sock",))
-        with pytest.raises(ListenError, match=r"policy\.sock: another process serves it"):
+        with pytest.raises(InUseError, match=r"policy\.sock: another process serves it") as told:
             while_serving(other, services(), lambda servers: None)
+        assert f", by process {os.getpid()} (" in str(told.value)
+        assert "choose another: --policy unix:/path, or serve.policy" in str(told.value)
         assert not (tmp_path / "other.sock").exists()
         return talk(servers.addresses["socketmap"][0], b"4:mx x,")
 

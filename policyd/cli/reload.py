@@ -1,0 +1,37 @@
+"""`mxheed reload`: have the running daemon read its configuration and rules anew.
+
+Contract: ends when the new configuration is in use. Failure: `ControlError` with every mistake of
+one that is refused; the old one stays in use.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from policyd.serve.asking import ask, find
+from policyd.serve.paths import control_places
+
+__all__ = ["register"]
+
+_PATIENCE = 60.0  # reading all rules takes a second, on a machine that is busy more
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def reload(
+        socket: Annotated[
+            str,
+            typer.Option(
+                "--socket", help="The daemon's control socket, if not in the usual place."
+            ),
+        ] = "",
+    ) -> None:
+        """Have the running daemon read its configuration anew; fails if that is refused."""
+        place = find(control_places(socket, os.environ, os.geteuid())).place
+        ask(place, "POST", "/reload", patience=_PATIENCE)
+        typer.echo("the configuration was read anew and is in use")

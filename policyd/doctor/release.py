@@ -1,0 +1,54 @@
+"""Can held messages be let go? Only the daemon knows: it has its own user and its own sandbox.
+
+Contract: `ask_release` has the running daemon try it, over its control socket. The check is pure,
+as `policyd.doctor`, of which it is a part. Failure: none; a daemon that does not answer is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policyd.doctor.values import Check, Facts, Finding, Release
+from policyd.errors import ControlError
+from policyd.serve.asking import ask
+from policyd.serve.paths import Place
+
+__all__ = ["CHECKS", "ask_release"]
+
+_PATIENCE = 3.0  # the daemon itself answers within two
+
+
+def ask_release(place: Place) -> Release:
+    """Have the daemon behind the control socket try it now."""
+    try:
+        answer = ask(place, "GET", "/release", patience=_PATIENCE)
+    except ControlError as wrong:
+        return Release(unasked=str(wrong))
+    return Release(bool(answer.get("enabled")), str(answer.get("trouble", "")))
+
+
+def _let_go(facts: Facts) -> Iterator[Finding]:
+    release = facts.daemon.release
+    if release.unasked:
+        yield Finding(
+            "unchecked",
+            f"whether held messages can be let go: {release.unasked}",
+            "ask again when mxheed answers",
+        )
+    elif not release.enabled:
+        yield Finding(
+            "note",
+            "held messages are not let go (release.enabled is false, or a sample plays)",
+            "they wait for Postfix's own next attempt",
+        )
+    elif release.trouble:
+        yield Finding(
+            "wrong",
+            f"the daemon cannot let held messages go: {release.trouble}",
+            "until then they wait for Postfix's own next attempt; postqueue -f lets them go now",
+        )
+    else:
+        yield Finding("fine", "the daemon can let held messages go (it tried)")
+
+
+CHECKS = (Check("held messages are let go", _let_go, needs=("process",), each=False),)
