@@ -73,7 +73,7 @@ def _as_text(findings: Sequence[Finding], directory: str) -> None:
     if directory:
         console.print(Text(f"{directory}:", "bold"))
     for finding in findings:
-        console.print(Text(f"{finding.level:>9}  ", _STYLES[finding.level]), end="")
+        console.print(Text(f"{finding.level:<10}", _STYLES[finding.level]), end="")
         console.print(Text(finding.what))
         if finding.todo:
             console.print(Text(f"           → {finding.todo}"))

@@ -21,14 +21,14 @@ COMMAND = (*(f"{name}={value}" for name, value in ENVIRONMENT.items()), PYTHON, 
 
 
 def findings(lab: Lab, prefix: tuple[str, ...] = (), user: str = "root") -> list[str]:
-    """What is not fine; the exit code always fits it."""
+    """What is not fine; the exit code always fits it. That a test machine is slow is not told."""
     arguments = ("doctor", "--config", "/run/mxheed.yaml", "--json")
     ran = lab.run(*prefix, "env", "HOME=/root", *COMMAND, *arguments, user=user)
     assert ran.err == ""
     told = [json.loads(line) for line in ran.out.splitlines()]
     levels = {one["level"] for one in told}
     assert ran.code == (1 if "wrong" in levels else 3 if "unchecked" in levels else 0)
-    return [one["what"] for one in told if one["level"] != "fine"]
+    return [one["what"] for one in told if one["level"] != "fine" and " took " not in one["what"]]
 
 
 def test_the_doctor_finds_nothing_in_a_healthy_lab(lab: Lab) -> None:
@@ -145,8 +145,8 @@ def test_the_doctor_works_without_a_default_instance(lab: Lab) -> None:
     try:
         asked = ("setpriv", "--reuid=mxheed", "postqueue", "-c", "/run/postfix-out", "-p")
         assert "main.cf: No such file" in lab.run(*ALONE, *asked).err
-        [told] = findings(lab, ALONE)
-        assert "mxheed may not ask for the queue of /run/postfix-out" in told
+        told = findings(lab, ALONE)
+        assert any("mxheed may not ask for the queue of /run/postfix-out" in one for one in told)
         lab.check("tee", "/run/mxheed.yaml", text="{}")
         assert any("main.cf: No such file" in one for one in findings(lab, ALONE))
     finally:
