@@ -148,9 +148,9 @@ class ServeSettings:
     control: str = field(
         default="",
         metadata={
-            "doc": "The unix socket of `mxheed throttle` and `off`. Empty: `control.sock` in "
-            "systemd's runtime directory, else in `/run/mxheed` (root), else in $XDG_RUNTIME_DIR "
-            "or `~/.local/state/mxheed`."
+            "doc": "The unix socket of `mxheed throttle` and `off`. Empty: `control.sock` in the "
+            "first of these that the daemon may write to: systemd's runtime directory, "
+            "`/run/mxheed`, `$XDG_RUNTIME_DIR/mxheed`, `~/.local/state/mxheed`."
         },
     )
     group: str = field(
