@@ -6,13 +6,12 @@ one that is refused; the old one stays in use.
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
-from policyd.serve.asking import ask, find
-from policyd.serve.paths import control_places
+from policyd.cli.running import place
+from policyd.serve.asking import ask
 
 __all__ = ["register"]
 
@@ -32,6 +31,5 @@ def register(app: typer.Typer) -> None:
         ] = "",
     ) -> None:
         """Have the running daemon read its configuration anew; fails if that is refused."""
-        place = find(control_places(socket, os.environ, os.geteuid())).place
-        ask(place, "POST", "/reload", patience=_PATIENCE)
+        ask(place(socket), "POST", "/reload", patience=_PATIENCE)
         typer.echo("the configuration was read anew and is in use")

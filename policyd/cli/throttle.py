@@ -8,7 +8,6 @@ Failure: `ControlError` with words: no daemon, no permission, or the daemon's re
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -16,10 +15,10 @@ from urllib.parse import quote
 
 import typer
 
+from policyd.cli.running import place
 from policyd.cli.throttle_text import explanation, listing
 from policyd.errors import ControlError
-from policyd.serve.asking import ask, find
-from policyd.serve.paths import Place, control_places
+from policyd.serve.asking import ask
 from policyd.units import duration
 
 __all__ = ["register"]
@@ -141,16 +140,7 @@ def on(socket: Socket = "", as_json: Json = False) -> None:
 
 
 def _ask(socket: str, method: str, target: str, arguments: Mapping[str, Any] | None = None) -> Any:
-    return ask(_place(socket), method, target, arguments)
-
-
-def _place(socket: str) -> Place:
-    """The one that was named, else the first daemon's; where it is not the usual one, say so."""
-    places = control_places(socket, os.environ, os.geteuid())
-    found = find(places).place if len(places) > 1 else places[0]
-    if found is not places[0]:
-        typer.echo(f"asking the daemon at {found.path}", err=True)
-    return found
+    return ask(place(socket), method, target, arguments)
 
 
 def _change(

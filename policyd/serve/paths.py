@@ -48,7 +48,10 @@ def control_places(
     """Where a command looks, in this order."""
     if configured:
         return (Place(configured.removeprefix("unix:")),)
-    places = [(f"{run}/{_NAME}", frozenset({0, uid, *_owner(run)}))]
+    places: list[tuple[str, frozenset[int]]] = []
+    if folder := environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]:  # a unit's own command
+        places.append((f"{folder}/{_NAME}", frozenset({0, uid})))
+    places += [(f"{run}/{_NAME}", frozenset({0, uid, *_owner(run)}))]
     places += [(f"{folder}/{_NAME}", frozenset({0, uid})) for folder in _own(environ, uid)]
     with suppress(KeyError):
         service = pwd.getpwnam(SERVICE_USER)
