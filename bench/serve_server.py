@@ -40,7 +40,7 @@ SUSPENDED = "mx:host7.test"
 WARM: list[Callable[[], Awaitable[None]]] = []
 CHORES: list[Callable[[], object]] = []
 
-Factory = Callable[[], asyncio.Protocol]
+Factory = Callable[[], asyncio.BaseProtocol]
 
 
 class Bare(asyncio.Protocol):

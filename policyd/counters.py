@@ -172,36 +172,47 @@ class Counters:
         self._dropped.update(self._candidates.keys() - halved.keys())
         self._candidates = halved
 
-    # what /metrics asks for: one mapping per metric, keyed by its labels
+    # what /metrics asks for: numbers by labels; one by one, for more may be counted meanwhile
 
     def deliveries(self) -> dict[tuple[str, ...], float]:
         """Recipients by (receiver, outcome)."""
-        return {
-            (name, outcome): count
-            for name, tally in self.tallies.items()
-            for outcome, count in tally.all_outcomes()
-        }
+        return dict(self.each_delivery())
+
+    def each_delivery(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        """The same one by one."""
+        for name, tally in tuple(self.tallies.items()):
+            for outcome, count in tuple(tally.all_outcomes()):
+                yield (name, outcome), count
 
     def replies(self) -> dict[tuple[str, ...], float]:
         """Replies by (receiver, category, stage)."""
-        return {
-            (name, category, stage): count
-            for name, tally in self.tallies.items()
-            for (category, stage), count in tally.all_replies()
-        }
+        return dict(self.each_reply())
+
+    def each_reply(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        """The same one by one."""
+        for name, tally in tuple(self.tallies.items()):
+            for (category, stage), count in tuple(tally.all_replies()):
+                yield (name, category, stage), count
 
     def unclassified(self) -> dict[tuple[str, ...], float]:
         """Refusals no rule knows, by (receiver,); zeros too, so that the first one is a rise."""
-        return {(name,): tally.unclassified for name, tally in self.tallies.items()}
+        return dict(self.each_unclassified())
+
+    def each_unclassified(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        """The same one by one."""
+        for name, tally in tuple(self.tallies.items()):
+            yield (name,), tally.unclassified
 
     def delays(self) -> dict[tuple[str, ...], Histogram]:
         """Delay histograms by (receiver, part)."""
-        return {
-            (name, part): _read(histogram)
-            for name, tally in self.tallies.items()
-            for part, histogram in zip(DELAY_PARTS, tally.delays, strict=True)
-            if histogram
-        }
+        return dict(self.each_delay())
+
+    def each_delay(self) -> Iterator[tuple[tuple[str, ...], Histogram]]:
+        """The same one by one."""
+        for name, tally in tuple(self.tallies.items()):
+            for part, histogram in zip(DELAY_PARTS, tuple(tally.delays), strict=True):
+                if histogram:
+                    yield (name, part), _read(histogram)
 
     # saving
 

@@ -40,6 +40,7 @@ from policyd.serve.listen import inherited
 from policyd.serve.listeners import Listeners, open_listeners
 from policyd.serve.ports import Services
 from policyd.serve.servers import Servers, serve
+from policyd.serve.turns import Steps
 from policyd.serve.view import Page
 from policyd.serve.watchdog import Notifier
 from policyd.sight import Sight
@@ -196,12 +197,12 @@ class Daemon:
 
     # what the pages show ----------------------------------------------------------------------
 
-    def _page_of_metrics(self) -> bytes | None:
+    def _page_of_metrics(self) -> Steps[list[bytes] | None]:
         if self._metrics is None or not self.follower.caught_up:
             return None
-        return self._metrics.render()
+        return (yield from self._metrics.steps())
 
-    def _page(self) -> Page:
+    def _page(self) -> Steps[Page]:
         return page(
             self.core, self.chosen.name, self.follower.caught_up, self._troubles(), self._safe()
         )

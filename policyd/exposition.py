@@ -20,8 +20,18 @@ from prometheus_client.core import (
 )
 
 from policyd.counters import Histogram
+from policyd.serve.turns import Steps, finish
 
-__all__ = ["CONTENT_TYPE", "Exposition", "Family", "Histogram", "Kind", "Labels", "Source"]
+__all__ = [
+    "CONTENT_TYPE",
+    "Exposition",
+    "Family",
+    "Histogram",
+    "Kind",
+    "Labels",
+    "Source",
+    "Stream",
+]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -30,6 +40,10 @@ Labels = tuple[str, ...]
 
 
 Source = Callable[[], Mapping[Labels, float | Histogram]]
+Samples = Iterable[tuple[Labels, float | Histogram]]
+Stream = Callable[[], Samples]
+_STEP = 50  # samples
+_PIECE = 1000  # lines
 
 
 class Family(NamedTuple):
@@ -47,11 +61,15 @@ class Exposition:
 
     def __init__(self, table: Iterable[Family]) -> None:
         self._table = {family.name: family for family in table}
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, Stream] = {}
         self._prefixes: dict[str, dict[Labels, list[str]]] = {}
 
     def add(self, name: str, source: Source) -> None:
         """Lets `source` tell the numbers of the family `name` from now on."""
+        self.stream(name, lambda: source().items())
+
+    def stream(self, name: str, source: Stream) -> None:
+        """The same with a source that tells them one by one, for reading many is work, too."""
         if name not in self._table:
             known = ", ".join(sorted(self._table))
             raise ValueError(f"no metric {name!r} in the table; there are: {known}")
@@ -67,26 +85,34 @@ class Exposition:
 
     def render(self) -> bytes:
         """The page in the text format, families in the order of the table."""
-        parts: list[str] = []
+        return b"".join(finish(self.steps()))
+
+    def steps(self) -> Steps[list[bytes]]:
+        """The same a little at a time and in pieces, for it may be tens of megabytes.
+
+        Numbers are those of the moment in which they are read.
+        """
+        done: list[bytes] = []
         for name, family in self._table.items():
             source = self._sources.get(name)
             if source is not None:
-                parts.append(f"# HELP {name} {_help(family.help)}\n# TYPE {name} {family.kind}\n")
-                self._render(family, source(), parts)
-        return "".join(parts).encode("utf-8", "backslashreplace")
+                yield from self._render(family, source(), done)
+        return done
 
     def collect(self) -> Iterator[Metric]:
         """The same numbers as prometheus-client families: registry.register(exposition)."""
         for name, source in self._sources.items():
             yield _collect(self._table[name], source())
 
-    def _render(
-        self, family: Family, samples: Mapping[Labels, float | Histogram], parts: list[str]
-    ) -> None:
-        known = self._prefixes[family.name]
-        if len(known) > 2 * len(samples) + 64:  # series that ended: forget their texts
-            known.clear()
-        for labels, value in samples.items():
+    def _render(self, family: Family, samples: Samples, done: list[bytes]) -> Steps[None]:
+        name, known, count = family.name, self._prefixes[family.name], 0
+        parts = [f"# HELP {name} {_help(family.help)}\n# TYPE {name} {family.kind}\n"]
+        for count, (labels, value) in enumerate(samples, 1):
+            if not count % _STEP:
+                if len(parts) > _PIECE:
+                    done.append(_bytes(parts))
+                    parts.clear()
+                yield
             prefixes = known.get(labels)
             if prefixes is None:
                 prefixes = known[labels] = _prefixes(family, labels)
@@ -97,6 +123,10 @@ class Exposition:
                 parts.append(f"{prefixes[-2]}{value.total!r}\n{prefixes[-1]}{running}\n")
             else:
                 parts.append(f"{prefixes[0]}{value!r}\n")
+        if len(known) > 2 * count + 64:  # series that ended: forget their texts
+            known.clear()
+        done.append(_bytes(parts))
+        yield
 
 
 def _prefixes(family: Family, labels: Labels) -> list[str]:
@@ -116,19 +146,23 @@ def _prefixes(family: Family, labels: Labels) -> list[str]:
     ]
 
 
-def _collect(family: Family, samples: Mapping[Labels, float | Histogram]) -> Metric:
+def _bytes(parts: list[str]) -> bytes:
+    return "".join(parts).encode("utf-8", "backslashreplace")
+
+
+def _collect(family: Family, samples: Samples) -> Metric:
     names = list(family.labels)
     if family.kind == "histogram":
         histogram = HistogramMetricFamily(family.name, family.help, labels=names)
         bounds = [*map(str, map(float, family.bounds)), "+Inf"]
-        for labels, value in samples.items():
+        for labels, value in samples:
             assert isinstance(value, Histogram)
             buckets = list(zip(bounds, accumulate(value.counts), strict=True))
             histogram.add_metric(list(labels), [*buckets], value.total)
         return histogram
     kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
     metric = kind(family.name, family.help, labels=names)
-    for labels, value in samples.items():
+    for labels, value in samples:
         assert not isinstance(value, Histogram)
         metric.add_metric(list(labels), float(value))
     return metric

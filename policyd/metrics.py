@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, 
 
 from policyd.counters import DELAY_BOUNDS, DELAY_PARTS
 from policyd.exposition import CONTENT_TYPE, Exposition, Family
+from policyd.serve.turns import Steps
 
 __all__ = ["CONTENT_TYPE", "DELAY_BOUNDS", "DELAY_PARTS", "STATES", "TABLE", "Metrics"]
 
@@ -194,6 +195,7 @@ class Metrics(Exposition):
         ProcessCollector(registry=self._process)
         GCCollector(registry=self._process)
 
-    def render(self) -> bytes:
+    def steps(self) -> Steps[list[bytes]]:
         """The whole page."""
-        return super().render() + generate_latest(self._process)
+        page = yield from super().steps()
+        return [*page, generate_latest(self._process)]

@@ -1,17 +1,20 @@
 """What the status page shows, gathered from the parts that know it.
 
 Contract: `page` reads counters and lanes as they are and returns one frozen tree; it changes
-nothing and is only called when somebody looks. Failure: none.
+nothing and is only called when somebody looks. It goes in steps, for there may be thousands; what
+happens between two of them shows in the rows that are not made yet. Failure: none.
 """
 
 from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from heapq import nsmallest
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from policyd.serve.turns import Steps
 from policyd.serve.view import LaneView, LogView, Page, ReasonView, ReceiverView
 from policyd.throttle.explain import explain
 from policyd.throttle.lane import LaneState
@@ -27,27 +30,27 @@ except PackageNotFoundError:  # run from a checkout that was never installed
     VERSION = "0+checkout"
 
 _MOST = 60  # receivers on one page; the rest is in /metrics
+_STEP = 100  # lanes or receivers
 
 
 def page(
     core: Core, log: str, caught_up: bool, troubles: Mapping[str, str], safe: str = ""
-) -> Page:
+) -> Steps[Page]:
     """Everything at one moment."""
     now, counters, posix = core.clock(), core.counters, core.clock.posix
-    lanes = _lanes(core, now)
-    rows = [
-        ReceiverView(
-            id=name,
-            name=_name(core, name),
-            outcomes=dict(tally.all_outcomes()),
-            categories=_refusals(tally.replies),
-            unclassified=tally.unclassified,
-            lanes=lanes.pop(name, ()),
-        )
-        for name, tally in counters.tallies.items()
-    ]
-    rows += [ReceiverView(id=name, lanes=found) for name, found in lanes.items()]
-    rows.sort(key=lambda row: (not any(map(_troubled, row.lanes)), -sum(row.outcomes.values())))
+    lanes = yield from _lanes(core, now)
+    order: list[tuple[bool, int, int, str]] = []
+    for name in [*counters.tallies, *(name for name in lanes if name not in counters.tallies)]:
+        tally = counters.tallies.get(name)
+        mail = sum(count for _, count in tally.all_outcomes()) if tally else 0
+        calm = not any(_troubled(core, state) for state in lanes.get(name, ()))
+        order.append((calm, -mail, len(order), name))
+        if not len(order) % _STEP:
+            yield
+    rows = []
+    for _, _, _, name in nsmallest(_MOST, order):
+        rows.append(_row(core, name, lanes.get(name, ()), now))
+        yield
     return Page(
         now=posix(now),
         started=posix(core.started),
@@ -57,7 +60,22 @@ def page(
         safe=safe,
         log=LogView(log, caught_up, counters.last_time or None, counters.lines, counters.unparsed),
         troubles=troubles,
-        receivers=tuple(rows[:_MOST]),
+        receivers=tuple(rows),
+    )
+
+
+def _row(core: Core, name: str, lanes: Iterable[LaneState], now: float) -> ReceiverView:
+    views = tuple(lane_view(core, state, now) for state in lanes)
+    tally = core.counters.tallies.get(name)
+    if tally is None:
+        return ReceiverView(id=name, lanes=views)
+    return ReceiverView(
+        id=name,
+        name=_name(core, name),
+        outcomes=dict(tally.all_outcomes()),
+        categories=_refusals(tally.replies),
+        unclassified=tally.unclassified,
+        lanes=views,
     )
 
 
@@ -74,16 +92,18 @@ def _refusals(replies: Mapping[tuple[str, str], int]) -> tuple[tuple[str, int], 
     return tuple(found.most_common())
 
 
-def _troubled(lane: LaneView) -> bool:
-    return lane.state != "free" or lane.held > 0
+def _troubled(core: Core, state: LaneState) -> bool:
+    return state.state != "free" or core.controller.book.waiting(state.lane) > 0
 
 
-def _lanes(core: Core, now: float) -> dict[str, tuple[LaneView, ...]]:
-    found: dict[str, tuple[LaneView, ...]] = {}
-    for state in core.controller.lanes(now):
-        view = lane_view(core, state, now)
-        if _troubled(view) or view.reasons:
-            found[state.lane.receiver] = (*found.get(state.lane.receiver, ()), view)
+def _lanes(core: Core, now: float) -> Steps[dict[str, list[LaneState]]]:
+    """Those with something to tell, by receiver."""
+    found: dict[str, list[LaneState]] = {}
+    for number, state in enumerate(core.controller.lanes(now)):
+        if state.reasons or _troubled(core, state):
+            found.setdefault(state.lane.receiver, []).append(state)
+        if not number % _STEP:
+            yield
     return found
 
 

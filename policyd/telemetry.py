@@ -51,10 +51,10 @@ def metrics(
     page = Metrics()
     counters = core.counters
     page.add("mxheed_build_info", lambda: {(VERSION,): 1})
-    page.add("mxheed_deliveries_total", counters.deliveries)
-    page.add("mxheed_replies_total", counters.replies)
-    page.add("mxheed_replies_unclassified_total", counters.unclassified)
-    page.add("mxheed_delivery_delay_seconds", counters.delays)
+    page.stream("mxheed_deliveries_total", counters.each_delivery)
+    page.stream("mxheed_replies_total", counters.each_reply)
+    page.stream("mxheed_replies_unclassified_total", counters.each_unclassified)
+    page.stream("mxheed_delivery_delay_seconds", counters.each_delay)
     page.add("mxheed_log_lines_total", lambda: {(): counters.lines})
     page.add("mxheed_log_unparsed_total", lambda: {(): counters.unparsed})
     page.add("mxheed_log_gap_bytes_total", lambda: {(): counters.gap_bytes})
@@ -89,23 +89,25 @@ def _throttle(page: Metrics, core: Core) -> None:
             if state.lane.receiver in known:
                 yield (state.lane.receiver, state.lane.pool), state
 
-    page.add(
+    page.stream(
         "mxheed_throttle_state",
-        lambda: {(*lane, name): int(s.state == name) for lane, s in lanes() for name in STATES},
+        lambda: (((*lane, name), int(s.state == name)) for lane, s in lanes() for name in STATES),
     )
-    page.add(
+    page.stream(
         "mxheed_throttle_rate",
-        lambda: {lane: s.bucket.rate for lane, s in lanes() if s.bucket is not None},
+        lambda: ((lane, s.bucket.rate) for lane, s in lanes() if s.bucket is not None),
     )
-    page.add("mxheed_throttle_window", lambda: {lane: s.window.size() for lane, s in lanes()})
-    page.add("mxheed_throttle_in_flight", lambda: {lane: s.window.open for lane, s in lanes()})
-    page.add(
+    page.stream("mxheed_throttle_window", lambda: ((lane, s.window.size()) for lane, s in lanes()))
+    page.stream("mxheed_throttle_in_flight", lambda: ((lane, s.window.open) for lane, s in lanes()))
+    page.stream(
         "mxheed_throttle_until_timestamp_seconds",
-        lambda: {lane: core.clock.posix(s.until) for lane, s in lanes() if s.state == "suspended"},
+        lambda: (
+            (lane, core.clock.posix(s.until)) for lane, s in lanes() if s.state == "suspended"
+        ),
     )
-    page.add(
+    page.stream(
         "mxheed_throttle_changes_total",
-        lambda: {(*lane, name): s.entered.get(name, 0) for lane, s in lanes() for name in STATES},
+        lambda: (((*lane, name), s.entered.get(name, 0)) for lane, s in lanes() for name in STATES),
     )
     page.add(
         "mxheed_receiver_recipient_limit",

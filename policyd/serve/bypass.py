@@ -20,14 +20,15 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from policyd.errors import ListenError
+from policyd.serve.accept import Acceptor
 from policyd.serve.endpoint import Endpoint
 from policyd.serve.everything import Everything
 from policyd.serve.holder import QUESTIONS, described, holders, probe
 from policyd.serve.identity import declare, end
-from policyd.serve.listen import BACKLOG, Address, inherited, open_socket, parse, remove
+from policyd.serve.listen import Address, inherited, open_socket, parse, remove
 from policyd.serve.policy import DUNNO, PolicyEndpoint
 
 __all__ = ["POLICY", "SOCKETMAP", "main"]
@@ -159,16 +160,14 @@ async def _serve(taken: Sequence[_Taken]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    endpoints: dict[str, Endpoint] = {
+    endpoints: dict[str, Endpoint[Any]] = {
         "socketmap": Everything(clock=time.monotonic),
         "policy": PolicyEndpoint(lambda request, session: DUNNO, clock=time.monotonic),
     }
-    for hook, listener, *_ in taken:
-        open_server = (
-            loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
-        )
-        await open_server(endpoints[hook].protocol, sock=listener, backlog=BACKLOG)
+    acceptors = [Acceptor(listener, endpoints[hook].protocol) for hook, listener, *_ in taken]
     await stop.wait()
+    for acceptor in acceptors:
+        acceptor.close()
     for endpoint in endpoints.values():
         endpoint.close()
 

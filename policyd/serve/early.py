@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
+from policyd.serve.accept import Acceptor
 from policyd.serve.endpoint import Endpoint
 from policyd.serve.everything import Everything
-from policyd.serve.listen import BACKLOG
 from policyd.serve.listeners import HOOKS, Listeners
 from policyd.serve.policy import DUNNO, PolicyEndpoint
 
@@ -46,20 +47,18 @@ def _run(loop: asyncio.AbstractEventLoop, listeners: Listeners, stop: asyncio.Ev
 
 
 async def _serve(listeners: Listeners, stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    endpoints: dict[str, Endpoint] = {
+    endpoints: dict[str, Endpoint[Any]] = {
         "socketmap": Everything(clock=time.monotonic),
         "policy": PolicyEndpoint(lambda request, session: DUNNO, clock=time.monotonic),
     }
-    servers = [
-        # asyncio's servers close the socket they are given: they get a copy
-        await loop.create_server(endpoints[name].protocol, sock=one.dup(), backlog=BACKLOG)
+    acceptors = [
+        Acceptor(one.dup(), endpoints[name].protocol)
         for name in HOOKS
         for one in listeners.sockets[name]
     ]
     await stop.wait()
-    for server in servers:
-        server.close()
+    for acceptor in acceptors:
+        acceptor.close()
     for endpoint in endpoints.values():
         endpoint.close()
     await asyncio.sleep(0)  # let the connections go down before the loop does

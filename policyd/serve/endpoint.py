@@ -1,26 +1,43 @@
-"""What every data socket has in common: connections are counted, bounded and never idle-closed.
+"""What every data socket has in common: connections are counted, bounded, and served in turn.
 
 Contract: an `Endpoint` is shared by all listeners of one protocol and makes a `HookProtocol` for
-each connection. A subclass turns bytes into answers in `data_received`, at once, without a task: no
-answer waits for anything. A client that asks but does not read is not read from either
-(back-pressure). A healthy connection is never closed by us before the client does.
-Failure: what cannot be answered is counted and logged by `Faults`; a peer that does not speak the
-protocol loses its connection, and a connection beyond `max_connections` is closed at once.
+each connection. A subclass has the framing (`reader`) and the answers (`answer`): no answer waits
+for anything. A healthy connection is never closed by us before the client does, unless its place is
+needed (`Places`).
+Failure: what cannot be answered is counted and logged by `Faults`; a connection that finds no place
+is closed at once.
 """
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Callable
-from typing import cast
+from typing import Generic, TypedDict, TypeVar
 
+from policyd.serve.connection import READ, HookProtocol, Reader
 from policyd.serve.faults import Faults
+from policyd.serve.later import Later
+from policyd.serve.peer import Peer
+from policyd.serve.places import Places
 from policyd.serve.session import HookCounts, Session
+from policyd.serve.turns import Turns
 
-__all__ = ["Endpoint", "HookProtocol"]
+__all__ = ["Endpoint", "Usual"]
+
+Q = TypeVar("Q")  # a question, as the reader gives it
 
 
-class Endpoint:
+class Usual(TypedDict, total=False):
+    """What every endpoint may be told."""
+
+    max_connections: int  # over TCP, and as many over unix sockets
+    max_per_peer: int
+    closed: Callable[[Session], None] | None
+    turns: Turns | None
+    idle_clock: Callable[[], float]
+
+
+class Endpoint(Generic[Q]):
     """The part of one protocol that outlives its connections."""
 
     def __init__(
@@ -29,83 +46,61 @@ class Endpoint:
         *,
         clock: Callable[[], float],
         max_connections: int = 4096,
+        max_per_peer: int = 1024,
         closed: Callable[[Session], None] | None = None,
+        turns: Turns | None = None,
+        idle_clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.hook = hook
         self.clock = clock
+        self.idle_clock = idle_clock
         self.counts = HookCounts()
         self.faults = Faults(hook, self.counts)
-        self.max_connections = max_connections
         self.closed = closed
-        self._open: set[asyncio.Transport] = set()
+        self.turns = turns if turns is not None else Turns()
+        self.room = memoryview(bytearray(READ))  # reads come one after the other: one for all
+        self._places = {kind: Places(max_connections, max_per_peer) for kind in ("inet", "unix")}
+        self._most = max_connections
+        self._open: set[HookProtocol[Q]] = set()
         self._ended = False
 
-    def protocol(self) -> HookProtocol:
-        """Make the protocol object of one connection."""
+    def reader(self) -> Reader[Q]:
+        """The framing of one connection."""
         raise NotImplementedError
 
-    def enter(self, transport: asyncio.Transport) -> Session | None:
-        """Count a new connection; None: there are too many already."""
+    def answer(self, question: Q, session: Session) -> bytes | Later:
+        """One question to one framed answer, now or later; never raises."""
+        raise NotImplementedError
+
+    def protocol(self) -> HookProtocol[Q]:
+        """Make the protocol object of one connection."""
+        return HookProtocol(self)
+
+    def enter(self, guest: HookProtocol[Q], peer: Peer) -> Session | None:
+        """Count a new connection; None: there is no place for it."""
         counts = self.counts
         counts.opened += 1
-        session = Session(counts.opened, _name_of(transport))
+        session = Session(counts.opened, peer.name)
         if self._ended:
             return None  # accepted by the kernel while the daemon was stopping
-        if len(self._open) >= self.max_connections:
-            what = f"more than {self.max_connections} connections"
+        if not self._places[peer.kind].enter(guest, guest.last):
+            what = f"no place: {len(self._places[peer.kind])} connections are in use"
             self.faults.note("connections", session.peer, what, self.clock())
             return None
-        self._open.add(transport)
+        self._open.add(guest)
         counts.connections = len(self._open)
         return session
 
-    def leave(self, transport: asyncio.Transport, session: Session) -> None:
+    def leave(self, guest: HookProtocol[Q]) -> None:
         """Count a connection that has ended, and tell who wants to know."""
-        self._open.discard(transport)
+        self._places[guest.kind].leave(guest)
+        self._open.discard(guest)
         self.counts.connections = len(self._open)
         if self.closed is not None:
-            self.closed(session)
+            self.closed(guest.session)
 
     def close(self) -> None:
         """End every connection: the daemon stops, and the clients shall ask the next one."""
         self._ended = True
-        for transport in tuple(self._open):
-            transport.close()
-
-
-class HookProtocol(asyncio.Protocol):
-    """One connection; `transport` and `session` are there from `connection_made` on."""
-
-    __slots__ = ("endpoint", "session", "transport")
-
-    transport: asyncio.Transport
-    session: Session
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        session = self.endpoint.enter(self.transport)
-        self.session = session or Session()
-        if session is None:
-            self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.endpoint.leave(self.transport, self.session)
-
-    def pause_writing(self) -> None:
-        self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self.transport.resume_reading()
-
-    def refuse(self, kind: str, what: object) -> None:
-        """Note a peer that does not speak the protocol, and end its connection."""
-        self.endpoint.faults.note(kind, self.session.peer, what, self.endpoint.clock())
-        self.transport.close()
-
-
-def _name_of(transport: asyncio.Transport) -> str:
-    peer = transport.get_extra_info("peername")
-    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) and len(peer) > 1 else "unix"
+        for guest in tuple(self._open):
+            guest.transport.close()

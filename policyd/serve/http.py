@@ -1,15 +1,18 @@
 """The status page, /metrics, /healthz and /api/state: for people, Prometheus and probes.
 
 Contract: read only, no cookies, nothing loaded from elsewhere (the headers forbid it). The page is
-the template in `policyd/web`; texts of remote servers are escaped there.
+the template in `policyd/web`; texts of remote servers are escaped there. What takes long is made in
+steps, once for all who ask meanwhile (`Shared`): Postfix's questions do not wait for pages.
 Failure: /metrics answers 503 until the log is caught up with, so that Prometheus never sees a
 counter that is still being replayed; /healthz answers 503 and names what is not well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,19 @@ from typing import Any
 import jinja2
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Route
 
 from policyd.serve import spelling
 from policyd.serve.ports import Services
+from policyd.serve.shared import Shared
+from policyd.serve.turns import Steps, Turns, finish
 from policyd.serve.view import Page
 
 __all__ = ["METRICS_TYPE", "app", "render"]
@@ -36,21 +47,34 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_PIECES = 50  # of the template, in a step
 _ORDER = {"suspended": 0, "probing": 1, "slowed": 2, "free": 3}  # the worst first
 _FILES = {"page.css": "text/css", "page.js": "text/javascript", "mark.svg": "image/svg+xml"}
 
 
-def app(services: Services) -> Starlette:
+def app(services: Services, turns: Turns) -> Starlette:
     """The application of the public address."""
 
+    def as_html() -> Steps[bytes]:
+        return (yield from drawn((yield from services.page())))
+
+    def as_json() -> Steps[bytes]:
+        return (yield from told((yield from services.page())))
+
+    _template()  # read now, not while somebody waits
+    html, values = Shared(as_html, turns), Shared(as_json, turns)
+    numbers = Shared(services.metrics, turns)
+
     async def page(request: Request) -> Response:
-        return HTMLResponse(render(services.page()), headers=_HEADERS)
+        return HTMLResponse(await html.get(), headers=_HEADERS)
 
     async def metrics(request: Request) -> Response:
-        text = services.metrics()
+        text = await numbers.get()
         if text is None:
             return PlainTextResponse("the log is still being read\n", 503, {"Retry-After": "5"})
-        return Response(text, headers={"Content-Type": METRICS_TYPE})
+        size = str(sum(map(len, text)))
+        headers = {"Content-Type": METRICS_TYPE, "Content-Length": size}
+        return StreamingResponse(_slowly(text), headers=headers)
 
     async def healthz(request: Request) -> Response:
         troubles: Mapping[str, str] = services.troubles()
@@ -58,7 +82,7 @@ def app(services: Services) -> Starlette:
         return JSONResponse(body, 503 if troubles else 200, headers=_HEADERS)
 
     async def state(request: Request) -> Response:
-        return JSONResponse(_plain(services.page()), headers=_HEADERS)
+        return Response(await values.get(), media_type="application/json", headers=_HEADERS)
 
     routes = [
         Route("/", page),
@@ -70,8 +94,20 @@ def app(services: Services) -> Starlette:
     return Starlette(routes=routes)
 
 
+async def _slowly(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
+    """One in each turn of the loop."""
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
+
+
 def render(page: Page) -> str:
     """The status page as HTML."""
+    return finish(drawn(page)).decode()
+
+
+def drawn(page: Page) -> Steps[bytes]:
+    """The status page as HTML, in steps."""
     troubled = [
         (row, lane)
         for row in page.receivers
@@ -79,8 +115,27 @@ def render(page: Page) -> str:
         if lane.state != "free" or lane.held
     ]
     troubled.sort(key=lambda found: (_ORDER.get(found[1].state, 9), -found[1].held))
-    template = _environment().get_template("page.html")
-    return template.render(page=page, now=page.now, troubled=troubled, totals=_totals(page))
+    values = {"page": page, "now": page.now, "troubled": troubled, "totals": _totals(page)}
+    pieces: list[str] = []
+    for piece in _template().generate(values):
+        pieces.append(piece)
+        if not len(pieces) % _PIECES:
+            yield
+    return "".join(pieces).encode()
+
+
+def told(page: Page) -> Steps[bytes]:
+    """The same as JSON, in steps."""
+    receivers: list[str] = []
+    for row in page.receivers:
+        receivers.append(_json(_plain(row)))
+        yield
+    rest = _json(_plain(replace(page, receivers=())))
+    return rest.replace('"receivers":[]', f'"receivers":[{",".join(receivers)}]', 1).encode()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _totals(page: Page) -> dict[str, int]:
@@ -97,7 +152,7 @@ def _totals(page: Page) -> dict[str, int]:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_WEB),
         autoescape=True,
@@ -106,7 +161,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(spelling.FILTERS)
-    return environment
+    return environment.get_template("page.html")
 
 
 def _file(name: str, kind: str) -> Callable[[Request], Any]:

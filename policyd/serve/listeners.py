@@ -8,6 +8,7 @@ Failure: `ListenError` for an address that cannot be opened; what was open until
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import socket
@@ -19,13 +20,15 @@ from policyd.serve.holder import described, holders
 from policyd.serve.listen import Address, open_socket, parse, remove
 from policyd.serve.paths import control_path
 from policyd.serve.settings import ServeSettings
+from policyd.serve.shares import Shares, need, share
 
 __all__ = ["HOOKS", "NAMES", "Listeners", "open_listeners"]
 
 HOOKS = ("socketmap", "policy")
 NAMES = (*HOOKS, "http", "control")
 
-_OTHER_FILES = 256  # the log, the state, pages, children
+_log = logging.getLogger(__name__)
+
 Passed = Mapping[str, list[socket.socket]]
 
 
@@ -35,6 +38,7 @@ class Listeners:
 
     sockets: dict[str, list[socket.socket]] = field(default_factory=dict)
     addresses: dict[str, list[str]] = field(default_factory=dict)  # as Postfix writes them
+    shares: Shares = field(default_factory=Shares)
     _paths: list[tuple[str, int]] = field(default_factory=list)
 
     def close(self) -> None:
@@ -82,7 +86,6 @@ def open_listeners(settings: ServeSettings, passed: Passed | None = None) -> Lis
         "http": (settings.http, *hooks),
         "control": ((control,), control_mode, settings.control_group),
     }
-    _make_room(2 * settings.max_connections + _OTHER_FILES)
     found = Listeners({name: [] for name in NAMES}, {name: [] for name in NAMES})
     try:
         for name, (texts, mode, group) in wanted.items():
@@ -93,6 +96,7 @@ def open_listeners(settings: ServeSettings, passed: Passed | None = None) -> Lis
     except BaseException:
         found.close()
         raise
+    found.shares = _shares(settings, found)
     return found
 
 
@@ -105,12 +109,30 @@ def _instead(name: str, address: Address) -> str:
     return f"{by}; stop that one, or choose another: --{name} {example}, or {setting}"
 
 
-def _make_room(files: int) -> None:
-    """Raise the soft limit of open files as far as that many connections need and we may."""
+def _shares(settings: ServeSettings, found: Listeners) -> Shares:
+    """How many connections there may be; said where it is less than was configured."""
+    kinds = sum(
+        len({one.family == socket.AF_UNIX for one in found.sockets[name]}) for name in HOOKS
+    )
+    wanted = (settings.max_connections, settings.http_connections, kinds)
+    files = _make_room(need(*wanted))
+    shares = share(files, *wanted)
+    if (shares.hook, shares.http) < wanted[:2]:
+        _log.warning(
+            "%d files may be open (ulimit -n, LimitNOFILE): %d connections for each hook, %d for "
+            "pages; all that is configured needs %d",
+            files, shares.hook, shares.http, need(*wanted),
+        )  # fmt: skip
+    return shares
+
+
+def _make_room(files: int) -> int:
+    """Raise the soft limit of open files as far as needed and allowed; returns it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < files:
-        top = files if hard == resource.RLIM_INFINITY else min(files, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, top), hard))
+        soft = max(soft, files if hard == resource.RLIM_INFINITY else min(files, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return files if soft == resource.RLIM_INFINITY else soft
 
 
 def _where(listener: socket.socket) -> str:

@@ -1,8 +1,10 @@
 """Netstrings, the framing of socketmap: bytes in, whole strings out.
 
-Contract: no socket, no clock. `Reader.feed` takes whatever arrived and returns the strings that are
-complete; the rest waits inside, never more than `limit` bytes plus the frame. What it returns does
-not depend on how the stream was cut into pieces.
+Contract: no socket, no clock. `Reader.feed` takes whatever arrived, `Reader.take` gives the next
+string that is complete: how much work is done at once is the caller's to say. What is taken does
+not depend on how the stream was cut into pieces. Feeding costs time by what is fed, never by what
+is held; a caller that takes all it can before it feeds again holds never more than `limit` bytes,
+the frame, and one piece.
 Failure: where the stream stops being netstrings, or a string is longer than `limit`, `fault` says
 so and nothing more comes out: the next frame cannot be found, the connection must be closed.
 """
@@ -35,51 +37,49 @@ def encode(payload: bytes) -> bytes:
 class Reader:
     """Collects pieces of a stream and hands out whole strings in order."""
 
-    __slots__ = ("_digits", "_held", "_limit", "_quick", "_wanted", "fault")
+    __slots__ = ("_at", "_digits", "_held", "_limit", "_quick", "fault")
 
     def __init__(self, limit: int) -> None:
         self.fault: str | None = None
         self._limit = limit
         self._digits = len(str(limit))
         self._quick = min(self._digits + limit + 2, len(_FRONTS) - 1)
-        self._held = b""
-        self._wanted = 0  # do not look again before so many bytes are there
+        self._held = bytearray()
+        self._at = 0  # where in it the next frame begins
 
     @property
     def pending(self) -> int:
-        """How many bytes of an unfinished string are held."""
-        return len(self._held)
+        """How many bytes are held that were not taken."""
+        return len(self._held) - self._at
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Add `data`; return every string completed by it."""
-        if self.fault is not None:
-            return []
-        if self._held:
-            data = self._held + data
-            if len(data) < self._wanted:
-                self._held = data
-                return []
-        found: list[bytes] = []
-        start, end = 0, len(data)
-        while start < end:
-            colon = data.find(b":", start, start + self._digits + 1)
-            head = data[start:colon] if colon >= 0 else data[start:]
-            if not self._may_be_length(head):
-                break
-            if colon < 0:
-                self._held, self._wanted = head, 0
-                return found
-            comma = colon + 1 + int(head)
-            if comma >= end:
-                self._held, self._wanted = data[start:], comma + 1 - start
-                return found
-            if data[comma] != _COMMA:
-                self.fault = "no ',' where the string should end"
-                break
-            found.append(data[colon + 1 : comma])
-            start = comma + 1
-        self._held = b""
-        return found
+    def feed(self, data: bytes) -> None:
+        """Add `data`."""
+        if self.fault is None:
+            del self._held[: self._at]
+            self._at = 0
+            self._held += data
+
+    def take(self) -> bytes | None:
+        """The next whole string; None: there is none, or never will be (`fault`)."""
+        held, start = self._held, self._at
+        if start >= len(held) or self.fault is not None:
+            return None
+        colon = held.find(b":", start, start + self._digits + 1)
+        head = bytes(held[start : colon if colon >= 0 else start + self._digits + 1])
+        if not self._may_be_length(head):
+            self._end()
+            return None
+        if colon < 0:
+            return None
+        comma = colon + 1 + int(head)
+        if comma >= len(held):
+            return None
+        if held[comma] != _COMMA:
+            self.fault = "no ',' where the string should end"
+            self._end()
+            return None
+        self._at = comma + 1
+        return bytes(held[colon + 1 : comma])
 
     def one(self, data: bytes) -> bytes | None:
         """The string, if nothing is held and `data` is just one, as nearly every read is.
@@ -87,9 +87,9 @@ class Reader:
         None: nothing was taken, `feed` it.
         """
         size = len(data)
-        if self._held or size > self._quick or self.fault is not None:
+        if size > self._quick or len(self._held) > self._at or self.fault is not None:
             return None
-        # the frame as `encode` would write it; whatever differs is for `feed` to judge
+        # the frame as `encode` would write it; whatever differs is for `take` to judge
         front = _FRONTS[size]
         if data.startswith(front) and data[-1] == _COMMA:
             return data[len(front) : -1]
@@ -101,3 +101,8 @@ class Reader:
         elif len(head) > self._digits or int(head) > self._limit:
             self.fault = f"a string longer than {self._limit} bytes"
         return self.fault is None
+
+    def _end(self) -> None:
+        """Nothing behind a fault is of any use."""
+        self._held.clear()
+        self._at = 0

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Unpack
 
-from policyd.serve.endpoint import Endpoint, HookProtocol
+from policyd.serve.endpoint import Endpoint, Usual
 from policyd.serve.session import Session
 
-__all__ = ["DUNNO", "Handler", "PolicyEndpoint", "PolicyProtocol", "Reader", "Request"]
+__all__ = ["DUNNO", "Handler", "PolicyEndpoint", "Reader", "Request"]
 
 DUNNO = b"DUNNO"
 _DUNNO = b"action=DUNNO\n\n"
 _NO_OPINION = ("policy", "DUNNO")
 _LARGEST = 65_536  # a request of Postfix has about 1 kB; a hostile sender may stretch it to 16
-_END = re.compile(rb"\n\n").search  # three times as quick as bytes.find with so short a needle
+# three times as quick as bytes.find with so short a needle
+_USUAL_END = re.compile(rb"\n\n").search
+_END = re.compile(rb"\n\r?\n").search  # who asks by telnet, or in a language of CRLFs, is heard too
+_CRLF_END = b"\n\r\n"
 # whole actions we ever use, on one line, in ASCII (SMTPUTF8 rejects broken UTF-8)
 _ALLOWED = re.compile(
     rb"(?:DUNNO|HOLD(?: [ -~]*)?|(?:DEFER_IF_PERMIT|DEFER|REJECT|WARN|INFO)(?: [ -~]+)?"
@@ -56,71 +60,72 @@ class Request:
 
 
 class Reader:
-    """Collects pieces of a stream and hands out whole requests in order."""
+    """Collects pieces of a stream and hands out whole requests in order (as `netstring.Reader`)."""
 
-    __slots__ = ("_held", "_limit", "fault")
+    __slots__ = ("_at", "_held", "_limit", "_seen", "fault")
 
     def __init__(self, limit: int = _LARGEST) -> None:
         self.fault: str | None = None
         self._limit = limit
         self._held = bytearray()  # grows in place: a request may come byte by byte
+        self._at = 0  # where in it the next request begins
+        self._seen = 0  # no request ends before
 
-    def feed(self, data: bytes) -> list[Request]:
-        """Add `data`; return every request completed by it."""
+    @property
+    def pending(self) -> int:
+        """How many bytes are held that were not taken."""
+        return len(self._held) - self._at
+
+    def feed(self, data: bytes) -> None:
+        """Add `data`."""
+        if self.fault is None:
+            del self._held[: self._at]
+            self._seen -= self._at
+            self._at = 0
+            self._held += data
+
+    def take(self) -> Request | None:
+        """The next whole request; None: there is none, or never will be (`fault`)."""
+        held, start = self._held, self._at
+        if start >= len(held) or self.fault is not None:
+            return None
+        end = _END(held, max(self._seen, start))
+        if end is None:
+            self._seen = max(start, len(held) - 2)  # the end of a request may be cut
+            self._check(held[start : start + 2], len(held) - start)
+            return None
+        raw = bytes(held[start : end.start() + 1])
+        self._at = self._seen = end.end()
+        self._check(raw, len(raw))
+        if 0 in raw:
+            self.fault = "a NUL in a request"
         if self.fault is not None:
-            return []
-        held = self._held
-        if held:
-            seen = len(held) - 1  # the end of a request may be cut in two
-            held += data
-            if _END(held, seen) is None:
-                self._check_part(held)
-                return []
-            data = bytes(held)
-            held.clear()
-        found: list[Request] = []
-        start = 0
-        while (end := _END(data, start)) is not None:
-            raw = data[start : end.end() - 1]
-            if not self._takes(raw):
-                return found
-            found.append(Request(raw))
-            start = end.end()
-        if start < len(data):
-            held += data[start:]
-            self._check_part(held)
-        return found
+            return None
+        return Request(raw.replace(b"\r\n", b"\n") if end[0] == _CRLF_END else raw)
 
     def one(self, data: bytes) -> Request | None:
         """The request, if nothing is held and `data` is just one, as nearly every read is.
 
         None: nothing was taken, `feed` it.
         """
-        end, size = _END(data), len(data)
-        if end is None or end.end() != size or self._held or self.fault is not None:
+        end, size = _USUAL_END(data), len(data)
+        if end is None or end.end() != size or len(self._held) > self._at:
             return None
-        if data[0] == 0x0A or 0 in data or size > self._limit:
+        if data[0] == 0x0A or 0 in data or 0x0D in data or size > self._limit or self.fault:
             return None
         return Request(data[:-1])
 
-    def _takes(self, raw: bytes) -> bool:
-        if 0 in raw:
-            self.fault = "a NUL in a request"
-        else:
-            self._check_part(raw)
-        return self.fault is None
-
-    def _check_part(self, part: bytes | bytearray) -> None:
-        if len(part) > self._limit:
+    def _check(self, begins: bytes | bytearray, size: int) -> None:
+        if size > self._limit:
             self.fault = f"a request longer than {self._limit} bytes"
-        elif part[:1] == b"\n":
+        elif begins[:1] == b"\n" or begins[:2] == b"\r\n":
             self.fault = "an empty request"
 
 
 Handler = Callable[[Request, Session], bytes]
 
 
-class PolicyEndpoint(Endpoint):
+class PolicyEndpoint(Endpoint[Request]):
     """The handler and the way of one request."""
 
     def __init__(
@@ -128,15 +133,13 @@ class PolicyEndpoint(Endpoint):
         handler: Handler,
         *,
         clock: Callable[[], float],
-        max_connections: int = 4096,
-        closed: Callable[[Session], None] | None = None,
+        **usual: Unpack[Usual],
     ) -> None:
-        super().__init__("policy", clock=clock, max_connections=max_connections, closed=closed)
+        super().__init__("policy", clock=clock, **usual)
         self._handler = handler
 
-    def protocol(self) -> PolicyProtocol:
-        """Make the protocol object of one connection."""
-        return PolicyProtocol(self)
+    def reader(self) -> Reader:
+        return Reader()
 
     def answer(self, request: Request, session: Session) -> bytes:
         """One request to one framed answer; never raises."""
@@ -153,26 +156,3 @@ class PolicyEndpoint(Endpoint):
         except Exception as error:  # an edge: whatever happens inside, Postfix gets the safe answer
             self.faults.note("handler", session.peer, repr(error), self.clock())
         return _DUNNO
-
-
-class PolicyProtocol(HookProtocol):
-    """One client process (an smtpd) that asks for policy."""
-
-    __slots__ = ("_reader",)
-
-    endpoint: PolicyEndpoint
-
-    def __init__(self, endpoint: PolicyEndpoint) -> None:
-        super().__init__(endpoint)
-        self._reader = Reader()
-
-    def data_received(self, data: bytes) -> None:
-        reader, session = self._reader, self.session
-        if (single := reader.one(data)) is not None:
-            self.transport.write(self.endpoint.answer(single, session))
-            return
-        answer = self.endpoint.answer
-        if requests := reader.feed(data):
-            self.transport.write(b"".join([answer(request, session) for request in requests]))
-        if reader.fault is not None:
-            self.refuse("framing", reader.fault)

@@ -1,18 +1,20 @@
 """What the sockets need from the rest of the daemon, as small shapes.
 
-Contract: `Services` is filled in by `policyd.daemon`; everything in it answers at once from memory.
+Contract: `Services` is filled in by `policyd.daemon`; everything in it answers from memory, at once
+or in steps.
 Failure: what a service raises is caught where its socket is served, and answered safely.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from policyd.serve.policy import Handler as PolicyHandler
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler as MapHandler
+from policyd.serve.turns import Steps
 from policyd.serve.view import Page
 
 __all__ = ["Control", "Services"]
@@ -54,9 +56,9 @@ class Services:
     clock: Callable[[], float]
     maps: Mapping[str, MapHandler]
     policy: PolicyHandler
-    metrics: Callable[[], bytes | None]  # None: the log is not caught up with yet
+    metrics: Callable[[], Steps[Sequence[bytes] | None]]  # None: the log is not caught up with yet
     troubles: Callable[[], Mapping[str, str]]  # what is not well, and why; empty: healthy
-    page: Callable[[], Page]
+    page: Callable[[], Steps[Page]]
     control: Control | None = None
     closed: Callable[[Session], None] | None = None  # a socketmap connection has ended
     wall: Callable[[], float] | None = None  # POSIX seconds, where `clock` is something else

@@ -168,9 +168,34 @@ class ServeSettings:
     max_connections: int = field(
         default=4096,
         metadata={
-            "doc": "Connections per hook; one more is closed at once.",
+            "doc": "Connections per hook over TCP, and as many over unix sockets. For one more, "
+            "one that asks nothing makes way; if all ask, it is closed at once.",
             "min": 1,
             "max": 100_000,
+        },
+    )
+    max_per_peer: int = field(
+        default=1024,
+        metadata={
+            "doc": "Of these, for one address (not on the loopback) or one local process.",
+            "min": 1,
+            "max": 100_000,
+        },
+    )
+    http_connections: int = field(
+        default=64,
+        metadata={
+            "doc": "Connections to page and metrics at a time.",
+            "min": 1,
+            "max": 10_000,
+        },
+    )
+    http_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "Names by which page and metrics may be asked, as in a browser's address bar or "
+            "Prometheus's target, besides numbers and `localhost`. Another name is answered 421: "
+            "it may be a stranger's that points here."
         },
     )
     may_fail: bool = field(

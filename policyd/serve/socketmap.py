@@ -11,15 +11,15 @@ counted and logged; bytes that are no netstring close the connection after the a
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Unpack
 
-from policyd.serve.endpoint import Endpoint, HookProtocol
+from policyd.serve.endpoint import Endpoint, Usual
 from policyd.serve.later import Later
 from policyd.serve.netstring import Reader, encode
 from policyd.serve.session import Session
 
-__all__ = ["NOTFOUND", "Handler", "SocketmapEndpoint", "SocketmapProtocol"]
+__all__ = ["NOTFOUND", "Handler", "SocketmapEndpoint"]
 
 Handler = Callable[[bytes, Session, str], bytes | Later]
 _Route = tuple[Handler, str, tuple[str, str]]  # the handler, the pool, what a miss is counted as
@@ -31,7 +31,7 @@ _LARGEST_REPLY = 100_000  # and takes no longer answer (socketmap_max_reply_size
 _MOST_ROUTES = 256
 
 
-class SocketmapEndpoint(Endpoint):
+class SocketmapEndpoint(Endpoint[bytes]):
     """The maps, by name, and the way of one question."""
 
     def __init__(
@@ -39,18 +39,16 @@ class SocketmapEndpoint(Endpoint):
         maps: Mapping[str, Handler],
         *,
         clock: Callable[[], float],
-        max_connections: int = 4096,
-        closed: Callable[[Session], None] | None = None,
         may_fail: bool = False,
+        **usual: Unpack[Usual],
     ) -> None:
-        super().__init__("socketmap", clock=clock, max_connections=max_connections, closed=closed)
+        super().__init__("socketmap", clock=clock, **usual)
         self._maps = dict(maps)
         self._may_fail = may_fail
         self._routes: dict[bytes, _Route] = {}
 
-    def protocol(self) -> SocketmapProtocol:
-        """Make the protocol object of one connection."""
-        return SocketmapProtocol(self)
+    def reader(self) -> Reader:
+        return Reader(_LARGEST_KEY)
 
     def answer(self, request: bytes, session: Session) -> bytes | Later:
         """One request to one framed answer, now or later; never raises."""
@@ -92,60 +90,3 @@ class SocketmapEndpoint(Endpoint):
         if len(self._routes) < _MOST_ROUTES:
             self._routes[name] = route
         return route
-
-
-class SocketmapProtocol(HookProtocol):
-    """One client process that asks socketmap questions."""
-
-    __slots__ = ("_behind", "_reader", "_waiting")
-
-    endpoint: SocketmapEndpoint
-
-    def __init__(self, endpoint: SocketmapEndpoint) -> None:
-        super().__init__(endpoint)
-        self._reader = Reader(_LARGEST_KEY)
-        self._waiting = False  # for an answer that comes later
-        self._behind: deque[bytes] = deque()  # questions that were asked meanwhile
-
-    def data_received(self, data: bytes) -> None:
-        reader = self._reader
-        if not self._waiting and (single := reader.one(data)) is not None:
-            answer = self.endpoint.answer(single, self.session)
-            if isinstance(answer, bytes):
-                self.transport.write(answer)
-            else:
-                self._wait(answer)
-            return
-        self._behind += reader.feed(data)
-        if not self._waiting:
-            self._go_on()
-        elif self._behind:
-            self.transport.pause_reading()  # it does not wait for its answer: enough of it
-
-    def _go_on(self) -> None:
-        """Answer in the order of the questions, as far as answers are there."""
-        answers: list[bytes] = []
-        later: Later | None = None
-        while self._behind and later is None:
-            answer = self.endpoint.answer(self._behind.popleft(), self.session)
-            if isinstance(answer, bytes):
-                answers.append(answer)
-            else:
-                later = answer
-        if answers:
-            self.transport.write(b"".join(answers))
-        if later is not None:
-            self._wait(later)
-        elif self._reader.fault is not None:
-            self.refuse("framing", self._reader.fault)
-
-    def _wait(self, later: Later) -> None:
-        self._waiting = True
-        later.then(self._came)
-
-    def _came(self, answer: bytes) -> None:
-        self._waiting = False
-        self.transport.write(answer)
-        if self._behind or self._reader.fault is not None:
-            self.transport.resume_reading()
-            self._go_on()

@@ -11,6 +11,7 @@ from policyd.serve.endpoint import Endpoint
 from policyd.serve.policy import DUNNO
 from policyd.serve.ports import Services
 from policyd.serve.session import Session
+from policyd.serve.turns import Steps, Turns
 from policyd.serve.view import Page
 
 READ_SIZES = (4096, 128, 16, 1)
@@ -42,19 +43,40 @@ class Wire(asyncio.Transport):
     def resume_reading(self) -> None:
         self.reading = True
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.limit = high
+
+    def is_closing(self) -> bool:
+        return self.closed
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("192.0.2.7", 4711) if name == "peername" else default
 
 
-def talk(endpoint: Endpoint, pieces: Iterable[bytes]) -> Wire:
+class Loop:
+    """As much of an event loop as `Turns` needs: what is called soon waits until `run`."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+        self.turns = Turns(soon=self.calls.append)
+
+    def run(self) -> None:
+        """Turn after turn until nothing is left to do."""
+        while self.calls:
+            self.calls.pop(0)()
+
+
+def talk(endpoint: Endpoint[Any], pieces: Iterable[bytes]) -> Wire:
     """One connection that sends `pieces` one by one until it is closed."""
-    wire = Wire()
+    wire, loop = Wire(), Loop()
+    endpoint.turns = loop.turns
     protocol = endpoint.protocol()
     protocol.connection_made(wire)
     for piece in pieces:
         if wire.closed:
             break
         protocol.data_received(piece)
+        loop.run()
     protocol.connection_lost(None)
     return wire
 
@@ -135,7 +157,21 @@ def services(**changed: Any) -> Services:
         "page": lambda: Page(now=1000.0, started=100.0, version="1.2.3", host="mail.example.org"),
         "control": Operator(),
     }
-    return Services(**{**usual, **changed})
+    chosen = {**usual, **changed}
+    text = chosen["metrics"]
+    chosen["metrics"] = _at_one_go(lambda: text() and [text()])
+    chosen["page"] = _at_one_go(chosen["page"])
+    return Services(**chosen)
+
+
+def _at_one_go(make: Callable[[], Any]) -> Callable[[], Steps[Any]]:
+    """Something that is made in a single step."""
+
+    def steps() -> Steps[Any]:
+        yield
+        return make()
+
+    return steps
 
 
 def handler(answer: bytes | Exception) -> Callable[[Any, Session], bytes]:

@@ -12,7 +12,7 @@ from policyd.serve.later import Later
 from policyd.serve.netstring import Reader, encode
 from policyd.serve.session import Session
 from policyd.serve.socketmap import SocketmapEndpoint
-from tests.policyd.serve_parts import READ_SIZES, Wire, cut, talk
+from tests.policyd.serve_parts import READ_SIZES, Loop, Wire, cut, talk
 
 NOTFOUND = b"9:NOTFOUND ,"
 
@@ -34,6 +34,12 @@ def mx(key: bytes, session: Session, pool: str) -> bytes:
 
 def endpoint(**changed: object) -> SocketmapEndpoint:
     return SocketmapEndpoint({"mx": mx}, clock=lambda: 0.0, **changed)  # type: ignore[arg-type]
+
+
+def drain(reader: Reader, data: bytes) -> list[bytes]:
+    """Feed it, and take all that is complete."""
+    reader.feed(data)
+    return list(iter(reader.take, None))
 
 
 CASES = [
@@ -101,7 +107,7 @@ def test_the_reader_gives_back_what_was_encoded(payloads: list[bytes], size: int
     """Encoding and reading are inverse, and nothing stays behind."""
     reader = Reader(50)
     found = [
-        one for piece in cut(b"".join(map(encode, payloads)), size) for one in reader.feed(piece)
+        one for piece in cut(b"".join(map(encode, payloads)), size) for one in drain(reader, piece)
     ]
     assert found == payloads
     assert reader.pending == 0
@@ -119,7 +125,7 @@ def test_the_reader_gives_back_what_was_encoded(payloads: list[bytes], size: int
 def test_the_short_way_takes_only_what_the_long_way_would(data: bytes, limit: int) -> None:
     """A read that is one whole frame gives the same string either way; no other is taken."""
     single, reader = Reader(limit).one(data), Reader(limit)
-    found = reader.feed(data)
+    found = drain(reader, data)
     if single is not None:
         assert (found, reader.pending, reader.fault) == ([single], 0, None)
     elif found and reader.fault is None and not reader.pending:
@@ -131,7 +137,7 @@ def test_the_reader_never_holds_more_than_one_request(stream: bytes) -> None:
     """Memory per connection is bounded by the longest allowed request."""
     reader = Reader(100)
     for piece in cut(stream, 7):
-        reader.feed(piece)
+        drain(reader, piece)
         assert reader.pending <= 100 + 4 + 1
 
 
@@ -201,7 +207,10 @@ def test_one_connection_too_many_is_closed_and_the_others_stay() -> None:
     served = endpoint(max_connections=2)
     wires = [Wire() for _ in range(3)]
     for wire in wires:
-        served.protocol().connection_made(wire)
+        protocol = served.protocol()
+        protocol.connection_made(wire)
+        if not wire.closed:
+            protocol.data_received(encode(b"mx x"))
     assert [wire.aborted for wire in wires] == [False, False, True]
     assert served.counts.faults["connections"] == 1
 
@@ -230,8 +239,9 @@ class Slow:
     def __init__(self) -> None:
         self.asked: list[tuple[bytes, Later]] = []
         self.left: list[Session] = []
+        self.loop = Loop()
         self.served = SocketmapEndpoint(
-            {"mx": self.ask}, clock=lambda: 0.0, closed=self.left.append
+            {"mx": self.ask}, clock=lambda: 0.0, closed=self.left.append, turns=self.loop.turns
         )
         self.wire = Wire()
         self.protocol = self.served.protocol()
@@ -245,6 +255,12 @@ class Slow:
 
     def hear(self, *keys: bytes) -> None:
         self.protocol.data_received(b"".join(encode(b"mx " + key) for key in keys))
+        self.loop.run()
+
+    def come(self, number: int, answer: bytes) -> None:
+        """One of the answers is there."""
+        self.asked[number][1].come(answer)
+        self.loop.run()
 
 
 def test_an_answer_may_come_later() -> None:
@@ -253,10 +269,10 @@ def test_an_answer_may_come_later() -> None:
     for answer, framed in ((b"OK IGNORE", b"9:OK IGNORE,"), (b"NOTFOUND ", NOTFOUND)):
         slow.hear(b"x")
         before = slow.wire.sent
-        slow.asked[-1][1].come(answer)
+        slow.come(-1, answer)
         assert slow.wire.sent == before + framed
     slow.hear(b"x")
-    slow.asked[-1][1].come(b"PERM no")
+    slow.come(-1, b"PERM no")
     assert slow.wire.sent == b"9:OK IGNORE," + NOTFOUND * 2
     assert slow.served.counts.answers == {("mx", "OK"): 1, ("mx", "NOTFOUND"): 1}
     assert slow.served.counts.faults["answer"] == 1
@@ -270,7 +286,7 @@ def test_pipelined_questions_are_answered_in_their_order(keys: list[bytes], size
         slow.hear(*keys[at : at + size])
     done = 0
     while done < len(slow.asked):
-        slow.asked[done][1].come(b"OK later")
+        slow.come(done, b"OK later")
         done += 1
     assert slow.wire.sent == b"".join(encode(b"OK " + key) for key in keys)
     assert slow.wire.reading
@@ -283,7 +299,7 @@ def test_a_client_that_waits_and_asks_on_is_not_read_from() -> None:
     assert slow.wire.reading  # else nobody would see it go away
     slow.hear(b"now")
     assert not slow.wire.reading
-    slow.asked[0][1].come(b"OK later")
+    slow.come(0, b"OK later")
     assert slow.wire.sent == b"8:OK later,6:OK now,"
     assert slow.wire.reading
 
@@ -294,7 +310,7 @@ def test_garbage_behind_a_question_that_waits_ends_the_connection_after_its_answ
     slow.hear(b"later")
     slow.protocol.data_received(encode(b"mx now") + b"x")
     assert not slow.wire.closed
-    slow.asked[0][1].come(b"OK later")
+    slow.come(0, b"OK later")
     assert slow.wire.sent == b"8:OK later,6:OK now,"
     assert slow.wire.closed
 
