@@ -4,6 +4,7 @@ A real daemon (`mxheed run`), asked as from outside: so this file measures any c
 client asks one question each 2 ms on one connection and waits for the answer; what the greedy ones
 do is the row's name. Watchdog: how late the worst of systemd's pings came, which are due three
 times in 2 s. Memory: the daemon's peak, and how much of it came with the greedy clients.
+Robbed: of the time, how much the daemon could run and other processes did.
 Contract: daemon and polite client go first (nice), the greedy ones have the other core. Prints a
 Markdown table. Failure: a polite client without an answer for `PATIENCE` is told as such.
 """
@@ -94,12 +95,14 @@ class Daemon:
         }  # fmt: skip
         config.write_text(json.dumps(settings))
         self.process = subprocess.Popen(
-            ["taskset", "-c", str(SERVER_CORE), "nice", "-n", "-10",
+            ["taskset", "-c", str(SERVER_CORE),
              sys.executable, "-m", "policyd.cli", "run", "--config", str(config)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify"),
                  "WATCHDOG_USEC": "2000000", "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
         )  # fmt: skip
+        go_first(self.process.pid)
         assert self.process.stdout is not None
         said = ""
         for line in self.process.stdout:
@@ -142,6 +145,11 @@ class Daemon:
         found = re.search(rf"{field}:\s+(\d+) kB", told)
         return int(found[1]) // 1024 if found else 0
 
+    def waited(self) -> float:
+        """Seconds for which it could run and other processes did."""
+        told = Path(f"/proc/{self.process.pid}/schedstat").read_text()
+        return int(told.split()[1]) / 1e9
+
     def late(self, began: float, ended: float) -> float:
         """How much later than due the latest ping came."""
         times = [began, *(ping for ping in self.pings if began < ping < ended), ended]
@@ -153,6 +161,14 @@ class Daemon:
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.manager.close()
+
+
+def go_first(pid: int) -> None:
+    """Before other processes, where we may: the two cores are seldom ours alone."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, -15)
+        # where each session is a group of its own, the group must be favoured, too
+        Path(f"/proc/{pid}/autogroup").write_text("-15")
 
 
 def refusal(number: int) -> str:
@@ -191,7 +207,7 @@ def polite(place: tuple[str, int], seconds: float) -> list[float]:
 def flood(place: tuple[str, int], blob: bytes, reads: bool) -> None:
     """Send as much as is taken."""
     os.sched_setaffinity(0, {CLIENT_CORE})
-    os.nice(5)
+    os.nice(20)
     while True:
         with contextlib.suppress(OSError), socket.create_connection(place) as line:
             line.setblocking(False)
@@ -255,13 +271,15 @@ def row(case: Case, seconds: float) -> str:
         try:
             before, began = daemon.memory("VmRSS"), time.monotonic()
             with greedy(case, daemon):
+                waited, asked = daemon.waited(), time.monotonic()
                 found = polite(daemon.at("socketmap"), seconds)
                 ended = time.monotonic()
+                waited = (daemon.waited() - waited) / (ended - asked)
             late, peak = daemon.late(began, ended), daemon.memory()
         finally:
             daemon.close()
     name = f"{CAP:,} idle at a cap of {CAP:,}" if case.name == "hoard" else case.name
-    return f"| {name} | {told(found)} | {late:.2f} | {before} → {peak} |"
+    return f"| {name} | {told(found)} | {late:.2f} | {before} → {peak} | {waited:.0%} |"
 
 
 def told(times: Sequence[float]) -> str:
@@ -279,10 +297,13 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose name contains this")
     wanted = parser.parse_args()
     with contextlib.suppress(PermissionError):
-        os.nice(-10)
+        os.setsid()
+    go_first(os.getpid())
     os.sched_setaffinity(0, {CLIENT_CORE})
-    print("| beside | answers | median ms | p99 ms | max ms | watchdog late s | memory MB |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| beside | answers | median ms | p99 ms | max ms | watchdog late s | memory MB | robbed |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for case in CASES:
         if wanted.only in case.name:
             print(row(case, wanted.seconds), flush=True)

@@ -5,7 +5,7 @@ of them is looked at: whoever asks on an open connection waits meanwhile, and a 
 files is passed by far.
 
 Contract: an `Acceptor` makes each connection of one listening socket a transport with a protocol of
-`factory`, `AT_ONCE` at most in a turn. The listener is its own; `close` closes it.
+`factory`, `AT_ONCE` at most at a time. The listener is its own; `close` closes it.
 Failure: without a free descriptor (or memory) it pauses for `PAUSE` seconds, says so once in a
 while, and lets those who come wait in the kernel's queue: it never spins.
 """
@@ -19,8 +19,8 @@ from collections.abc import Callable
 
 __all__ = ["AT_ONCE", "PAUSE", "Acceptor"]
 
-AT_ONCE = 8
-PAUSE = 0.5  # seconds
+AT_ONCE = 4
+PAUSE = 0.1  # seconds
 _TELL = 60.0  # seconds between two lines of the log
 
 _log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Acceptor:
             self._listener.close()
 
     def _accept(self) -> None:
-        for _ in range(AT_ONCE):
+        while len(self._coming) < AT_ONCE:
             try:
                 line, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

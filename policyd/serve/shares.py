@@ -1,9 +1,9 @@
 """Who may have how many descriptors, so that pages never take those of the hooks.
 
 Contract: pure. `need` is how many files the process should be allowed; `share` divides what it is
-allowed if that is less: half of a small number, `OTHER` of a large one, is for the log, the state
-and children; pages and control get their small part; the rest is divided among the hooks' kinds of
-sockets (TCP and unix count apart), each at most what the settings say.
+allowed if that is less: two thirds of a small number, `OTHER` of a large one, is for the log, the
+state and children; pages and control get their small part; the rest is divided among the hooks'
+kinds of sockets (TCP and unix count apart), each at most what the settings say.
 Failure: none; nobody gets less than one.
 """
 
@@ -34,7 +34,7 @@ def share(files: int, hook: int, http: int, kinds: int) -> Shares:
     """The parts of so many open files."""
     if files >= need(hook, http, kinds):
         return Shares(hook, http)
-    room = files - min(OTHER, files // 2)
+    room = files - min(OTHER, 2 * files // 3)
     control = max(1, min(CONTROL, room // 16))
     pages = max(1, min(http, room // 8))
     left = (room - control - pages) // max(1, kinds)

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 __all__ = ["SHARE", "Steps", "Turns", "finish"]
 
-SHARE = 0.002  # seconds of a loop's turn: what a single question may find before it
+SHARE = 0.001  # seconds of a loop's turn: what a single question may find before it
 
 Work = Callable[[], bool]
 T = TypeVar("T")

@@ -19,6 +19,7 @@ _FIRST_EXPLORE = 1.0  # idle sessions count, too: the first refusals tell too li
 _SELDOM = 4.0
 _PROOF = 4  # acceptances for each place, after which a cap has proved right
 _FAST = 100.0  # attempts a second for which a window of this latency need not open yet
+_REMEMBERED = 16_384  # attempts; a client that only asks must not fill the memory
 _WAITING = 64  # closed attempts per domain that may wait for their log line
 
 
@@ -92,6 +93,8 @@ class Window:
         waiting.append(attempt)
         self._oldest.append(attempt)
         self.open += 1
+        if len(self._oldest) > _REMEMBERED:
+            self._forget(self._oldest.popleft())
         return attempt
 
     def close(self, attempt: Attempt, now: float) -> bool:
@@ -128,16 +131,20 @@ class Window:
         """Close attempts whose end was never seen; returns how many were still open."""
         lost = 0
         while self._oldest and now - self._oldest[0].began > self._settings.timeout:
-            attempt = self._oldest.popleft()
-            if attempt.open:
-                attempt.open = False
-                self.open -= 1
-                lost += 1
-            waiting = self._by_domain.get(attempt.domain)
-            if waiting and attempt in waiting:
-                waiting.remove(attempt)
-                if not waiting:
-                    del self._by_domain[attempt.domain]
+            lost += self._forget(self._oldest.popleft())
+        return lost
+
+    def _forget(self, attempt: Attempt) -> bool:
+        """Nothing is awaited of it any more; True if it was still open."""
+        lost = attempt.open
+        if lost:
+            attempt.open = False
+            self.open -= 1
+        waiting = self._by_domain.get(attempt.domain)
+        if waiting and attempt in waiting:
+            waiting.remove(attempt)
+            if not waiting:
+                del self._by_domain[attempt.domain]
         return lost
 
     def accepted(self, now: float) -> None:

@@ -42,10 +42,12 @@ class DaemonProcess:
         self.output = ""
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *arguments: str, pipe: bool = False) -> None:
-        """Start it and wait until it has said where it listens."""
+    def start(self, *arguments: str, pipe: bool = False, files: int | None = None) -> None:
+        """Start it and wait until it has said where it listens; `files` is its `ulimit -n`."""
         self.config.write_text(json.dumps(self.sections))
         command = [sys.executable, "-m", "policyd.cli", "run", "--config", str(self.config)]
+        if files is not None:
+            command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
         self.process = subprocess.Popen(
             [*command, *arguments],
             cwd=ROOT,

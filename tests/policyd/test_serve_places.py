@@ -221,7 +221,7 @@ def test_descriptors_are_divided_so_that_hooks_have_most() -> None:
     """All that is configured where it is allowed; else pages get the small part."""
     assert share(need(4096, 64, 2), 4096, 64, 2) == Shares(4096, 64, 16)
     assert share(1024, 4096, 64, 2) == Shares(344, 64, 16)
-    assert share(64, 4096, 64, 2) == Shares(13, 4, 2)
+    assert share(64, 4096, 64, 2) == Shares(9, 2, 1)
     assert share(8, 4096, 64, 4) == Shares(1, 1, 1)
 
 
@@ -232,4 +232,4 @@ def test_parts_are_never_more_than_the_whole(files: int, hook: int, http: int, k
     assert parts.hook <= hook
     assert parts.http <= http
     if files >= 32:
-        assert kinds * parts.hook + parts.http + parts.control <= files - min(256, files // 2)
+        assert kinds * parts.hook + parts.http + parts.control <= files - min(256, 2 * files // 3)

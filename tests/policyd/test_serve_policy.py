@@ -60,10 +60,19 @@ def test_every_request_is_answered_whatever_the_read_size(
 
 
 @pytest.mark.parametrize("size", READ_SIZES)
+def test_lines_may_end_as_in_mail(size: int) -> None:
+    """CRLF, as from telnet, is understood and is no part of a value."""
+    asked = RCPT.replace(b"\n", b"\r\n")
+    mixed = talk(endpoint(), cut(asked + RCPT + asked, size))
+    assert mixed.sent == b"action=WARN bob@example.net\n\n" * 3
+    assert not mixed.closed
+
+
+@pytest.mark.parametrize("size", READ_SIZES)
 @pytest.mark.parametrize(
     "garbage",
-    [b"\n", b"\n\n\n\n", b"a=\0\n\n", b"x" * 65_537 + b"\n\n", b"x" * 70_000],
-    ids=["blank", "blanks", "nul", "too-long", "endless"],
+    [b"\n", b"\r\n", b"\n\n\n\n", b"a=\0\n\n", b"x" * 65_537 + b"\n\n", b"x" * 70_000],
+    ids=["blank", "crlf-blank", "blanks", "nul", "too-long", "endless"],
 )
 def test_what_is_no_request_ends_the_connection(garbage: bytes, size: int) -> None:
     """Hostile bytes close the connection, after the requests before them were answered."""
@@ -76,7 +85,8 @@ def test_what_is_no_request_ends_the_connection(garbage: bytes, size: int) -> No
 
 @given(
     st.lists(
-        st.sampled_from([b"a=b\n", b"recipient=x@y\n", b"\n", b"\0", b"z", b"="]), max_size=30
+        st.sampled_from([b"a=b\n", b"recipient=x@y\r\n", b"\n", b"\r\n", b"\r", b"\0", b"z", b"="]),
+        max_size=30,
     ),
     st.integers(1, 12),
 )
