@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint live bench bench-rules bench-logs bench-serve bench-pacing \
+.PHONY: help run test lint live bench bench-rules bench-logs bench-serve bench-greedy bench-pacing \
         soak-kills fuzz clean
 
 PYTHON ?= python3
@@ -63,6 +63,9 @@ bench-logs: $(VENV)/.test ## log lines per second beside other programs
 bench-serve: $(VENV)/.test ## decisions per second beside other daemons
 	@contrib/dev/bench-packages
 	@$(BIN)/python -m bench.serve_bench
+
+bench-greedy: $(VENV)/.test ## what a polite client feels beside greedy ones
+	@$(BIN)/python -m bench.greedy_bench
 
 bench-pacing: $(VENV)/.test ## the proving ground: stock Postfix against Postfix with mxheed
 	@contrib/dev/test-packages
