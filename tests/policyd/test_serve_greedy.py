@@ -14,13 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policyd.config import Config, MetricsSettings
+from policyd.core import Core
 from policyd.serve.connection import READ, UNREAD
 from policyd.serve.endpoint import Endpoint
 from policyd.serve.netstring import encode
 from policyd.serve.policy import DUNNO, PolicyEndpoint
+from policyd.serve.session import HookCounts
 from policyd.serve.shared import REST, Shared
 from policyd.serve.socketmap import SocketmapEndpoint
 from policyd.serve.turns import Steps, Turns
+from policyd.status import page
+from policyd.telemetry import Reloads, metrics
+from policyd.throttle.settings import WindowSettings
+from policyd.throttle.window import Window
 from tests.policyd.serve_parts import Loop, Wire, services
 from tests.policyd.test_serve_servers import LOOPS, get, settings, talk, while_serving
 
@@ -218,6 +225,49 @@ def test_questions_are_answered_while_a_page_is_made(tmp_path: Path) -> None:
         return found[0]
 
     assert while_serving(settings(tmp_path), dataclasses.replace(usual, page=page), ask) == 200
+
+
+def steps_of(steps: Steps[Any]) -> int:
+    """Into how many pieces the work is cut."""
+    count = 1
+    for _ in steps:
+        count += 1
+    return count
+
+
+def test_thousands_of_lanes_are_told_in_small_steps() -> None:
+    """Neither page nor metrics do more than a hundred lanes, receivers or series at a time."""
+    core = Core(Config(metrics=MetricsSettings(receivers=2000)), clock=lambda: 1000.0)
+    core.process("".join(map(refusal, range(300))).encode(), 1000.0)
+    assert len(core.controller.lanes(1000.0)) == 300
+    assert steps_of(page(core, "log", True, {})) > 300 / 100 + 300 / 100 + 60
+    numbers = metrics(core, {"socketmap": HookCounts(), "policy": HookCounts()}, dict, Reloads())
+    series = len([one for one in numbers.render().splitlines() if b"throttle_state{" in one])
+    assert series == 1200
+    assert steps_of(numbers.steps()) > 300 * 4 * 2 / 100
+
+
+def refusal(number: int) -> str:
+    """A receiver that refuses: a lane with something to tell."""
+    host = f"mx.d{number}.test"
+    return (
+        f"1970-01-01T00:16:40.000000+00:00 mail postfix/smtp[1]: {0xA0000 + number:X}: "
+        f"to=<u@d{number}.test>, relay={host}[192.0.2.1]:25, delay=1, delays=0.1/0/0.4/0.5, "
+        f"dsn=4.7.0, status=deferred (host {host}[192.0.2.1] said: 421 4.7.0 Too many messages "
+        "from your IP, slow down (in reply to MAIL FROM command))\n"
+    )
+
+
+def test_a_client_that_only_asks_fills_no_memory() -> None:
+    """Attempts that nothing is ever heard of are remembered up to a number, the newest of them."""
+    window = Window(WindowSettings())
+    for number in range(18_000):
+        attempt = window.begin(f"d{number}.test", 0.0, 0, False)
+        if number % 2:
+            window.close(attempt, 0.0)
+    assert len(window._oldest) == len(window._by_domain) < 17_000
+    assert window.open == len(window._oldest) // 2
+    assert window.pair("d17999.test", True, 0.0) is attempt
 
 
 class Making:
