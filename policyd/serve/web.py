@@ -24,10 +24,11 @@ from policyd.serve.accept import Acceptor
 from policyd.serve.peer import peer_of
 from policyd.serve.places import Places
 
-__all__ = ["LONGEST", "PATIENCE", "Web"]
+__all__ = ["LONGEST", "PATIENCE", "TICK", "Web"]
 
 PATIENCE = 15.0  # seconds
 LONGEST = 30.0
+TICK = 1.0
 _LARGEST_HEAD = 16_384
 # a stranger's garbage is no news
 logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
@@ -134,13 +135,13 @@ class Web(uvicorn.Server):
         )
 
     async def main_loop(self) -> None:
-        """Tick once a second: for the Date header's sake, and to look after the connections."""
+        """Tick, once a second: for the Date header's sake, and to look after the connections."""
         while not await self.on_tick(0):
             now = time.monotonic()
             for visitor in tuple(self.server_state.connections):
                 cast(_Visitor, visitor).look(now)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), 1.0)
+                await asyncio.wait_for(self._ended.wait(), TICK)
 
     async def stop(self) -> None:
         """Let requests finish, then end."""

@@ -74,6 +74,7 @@ def test_a_connection_that_brings_no_request_is_ended(
 ) -> None:
     """Whoever sends nothing, half a head, or keeps a connection without use, loses it."""
     monkeypatch.setattr(web, "PATIENCE", 0.1)
+    monkeypatch.setattr(web, "TICK", 0.05)
 
     def ask(servers: Any) -> bytes:
         with connect(servers.addresses["http"][0]) as line:
@@ -93,11 +94,11 @@ def test_an_answer_nobody_reads_is_given_up(
 ) -> None:
     """A reader that stops reading does not keep its place and its page for ever."""
     monkeypatch.setattr(web, "LONGEST", 0.1)
+    monkeypatch.setattr(web, "TICK", 0.05)
 
     def ask(servers: Any) -> bool:
         with connect(servers.addresses["http"][0]) as line:
             line.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            time.sleep(0)
             end = time.monotonic() + 15
             while time.monotonic() < end:
                 try:  # a reset shows as soon as we send
@@ -120,6 +121,7 @@ def test_more_connections_than_places_end_the_idle_ones(tmp_path: Path) -> None:
             code = get(servers, "/healthz")[0]
             ended = 0
             for line in lines[:9]:
+                line.settimeout(5)
                 with contextlib.suppress(ConnectionResetError):
                     assert line.recv(1) == b""
                 ended += 1
@@ -131,12 +133,12 @@ def test_more_connections_than_places_end_the_idle_ones(tmp_path: Path) -> None:
 class Scarce(socket.socket):
     """A listener of a process that has no descriptor left for a while."""
 
-    refusals = 3
+    until = 0.0
     asked = 0
 
     def accept(self) -> tuple[socket.socket, Any]:
         self.asked += 1
-        if self.asked <= self.refusals:
+        if time.monotonic() < self.until:
             raise OSError(errno.EMFILE, "Too many open files")
         return super().accept()
 
@@ -164,6 +166,7 @@ def test_without_a_descriptor_the_listener_pauses_and_does_not_spin(
 
     async def come() -> tuple[bytes, int]:
         listener = scarce()
+        listener.until = time.monotonic() + 0.2
         acceptor = Acceptor(listener, Greeter)
         reader, writer = await asyncio.open_connection(*listener.getsockname())
         said = await asyncio.wait_for(reader.read(), 10)
@@ -174,7 +177,7 @@ def test_without_a_descriptor_the_listener_pauses_and_does_not_spin(
 
     said, asked = asyncio.run(come())
     assert said == b"hello"
-    assert asked <= Scarce.refusals + 2
+    assert 1 < asked <= 0.2 / 0.05 + 3
     assert len([one for one in caplog.records if "Too many open files" in one.message]) == 1
 
 
@@ -183,7 +186,6 @@ def test_a_crowd_is_let_in_a_few_at_a_time() -> None:
 
     async def come() -> tuple[int, int]:
         listener = scarce()
-        listener.refusals = 0
         lines = [socket.create_connection(listener.getsockname()) for _ in range(50)]
         acceptor = Acceptor(listener, Greeter)
         acceptor._accept()
