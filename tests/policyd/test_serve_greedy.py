@@ -29,6 +29,7 @@ from policyd.status import page
 from policyd.telemetry import Reloads, metrics
 from policyd.throttle.settings import WindowSettings
 from policyd.throttle.window import Window
+from tests.policyd.clocks import still
 from tests.policyd.serve_parts import Loop, Wire, services
 from tests.policyd.test_serve_servers import LOOPS, get, settings, talk, while_serving
 
@@ -240,7 +241,7 @@ def steps_of(steps: Steps[Any]) -> int:
 
 def test_thousands_of_lanes_are_told_in_small_steps() -> None:
     """Neither page nor metrics do more than a hundred lanes, receivers or series at a time."""
-    core = Core(Config(metrics=MetricsSettings(receivers=2000)), clock=lambda: 1000.0)
+    core = Core(Config(metrics=MetricsSettings(receivers=2000)), clock=still(lambda: 1000.0))
     core.process("".join(map(refusal, range(300))).encode(), 1000.0)
     assert len(core.controller.lanes(1000.0)) == 300
     assert steps_of(page(core, "log", True, {})) > 300 / 100 + 300 / 100 + 60
