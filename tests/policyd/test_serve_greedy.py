@@ -26,7 +26,7 @@ from policyd.serve.shared import REST, Shared
 from policyd.serve.socketmap import SocketmapEndpoint
 from policyd.serve.turns import Steps, Turns
 from policyd.status import page
-from policyd.telemetry import Reloads, metrics
+from policyd.telemetry import Health, Reloads, metrics
 from policyd.throttle.settings import WindowSettings
 from policyd.throttle.window import Window
 from tests.policyd.clocks import still
@@ -245,7 +245,9 @@ def test_thousands_of_lanes_are_told_in_small_steps() -> None:
     core.process("".join(map(refusal, range(300))).encode(), 1000.0)
     assert len(core.controller.lanes(1000.0)) == 300
     assert steps_of(page(core, "log", True, {})) > 300 / 100 + 300 / 100 + 60
-    numbers = metrics(core, {"socketmap": HookCounts(), "policy": HookCounts()}, dict, Reloads())
+    hooks = {"socketmap": HookCounts(), "policy": HookCounts()}
+    health = Health(safe=lambda: False, damaged=lambda: 0)
+    numbers = metrics(core, hooks, dict, Reloads(), health)
     series = len([one for one in numbers.render().splitlines() if b"throttle_state{" in one])
     assert series == 1200
     assert steps_of(numbers.steps()) > len(TABLE) + 300 * 4 * 2 / 100
