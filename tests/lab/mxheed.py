@@ -59,11 +59,11 @@ class Mxheed:
         self.configure(config or {})
         self.launch(seconds)
 
-    def launch(self, seconds: float = 20.0) -> None:
-        """Start it as everything is, and wait until it is healthy."""
+    def launch(self, seconds: float = 20.0, *, healthz: int = 200) -> None:
+        """Start it as everything is, and wait until it is healthy (503: in trouble)."""
         (self._lab.directory / "log" / "mxheed.out").unlink(missing_ok=True)
         self.pid = self._spawn("mxheed", "run", "--config", "/run/mxheed.yaml")
-        self._lab.until(self._up, "mxheed is healthy", seconds)
+        self._lab.until(lambda: self._up(healthz), f"/healthz says {healthz}", seconds)
 
     def keep(self, config: Mapping[str, Any] | None = None) -> None:
         """Start it under a stand-in for systemd (tests/lab/keeper.py), which keeps its sockets."""
@@ -155,11 +155,11 @@ class Mxheed:
         """What `mxheed throttle list` says."""
         return json.loads(self.cli("throttle", "list", "--json").out)
 
-    def _up(self) -> bool:
+    def _up(self, healthz: int) -> bool:
         code = self._lab.call("ended", name="mxheed")
         if code is not None:
             raise LabError(f"mxheed ended with {code}: {self.output[-3000:]}")
-        return self._lab.http(f"{_HTTP}/healthz")[0] == 200
+        return self._lab.http(f"{_HTTP}/healthz")[0] == healthz
 
     def _spawn(self, name: str, *arguments: str) -> int:
         command = [PYTHON, "-m", "policyd.cli", *arguments]

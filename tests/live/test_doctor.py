@@ -141,12 +141,15 @@ def test_what_only_root_can_see_is_told_to_others(lab: Lab) -> None:
 def test_the_doctor_works_without_a_default_instance(lab: Lab) -> None:
     """Only an instance elsewhere: it is looked at, and what its absence means for releases told."""
     lab.check("cp", "-a", "/etc/postfix", "/run/postfix-out")
-    lab.mxheed.start({"release": {"config_directory": ["/run/postfix-out"]}})
+    lab.mxheed.prepare()
+    lab.mxheed.configure({"release": {"config_directory": ["/run/postfix-out"]}})
+    lab.mxheed.launch(healthz=503)  # it says so itself
     try:
         asked = ("setpriv", "--reuid=mxheed", "postqueue", "-c", "/run/postfix-out", "-p")
         assert "main.cf: No such file" in lab.run(*ALONE, *asked).err
-        told = findings(lab, ALONE)
-        assert any("mxheed may not ask for the queue of /run/postfix-out" in one for one in told)
+        told = "\n".join(findings(lab, ALONE))
+        assert "mxheed may not ask for the queue of /run/postfix-out" in told
+        assert "the daemon cannot let held messages go: `postqueue -c /run/postfix-out" in told
         lab.check("tee", "/run/mxheed.yaml", text="{}")
         assert any("main.cf: No such file" in one for one in findings(lab, ALONE))
     finally:

@@ -76,7 +76,7 @@ class World:
     def doctor(self) -> list[str]:
         """What the doctor finds wrong with releasing."""
         told = self.machine.mxheed("doctor", "--config", "/etc/mxheed/mxheed.yaml").out
-        return [line for line in told.splitlines() if "let held messages go" in line]
+        return [line.strip() for line in told.splitlines() if "let held messages go" in line]
 
 
 def wheel(folder: Path, version: str) -> Path:
