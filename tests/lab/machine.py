@@ -89,7 +89,9 @@ class Machine:
 
     def run(self, *command: str, text: str = "", user: str = "root") -> Ran:
         """Run a command beside systemd."""
-        inside = ("nsenter", f"--target={self._pid}", "--mount", "--pid", "--uts", "--ipc")
+        # with the root of that process: without, one that was changed (chroot) would be left
+        spaces = ("--mount", "--pid", "--uts", "--ipc", "--root", "--wd")
+        inside = ("nsenter", f"--target={self._pid}", *spaces)
         who = ("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups")
         return self._lab.run(*inside, *(who if user != "root" else ()), *command, text=text)
 
