@@ -135,7 +135,7 @@ class Daemon:
         following = asyncio.create_task(self.follower.run())
         following.add_done_callback(lambda _: self._stopping.set())
         watching = asyncio.create_task(notifier.watch())
-        ticking = asyncio.create_task(self._tick())
+        ticking = asyncio.create_task(self._ticking())
         self.releasing.begin()
         say(self.chosen, self.state, servers.addresses)
         notifier.ready(f"following {self.chosen.name}")
@@ -173,16 +173,22 @@ class Daemon:
         )
         return servers
 
-    async def _tick(self) -> None:
-        """Once a second: what time alone decides, also where nobody lets mail go."""
+    async def _ticking(self) -> None:
         while True:
-            now = self.clock()
-            if self.follower.opened or self.follower.trouble:
-                self.sight.report(self.follower.trouble, now)
-            self.sight.tend(now)
-            self.core.controller.blind = self.sight.lost
-            self.core.controller.tick(now)
+            try:
+                self.tick()
+            except Exception:  # the next second is another one; mail must not wait for our mistake
+                _log.exception("a second could not be minded")
             await asyncio.sleep(1.0)
+
+    def tick(self) -> None:
+        """Once a second: what time alone decides, also where nobody lets mail go."""
+        now = self.clock()
+        if self.follower.opened or self.follower.trouble:
+            self.sight.report(self.follower.trouble, now)
+        self.sight.tend(now)
+        self.core.controller.blind = self.sight.lost
+        self.core.controller.tick(now)
 
     def _let_go(self) -> None:
         """The log is lost: nobody waits any longer."""

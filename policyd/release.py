@@ -2,8 +2,9 @@
 
 Contract: asks the controller what is due, has the hand (policyd.hand) let it go with bounded
 concurrency, tells the controller what could not be let go, and makes its book agree with the queue
-(`postqueue -j`) at start and now and then. Needs no root: a user in group postdrop that
-`authorized_flush_users` allows.
+(`postqueue -j`) at start and now and then: what we held waits for its lane, and so does what a
+receiver put off in words that blame the lane, which after a restart nobody else remembers. Needs no
+root: a user in group postdrop that `authorized_flush_users` allows.
 Failure: a command that fails or hangs is counted and logged once a minute at most, and is the
 hand's `trouble`; the message waits for the next turn, and without us Postfix's own back-off
 delivers it.
@@ -14,14 +15,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 
 from policyd.hand import HandError, Postqueue, Run, run_command
+from policyd.putoff import Told
 from policyd.throttle.controller import Controller
-from policyd.throttle.dispatch import Queued, Release
-from policyd.throttle.evidence import HOLD_WORDS, domain_of
+from policyd.throttle.dispatch import PutOff, Queued, Release
+from policyd.throttle.evidence import HOLD_WORDS, Evidence, domain_of
 from policyd.throttle.nexthop import asked_name
 from policyd.units import Duration
 
@@ -30,6 +34,10 @@ __all__ = ["ReleaseSettings", "Releaser", "parse_queue"]
 log = logging.getLogger(__name__)
 
 _AGAIN = 10.0  # seconds until a queue that could not be read is tried again
+_REASON = 2000  # characters of a reason that are kept
+_REASONS = 50  # different ones of a message; the other recipients wait for the MTA's own retry
+_TURN = 0.002  # seconds of work on the queue's list, between which answers have their turn
+_SAID = re.compile(r"(?:delivery temporarily suspended: )?host [^\s\[\]]+\[[^\[\]]*\] ")
 
 
 @dataclass(frozen=True)
@@ -78,9 +86,14 @@ def parse_queue(listing: bytes) -> Iterator[Queued]:
         try:
             entry = json.loads(line)
             held: dict[str, int] = {}
+            put_off: dict[tuple[str, str], int] = {}
             for recipient in entry.get("recipients", ()):
                 reason = recipient.get("delay_reason", "")
-                if any(words in reason for words in HOLD_WORDS):
+                if _SAID.match(reason):  # a stranger's words, which may quote ours
+                    words = (domain_of(recipient["address"]), reason[:_REASON])
+                    if words in put_off or len(put_off) < _REASONS:
+                        put_off[words] = put_off.get(words, 0) + 1
+                elif any(words in reason for words in HOLD_WORDS):
                     domain = asked_name(reason) or domain_of(recipient["address"])
                     held[domain] = held.get(domain, 0) + 1
             if entry.get("queue_name") == "hold":
@@ -90,6 +103,7 @@ def parse_queue(listing: bytes) -> Iterator[Queued]:
                 float(entry.get("arrival_time", 0)),
                 domain_of(str(entry.get("sender", ""))),
                 tuple(held.items()),
+                tuple(PutOff(*words, count) for words, count in put_off.items()),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
@@ -105,12 +119,17 @@ class Releaser:
         clock: Callable[[], float],
         *,
         receiver_of: Callable[[str], str],
+        told: Told = lambda queued, put_off, now: None,
+        steady: Callable[[float], float] = float,
         run: Run = run_command,
     ) -> None:
         self._controller = controller
         self._settings = settings
         self._clock = clock
         self._receiver_of = receiver_of
+        self._told = told
+        self._recalled = False  # what was put off before our time is known; the log tells the rest
+        self._steady = steady  # POSIX seconds on our own clock
         self.hand = Postqueue(settings.postqueue, settings.config_directory, settings.timeout, run)
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -193,13 +212,34 @@ class Releaser:
         except HandError as wrong:  # what is not listed would be forgotten
             self._complain("cannot read the queue: %s", wrong)
             return False
-        queue = await asyncio.to_thread(lambda: list(parse_queue(listing)))
+        steady = self._steady
+        queue = await asyncio.to_thread(
+            lambda: [one._replace(arrived=steady(one.arrived)) for one in parse_queue(listing)]
+        )
+        told = {} if self._recalled else await self._said(queue)
         controller, now = self._controller, self._clock()
-        added, dropped = controller.reconcile(queue, self._receiver_of, began, now)
+        added, dropped = controller.reconcile(queue, self._receiver_of, began, now, told)
+        self._recalled = True
         self.counts["reconciled"] += 1
         self.counts["added"] += added
         self.counts["dropped"] += dropped
         return True
+
+    async def _said(self, queue: Iterable[Queued]) -> dict[str, list[tuple[Evidence, int]]]:
+        """What receivers said to messages nobody knows; read a little at a time."""
+        found: dict[str, list[tuple[Evidence, int]]] = {}
+        began = monotonic()
+        for queued in queue:
+            if not queued.put_off or not self._controller.unknown(queued.queue_id):
+                continue
+            now = self._clock()
+            words = [(self._told(queued, one, now), one.recipients) for one in queued.put_off]
+            if heard := [(evidence, count) for evidence, count in words if evidence is not None]:
+                found[queued.queue_id] = heard
+            if monotonic() - began > _TURN:
+                await asyncio.sleep(0)
+                began = monotonic()
+        return found
 
     def _complain(self, message: str, *arguments: object) -> None:
         """Say it, but not more than once a minute."""

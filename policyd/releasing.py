@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from policyd.core import Core
+from policyd.putoff import reader
 from policyd.release import Releaser
 
 __all__ = ["Releasing"]
@@ -37,6 +38,8 @@ class Releasing:
             core.config.release,
             core.clock,
             receiver_of=lambda domain: receivers.of_domain(domain).receiver,
+            told=reader(core.classifier.classify, receivers.of_host),
+            steady=core.clock.steady,
         )
 
     def begin(self) -> None:

@@ -86,7 +86,9 @@ class Store:
         try:
             uri = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
             with closing(sqlite3.connect(uri, uri=True)) as db:
-                return Saved(*read_rows(db)[:3])
+                found = read_rows(db)
+                self.keep_aside(found.damaged)
+                return Saved(*found[:3])
         except sqlite3.Error:
             self.wants_all = True  # what is in the file now will not be what we go on from
             return Saved({}, [], {})

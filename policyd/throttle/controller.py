@@ -15,6 +15,7 @@ from typing import Any
 
 from policyd.throttle.aftermath import Aftermath
 from policyd.throttle.blame import Blame, is_our_own
+from policyd.throttle.departures import Departures
 from policyd.throttle.dispatch import Dispatcher
 from policyd.throttle.door import Admission, Door
 from policyd.throttle.evidence import STALE, Evidence, Lane, Taken
@@ -23,7 +24,6 @@ from policyd.throttle.lane import LaneState
 from policyd.throttle.nexthop import NextHops
 from policyd.throttle.persist import restore, snapshot
 from policyd.throttle.priorities import Classes
-from policyd.throttle.releasing import Releasing
 from policyd.throttle.retrytable import RetryTable
 from policyd.throttle.settings import PacingSettings
 from policyd.throttle.transactions import Transactions
@@ -34,7 +34,7 @@ __all__ = ["Controller"]
 _IDLE_BUCKET = 2.0  # a bucket full for so long has nobody who fetches its tokens
 
 
-class Controller(Releasing):
+class Controller(Departures):
     """All lanes, the book of waiting messages, and what is between them."""
 
     def __init__(

@@ -10,7 +10,7 @@ Failure: none; a message nobody lets go is retried by the MTA's own back-off.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from policyd.throttle.door import Door
@@ -21,7 +21,7 @@ from policyd.throttle.lane import LaneState
 from policyd.throttle.message import Message, Part
 from policyd.throttle.settings import PacingSettings
 
-__all__ = ["Dispatcher", "Queued", "Release"]
+__all__ = ["Dispatcher", "PutOff", "Queued", "Release", "Waiting"]
 
 _OF_WAIT = 0.9  # of the time parts may wait at the door
 _UNSEEN = 5.0  # seconds more to wait for each release that nobody saw, after the first
@@ -38,6 +38,14 @@ class Release(NamedTuple):
     why: Literal["token", "probe", "age", "off"]
 
 
+class PutOff(NamedTuple):
+    """Recipients of a message in one domain, and why the MTA says they wait."""
+
+    domain: str
+    reason: str
+    recipients: int
+
+
 class Queued(NamedTuple):
     """A message as the queue itself shows it."""
 
@@ -45,6 +53,16 @@ class Queued(NamedTuple):
     arrived: float
     sender: str  # domain
     held: tuple[tuple[str, int], ...]  # domains put off by our own hold, and their recipients
+    put_off: tuple[PutOff, ...] = ()  # by words of somebody else
+
+
+class Waiting(NamedTuple):
+    """A part of a queued message that waits for a lane that was blamed."""
+
+    lane: Lane
+    domain: str
+    recipients: int
+    due: float
 
 
 class Dispatcher:
@@ -198,17 +216,28 @@ class Dispatcher:
         return found
 
     def reconcile(
-        self, queue: Iterable[Queued], lane_of: Callable[[str], Lane], began: float, now: float
+        self,
+        queue: Iterable[Queued],
+        lane_of: Callable[[str], Lane],
+        blamed: Mapping[str, Sequence[Waiting]],
+        began: float,
+        now: float,
     ) -> tuple[int, int]:
-        """Make the book agree with the queue as listed from `began` on; (added, dropped)."""
+        """Make the book agree with the queue as listed from `began` on; (added, dropped).
+
+        `blamed`: by queue id, what was put off by a receiver's words that blame the lane.
+        """
         added = dropped = 0
         present: set[str] = set()
         for queued in queue:
             present.add(queued.queue_id)
-            if not queued.held or self._book.get(queued.queue_id) is not None:
+            parts = blamed.get(queued.queue_id, ())
+            if not (queued.held or parts) or self._book.get(queued.queue_id) is not None:
                 continue
             message = self._book.message(queued.queue_id, now, queued.arrived)
             message.sender = queued.sender
+            for lane, domain, recipients, due in parts:
+                self._book.wait(message, lane, domain, now, due).recipients += recipients - 1
             for domain, recipients in queued.held:
                 part = self._book.wait(message, lane_of(domain), domain, now, now)
                 part.recipients = recipients

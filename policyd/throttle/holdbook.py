@@ -20,6 +20,7 @@ __all__ = ["HoldBook"]
 _CALM = 0.25  # seconds without news of a message that has several parts
 _CALM_WIDE = 1.0  # or many, of which nobody knows yet when all were seen
 _MANY = 5
+_SWEPT = 2_000  # entries that may stand in queues for nothing
 
 
 class _Turn:
@@ -45,6 +46,7 @@ class HoldBook:
         self._aside: list[tuple[float, int, str, tuple[Lane, str]]] = []
         self._waiting: dict[Lane, int] = {}
         self._serial = count()
+        self._pushed = 0  # entries of queues since they were made anew
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -96,6 +98,7 @@ class HoldBook:
         return part
 
     def _queue(self, message: Message, part: Part, now: float) -> None:
+        self._pushed += 1
         if part.due > now:
             entry = (part.due, next(self._serial), message.queue_id, (part.lane, part.domain))
             heapq.heappush(self._aside, entry)
@@ -134,6 +137,22 @@ class HoldBook:
             part = message.parts.get(key) if message else None
             if message is not None and part is not None:
                 self._queue(message, part, now)
+
+    def sweep(self, now: float) -> None:
+        """Make the queues anew when most of what stands there may have left: nobody may look."""
+        if self._pushed < 4 * len(self._messages) + _SWEPT:
+            return
+        old, self._turns, self._aside = self._turns, {}, []
+        for message in self._messages.values():
+            message.queued.clear()
+            for part in message.parts.values():
+                self._queue(message, part, now)
+        for lane, classes in self._turns.items():
+            for klass, senders in classes.items():
+                before = old.get(lane, {}).get(klass, {})
+                for sender, turn in senders.items():
+                    turn.virtual = before[sender].virtual if sender in before else turn.virtual
+        self._pushed = 0
 
     def next_due(self) -> float | None:
         """When the next part that waits aside becomes due."""

@@ -50,6 +50,7 @@ def test_what_the_log_says_is_on_the_pages(daemon: DaemonProcess) -> None:
     daemon.start()
     sent = 'mxheed_deliveries_total{receiver="mx:example.net",outcome="sent"}'
     daemon.until(lambda: daemon.metric(sent) == 3, "three deliveries")
+    assert daemon.metric("mxheed_hooks_safe") == 0
     add(daemon, lines(LIMITED, 2, 3))
     limited = 'mxheed_replies_total{receiver="google",category="flow.rate",stage="eod"}'
     daemon.until(lambda: daemon.metric(limited) == 2, "two limits")
@@ -197,7 +198,14 @@ def test_without_any_mail_the_sample_day_plays(daemon: DaemonProcess) -> None:
     daemon.start("--log", "sample")
     sent = 'mxheed_deliveries_total{receiver="google",outcome="sent"}'
     daemon.until(lambda: daemon.metric(sent) > 10, "the sample's deliveries")
-    assert "the sample day" in daemon.output
+    first = daemon.output.splitlines()[0]
+    assert first == (
+        "mxheed: the sample day is played: Postfix gets safe answers only, nothing is held or paced"
+        " (as asked)"
+    )
+    assert "Postfix gets safe answers only" in daemon.get("/")
+    assert daemon.metric("mxheed_hooks_safe") == 1
+    assert daemon.get("/healthz") == '{"status":"ok","troubles":{}}'
     assert daemon.stop() == 0
     assert not (daemon.folder / "state.db").exists()
 

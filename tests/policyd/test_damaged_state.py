@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policyd import core as core_module
@@ -23,10 +23,11 @@ from policyd.hooks import MAPS
 from policyd.logs import choose
 from policyd.mxlookup import LookupSettings
 from policyd.serve.session import Session
+from policyd.serve.turns import finish
 from policyd.state import state_file
 from policyd.status import page
 from policyd.store import Store
-from policyd.throttle.evidence import Lane
+from policyd.throttle import Controller, Lane
 from tests.policyd.clocks import Times
 from tests.policyd.test_daemon import LIMITED, SENT, lines
 
@@ -36,6 +37,7 @@ KEYS = {
     "status": b"5.7.1 host mx.google.com[192.0.2.1] said: 550 5.7.1 too fast (in reply to MAIL)",
     "transport": b"a@gmail.com",
 }
+EXAMPLES = 20  # each is a start of the whole daemon or two
 TABLES = {
     "position": ("id", "value"),
     "counters": ("family", "labels", "value"),
@@ -85,7 +87,7 @@ def live(daemon: Daemon) -> None:
     for name in MAPS:
         daemon.hooks.maps[name](KEYS[name], Session(), "")
     daemon.core.controller.due(now)
-    page(daemon.core, "log", True, {})
+    finish(page(daemon.core, "log", True, {}))
     daemon.core.hurry()
     assert daemon.follower._commit().write()
 
@@ -125,6 +127,7 @@ def spoil(data: st.DataObject, value: Any) -> Any:
     return value
 
 
+@settings(max_examples=EXAMPLES)
 @given(st.data())
 def test_any_row_in_any_table_is_read_or_kept_aside(data: st.DataObject) -> None:
     """The daemon starts all the same, and the next start finds no damage."""
@@ -149,6 +152,7 @@ def test_any_row_in_any_table_is_read_or_kept_aside(data: st.DataObject) -> None
             assert (third.store.damaged, third.store.damage) == (0, "")
 
 
+@settings(max_examples=EXAMPLES)
 @given(st.data())
 def test_any_document_can_be_met(data: st.DataObject) -> None:
     """A snapshot changed anywhere is taken or left out; questions are answered after it."""
@@ -170,6 +174,51 @@ def test_any_document_can_be_met(data: st.DataObject) -> None:
         store.close()
         with place.daemon() as daemon:
             live(daemon)
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of everything in a value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in inner:
+        yield (*path, key)
+        if isinstance(item, dict | list):
+            yield from leaves(item, (*path, key))
+
+
+def test_each_value_of_what_pacing_learnt_may_be_another() -> None:
+    """One by one, each is replaced by what it is not; the lanes go on all the same."""
+    saved = json.loads(lived()["throttle"].partition(b"\n")[2])
+    now = Times().clock()()
+    for path in list(leaves(saved)):
+        for wrong in (None, "x", -1, 0, 1e308, float("nan"), [], {}, True):
+            spoilt = node = json.loads(json.dumps(saved))
+            for key in path[:-1]:
+                node = node[key]
+            node[path[-1]] = wrong
+            pacer = Controller()
+            pacer.restore(spoilt, now)
+            for later in (now, now + 100.0):
+                for state in pacer.lanes(later):
+                    pacer.admit(state.lane, "d1.example", later)
+                    state.turn(later)
+                    pacer.explain(state.lane.receiver, later)
+                pacer.due(later)
+            json.dumps(pacer.snapshot(now))
+
+
+@settings(max_examples=EXAMPLES)
+@given(st.data())
+def test_any_position_can_be_gone_on_from(data: st.DataObject) -> None:
+    """One that was changed anywhere leads somewhere in the log, or to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(folder)
+        with place.daemon() as first:
+            live(first)
+        with closing(Store.open(place.state)) as store:
+            position = spoil(data, dict(store.load().position))
+        place.write("UPDATE position SET value = ?", (json.dumps(position),))
+        with place.daemon() as second:
+            live(second)
 
 
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -222,14 +271,15 @@ def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
     """A file with a hundred thousand damaged rows does not keep them all, nor long ones whole."""
     path = tmp_path / "state.db"
     Store.open(path).close()
-    with closing(sqlite3.connect(path)) as db, db:
-        rows = [(f"f{number}", "[", b"x") for number in range(3000)]
-        db.executemany("INSERT INTO counters VALUES (?, ?, ?)", rows)
-        db.execute("INSERT INTO documents VALUES ('x', ?)", ("y" * 3_000_000,))
-        db.execute("INSERT INTO counters VALUES ('long', '[', ?)", (b"z" * 3_000_000,))
-    store = Store.open(path)
-    store.load()
-    store.close()
+    for start in range(3):
+        with closing(sqlite3.connect(path)) as db, db:
+            rows = [(f"f{start}-{number}", "[", b"x") for number in range(1500)]
+            db.executemany("INSERT INTO counters VALUES (?, ?, ?)", rows)
+            long = (f"{start}", b"z" * 3_000_000)
+            db.execute("INSERT INTO counters VALUES ('long', ?, ?)", long)
+        store = Store.open(path)
+        store.load()
+        store.close()
     with closing(sqlite3.connect(path)) as db:
         count, longest = db.execute("SELECT count(*), max(length(value)) FROM damaged").fetchone()
     assert count == 1000

@@ -18,6 +18,7 @@ from policyd.bind import LONGEST, default, limits, schema
 from policyd.config import Config, load
 from policyd.core import Core, Prepared, prepare
 from policyd.errors import ConfigError
+from policyd.hand import Ran
 from policyd.release import Releaser
 from policyd.serve.policy import Request
 from policyd.serve.session import Session
@@ -156,8 +157,8 @@ class Desk:
         await core.lookup.close()
 
 
-async def ran(command: tuple[str, ...], timeout: float) -> tuple[int, bytes]:
-    return 0, b""
+async def ran(command: tuple[str, ...], timeout: float) -> Ran:
+    return Ran(0, b"")
 
 
 @pytest.fixture(scope="module")

@@ -8,23 +8,26 @@ Failure: none; a message nobody lets go is retried by the MTA's own back-off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from policyd.throttle.blame import Blame
-from policyd.throttle.dispatch import Dispatcher, Queued, Release
+from policyd.throttle.dispatch import Dispatcher, Queued, Release, Waiting
 from policyd.throttle.door import Door
-from policyd.throttle.evidence import Lane
+from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.lanes import Lanes
+from policyd.throttle.nexthop import NextHops
 
-__all__ = ["Releasing"]
+__all__ = ["Departures"]
 
 
-class Releasing(Lanes):
+class Departures(Lanes):
     """The controller's side towards the queue."""
 
     door: Door
     blame: Blame
     _dispatcher: Dispatcher
+    _hops: NextHops
     retired = False  # `mxheed off`: hold nothing any more
     blind = False  # nobody sees what becomes of mail: let go what is held
 
@@ -56,8 +59,12 @@ class Releasing(Lanes):
         receiver_of: Callable[[str], str],
         began: float,
         now: float,
+        told: Mapping[str, Sequence[tuple[Evidence, int]]] = MappingProxyType({}),
     ) -> tuple[int, int]:
-        """Make the book agree with the queue as listed from `began` on; (added, dropped)."""
+        """Make the book agree with the queue as listed from `began` on; (added, dropped).
+
+        `told`: by queue id, what receivers said to its recipients, and to how many.
+        """
 
         def lane_of(domain: str) -> Lane:
             return self._homes.get(domain) or Lane("", receiver_of(domain))
@@ -66,12 +73,49 @@ class Releasing(Lanes):
         for queued in listed:
             if queued.sender:
                 self.blame.senders[queued.queue_id] = queued.sender
-        return self._dispatcher.reconcile(listed, lane_of, began, now)
+        blamed = self._blamed(told, now)
+        return self._dispatcher.reconcile(listed, lane_of, blamed, began, now)
+
+    def unknown(self, queue_id: str) -> bool:
+        """Whether nothing is known of a message, and there is room to take it up."""
+        return self.book.get(queue_id) is None and len(self.book) < self.settings.messages
+
+    def _blamed(
+        self, told: Mapping[str, Sequence[tuple[Evidence, int]]], now: float
+    ) -> dict[str, list[Waiting]]:
+        """What waits for a lane, out of what receivers said; all else is the MTA's to retry."""
+        room = self.settings.messages - len(self.book)
+        found: dict[str, list[Waiting]] = {}
+        for queue_id, words in told.items():
+            if self.stands_aside or len(found) >= room:
+                break
+            for evidence, recipients in words:
+                if self.blame.concerns_lane(evidence):
+                    asked = self._hops.translate(evidence, self._homes)
+                    lane = self._likely_lane(asked)
+                    due = max(now, self.blame.until(lane, asked.sender))
+                    part = Waiting(lane, asked.domain, recipients, due)
+                    found.setdefault(queue_id, []).append(part)
+        return found
+
+    def _likely_lane(self, evidence: Evidence) -> Lane:
+        """The queue does not tell by which pool it tried: the domain's own, else one in trouble.
+
+        Where that is wrong, the gate's question finds the right one, and holds it there.
+        """
+        home = self._homes.get(evidence.domain)
+        if home is not None and home.receiver == evidence.receiver:
+            return home
+        lanes = [self._lanes[key] for pool in sorted(self._pools)
+                 if (key := Lane(pool, evidence.receiver)) in self._lanes]  # fmt: skip
+        troubled = [state.lane for state in lanes if state.state != "free"]
+        return troubled[0] if troubled else lanes[0].lane if lanes else Lane("", evidence.receiver)
 
     def tick(self, now: float) -> None:
         """What the clock alone decides; to be called once a second, whoever lets mail go."""
         self.mind_the_time(now)
         self.book.ripen(now)
+        self.book.sweep(now)
 
     @property
     def stands_aside(self) -> bool:
