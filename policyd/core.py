@@ -1,9 +1,9 @@
 """Everything that thinks, put together: rules, receivers, counters, pacing, and the maps' answers.
 
-Contract: `Core` is built from a configuration and has no socket, file or process. Log blocks go in
-by `process`; Postfix's questions are answered by `maps` and `submission`; both teach the same
-controller. Time comes from the clock it was given. `reload` takes over a new configuration while
-everything learnt stays.
+Contract: `Core` is built from a configuration and has no socket, file or process of its own. Log
+blocks go in by `process`; Postfix's questions are answered by `maps` and `submission`; both teach
+the same controller. Time comes from the clock it was given. `reload` takes over a new configuration
+while everything learnt stays.
 Failure: `RulesError` from construction and `prepare`, before anything has changed.
 """
 
@@ -39,6 +39,7 @@ from policyd.sessions import Sessions
 from policyd.snapshots import Part, Snapshots, pack
 from policyd.throttle import Controller, from_delivery
 from policyd.throttle.evidence import Taken, from_status
+from policyd.whose import Whose
 from rules.verdict import Verdict
 
 __all__ = ["Core", "Prepared", "prepare"]
@@ -107,12 +108,13 @@ class Core:
 
     def _connect(self, config: Config) -> None:
         """What is asked by Postfix; it stands on the controller and the receivers."""
-        self.gate = Gate(self.controller, self.receivers, self.clock)
+        self.gate = Gate(self.controller, self.receivers, self.clock, Whose(self.clock))
         self.statusmap = StatusMap(
             self.classifier.classify,
             self.receivers.of_host,
             self.clock,
             config.serve.status,
+            told=self.gate.told,
             accepted=self.gate.accepted,
             refused=self._refused,
         )

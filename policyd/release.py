@@ -25,7 +25,7 @@ from policyd.hand import HandError, Postqueue, Run, run_command
 from policyd.putoff import Told
 from policyd.throttle.controller import Controller
 from policyd.throttle.dispatch import PutOff, Queued, Release
-from policyd.throttle.evidence import HOLD_WORDS, Evidence, domain_of
+from policyd.throttle.evidence import HOLD_WORDS, Evidence, domain_of, may_be_hold
 from policyd.throttle.nexthop import asked_name
 from policyd.units import Duration
 
@@ -80,8 +80,13 @@ class ReleaseSettings:
             raise ValueError("concurrency, rate and off_rate must be positive")
 
 
-def parse_queue(listing: bytes) -> Iterator[Queued]:
-    """The messages of `postqueue -j`, a JSON object a line; lines that are none are skipped."""
+def parse_queue(
+    listing: bytes, holds: Callable[[str], bool] = lambda domain: False
+) -> Iterator[Queued]:
+    """The messages of `postqueue -j`, a JSON object a line; lines that are none are skipped.
+
+    `holds` tells of domains that the gate held: their reasons may be ours in other words, too.
+    """
     for line in listing.splitlines():
         try:
             entry = json.loads(line)
@@ -89,12 +94,14 @@ def parse_queue(listing: bytes) -> Iterator[Queued]:
             put_off: dict[tuple[str, str], int] = {}
             for recipient in entry.get("recipients", ()):
                 reason = recipient.get("delay_reason", "")
+                domain = domain_of(recipient["address"])
+                ours = any(words in reason for words in HOLD_WORDS)
                 if _SAID.match(reason):  # a stranger's words, which may quote ours
-                    words = (domain_of(recipient["address"]), reason[:_REASON])
+                    words = (domain, reason[:_REASON])
                     if words in put_off or len(put_off) < _REASONS:
                         put_off[words] = put_off.get(words, 0) + 1
-                elif any(words in reason for words in HOLD_WORDS):
-                    domain = asked_name(reason) or domain_of(recipient["address"])
+                elif ours or (may_be_hold(reason) and holds(domain)):
+                    domain = asked_name(reason) or domain
                     held[domain] = held.get(domain, 0) + 1
             if entry.get("queue_name") == "hold":
                 continue  # an operator's hold is not ours to lift: as if it were gone
@@ -212,12 +219,15 @@ class Releaser:
         except HandError as wrong:  # what is not listed would be forgotten
             self._complain("cannot read the queue: %s", wrong)
             return False
-        steady = self._steady
+        controller, steady = self._controller, self._steady
         queue = await asyncio.to_thread(
-            lambda: [one._replace(arrived=steady(one.arrived)) for one in parse_queue(listing)]
+            lambda: [
+                one._replace(arrived=steady(one.arrived))
+                for one in parse_queue(listing, controller.holds)
+            ]
         )
         told = {} if self._recalled else await self._said(queue)
-        controller, now = self._controller, self._clock()
+        now = self._clock()
         added, dropped = controller.reconcile(queue, self._receiver_of, began, now, told)
         self._recalled = True
         self.counts["reconciled"] += 1

@@ -80,7 +80,7 @@ class Endpoint(Generic[Q]):
         """Count a new connection; None: there is no place for it."""
         counts = self.counts
         counts.opened += 1
-        session = Session(counts.opened, peer.name)
+        session = Session(counts.opened, peer.name, peer.process)
         if self._ended:
             return None  # accepted by the kernel while the daemon was stopping
         if not self._places[peer.kind].enter(guest, guest.last):

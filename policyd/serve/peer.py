@@ -27,6 +27,7 @@ class Peer(NamedTuple):
     kind: Literal["inet", "unix"]
     name: str  # for the log
     owner: Hashable | None = None
+    process: int = 0  # 0: not known
 
 
 def peer_of(transport: asyncio.BaseTransport) -> Peer:
@@ -43,7 +44,7 @@ def peer_of(transport: asyncio.BaseTransport) -> Peer:
         return Peer("unix", "unix")
     process, user, _ = _CREDENTIALS.unpack(told)
     owner = (user, process) if process else None
-    return Peer("unix", f"unix, process {process} of user {user}", owner)
+    return Peer("unix", f"unix, process {process} of user {user}", owner, process)
 
 
 def _owner(address: str) -> Hashable | None:

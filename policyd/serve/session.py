@@ -17,10 +17,11 @@ __all__ = ["HookCounts", "Session"]
 class Session:
     """What a handler may remember between two questions on the same connection."""
 
-    __slots__ = ("memory", "peer", "serial")
+    __slots__ = ("memory", "peer", "pid", "serial")
 
-    def __init__(self, serial: int = 0, peer: str = "") -> None:
+    def __init__(self, serial: int = 0, peer: str = "", pid: int = 0) -> None:
         self.serial = serial
+        self.pid = pid  # of the client process, 0: not known
         self.peer = peer  # for log lines only: "127.0.0.1:4711", "unix"
         self.memory: Any = None  # belongs to the handler, which alone knows its type
 

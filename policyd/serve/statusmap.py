@@ -5,7 +5,8 @@ Asked through `smtp_delivery_status_filter` with `D.S.N text` for each final ver
 Contract: a remote 5yz that the rules know for a passing limit is answered as `4.S.N text`, so it
 stays queued instead of bouncing; for at most `longest` per receiver and rule, since the question
 names no message, and then again after a `quiet` time without it. Everything else is `NOTFOUND `.
-`accepted` and `refused` are told of it, so that the throttle learns of it before the log does.
+`told` hears of each question, `accepted` and `refused` of what it says, so that the throttle learns
+of it before the log does.
 Failure: none of its own; a text that cannot be read is `NOTFOUND `. The table is bounded.
 """
 
@@ -73,6 +74,7 @@ class StatusMap:
         clock: Callable[[], float],
         settings: StatusSettings,
         *,
+        told: Callable[[Session], None] = lambda session: None,
         accepted: Callable[[Session], None] = lambda session: None,
         refused: Callable[[Heard], None] = lambda heard: None,
     ) -> None:
@@ -80,12 +82,14 @@ class StatusMap:
         self._receiver_of = receiver_of
         self._clock = clock
         self._settings = settings
+        self._told = told
         self._accepted = accepted
         self._refused = refused
         self._spells: dict[tuple[str, str], _Spell] = {}
 
     def __call__(self, key: bytes, session: Session, pool: str) -> bytes:
         """Answer one question of the status filter."""
+        self._told(session)
         if key.startswith(b"2."):
             self._accepted(session)
             return NOTFOUND

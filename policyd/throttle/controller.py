@@ -21,7 +21,6 @@ from policyd.throttle.door import Admission, Door
 from policyd.throttle.evidence import STALE, Evidence, Lane, Taken
 from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState
-from policyd.throttle.nexthop import NextHops
 from policyd.throttle.persist import restore, snapshot
 from policyd.throttle.priorities import Classes
 from policyd.throttle.retrytable import RetryTable
@@ -60,7 +59,6 @@ class Controller(Departures):
         self._dispatcher = Dispatcher(settings, self.book, self.lane, self.door, self._count)
         self._grants = self._dispatcher.grants
         self._transactions = Transactions(settings.recipients, self._unasked)
-        self._hops = NextHops(100_000)
 
     def use(self, settings: PacingSettings, now: float) -> None:
         """Go on under new settings; all that was learnt and all that waits stays."""
@@ -91,11 +89,6 @@ class Controller(Departures):
         self._held(state, domain)
         return Admission(None, state)
 
-    def _held(self, state: LaneState, domain: str) -> None:
-        """An attempt is answered "not now": remember whose domain it is, for the log names none."""
-        state.held_total += 1
-        self.set_home(domain, state.lane)
-
     def _backlog_first(self, state: LaneState, now: float) -> bool:
         """New mail queues behind what waits, unless nobody fetches the tokens."""
         if state.bucket is None or not self.book.ready(state.lane):
@@ -120,9 +113,9 @@ class Controller(Departures):
 
     def observe(self, evidence: Evidence, now: float) -> None:
         """Take one recipient's result in."""
-        evidence = self._hops.translate(evidence, self._homes)
+        evidence = self.hops.translate(evidence, self._homes)
         outcome = evidence.outcome
-        if outcome == "held":
+        if outcome == "held" or self.hops.is_hold(evidence):
             self._observe_hold(evidence, now)
         elif outcome == "suspended":
             self._observe_echo(evidence, now)
@@ -217,7 +210,7 @@ class Controller(Departures):
 
     def delivered(self, mail: Taken, now: float) -> None:
         """`observe` for accepted mail of a message that is not in the book."""
-        mail = self._hops.translate(mail, self._homes)
+        mail = self.hops.translate(mail, self._homes)
         lane = self._lane_of(mail)
         if lane is not None:
             state = self.lane(lane, now)

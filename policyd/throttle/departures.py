@@ -69,7 +69,7 @@ class Departures(Lanes):
         def lane_of(domain: str) -> Lane:
             return self._homes.get(domain) or Lane("", receiver_of(domain))
 
-        listed = list(queue)
+        listed = [one._replace(held=self.hops.of_all(one.held)) for one in queue]
         for queued in listed:
             if queued.sender:
                 self.blame.senders[queued.queue_id] = queued.sender

@@ -7,6 +7,7 @@ Failure: none.
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
 from logparse.events import Delivery, Origin, Outcome, Stage
@@ -23,6 +24,7 @@ __all__ = [
     "from_delivery",
     "from_status",
     "is_own_hold",
+    "may_be_hold",
 ]
 
 Source = Literal["log", "status"]
@@ -30,10 +32,16 @@ Source = Literal["log", "status"]
 STALE = 600.0  # seconds after which evidence is history, not news
 _REPLY_KEPT = 300
 
-# Postfix's words for "the MX gate dropped every record"; echoed in front of by "temporarily
-# suspended" once it thinks the destination dead.
-# what Postfix says when the gate drops a record, and when nobody answered the gate's question
+# What Postfix says when the gate drops all records of the last host it asked for, and when nobody
+# answered the gate's question; "delivery temporarily suspended" goes before it once it thinks the
+# destination dead.
 HOLD_WORDS = ("DNS reply filter drops all results", "Invalid DNS reply filter syntax")
+
+# What it says instead where the last host is one the gate could not drop: it has no address, or it
+# is this machine. It says the same for reasons of its own: whose it is, only the time tells.
+_OTHER_WORDS = re.compile(
+    r"unable to find primary relay for |[^:]{0,60}Name service error for name=\S+ type="
+)
 
 
 class Lane(NamedTuple):
@@ -90,6 +98,11 @@ def is_own_hold(delivery: Delivery) -> bool:
     return delivery.outcome in ("suspended", "deferred") and any(
         words in delivery.reply for words in HOLD_WORDS
     )
+
+
+def may_be_hold(reason: str) -> bool:
+    """Whether these words may be about our own hold, if there was one at that time."""
+    return _OTHER_WORDS.match(reason.removeprefix("delivery temporarily suspended: ")) is not None
 
 
 def from_delivery(

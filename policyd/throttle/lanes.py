@@ -16,6 +16,7 @@ from policyd.throttle.explain import Explanation, explain
 from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState, State
 from policyd.throttle.memory import Bounded
+from policyd.throttle.nexthop import NextHops
 from policyd.throttle.settings import PacingSettings
 
 __all__ = ["Lanes"]
@@ -38,6 +39,7 @@ class Lanes:
         self.book = book
         self._lanes: dict[tuple[str, str], LaneState] = {}  # by Lane, or a tuple that equals one
         self._homes: Bounded[str, Lane] = Bounded(200_000)  # domain → the lane that held it last
+        self.hops = NextHops(100_000)
         self._round: Iterator[LaneState] = iter(())  # those whose time is minded next
         self._round_over = True
         self._checked = 0.0
@@ -107,6 +109,19 @@ class Lanes:
         """Tell which lane a domain belongs to."""
         if self._homes.get(domain) != lane:
             self._homes[domain] = lane
+
+    def held(self, lane: Lane, domain: str, now: float) -> None:
+        """An attempt is held for the sake of this lane without having asked for its token."""
+        self._held(self.lane(lane, now), domain)
+
+    def _held(self, state: LaneState, domain: str) -> None:
+        """An attempt is answered "not now": remember whose domain it is, for the log names none."""
+        state.held_total += 1
+        self.set_home(domain, state.lane)
+
+    def holds(self, domain: str) -> bool:
+        """Whether mail to this recipient's domain was held by the gate, as far as is known."""
+        return self.hops.known(domain) in self._homes
 
     # for those who look -----------------------------------------------------------------------
 

@@ -92,6 +92,7 @@ def snapshot(controller: Controller, now: float) -> dict[str, Any]:
         "time": now,
         "lanes": [_lane(state) for state in lanes[-_LANES:]],
         "homes": homes[-_HOMES:],
+        "hops": [list(row) for row in controller.hops.rows()][-_HOMES:],
         "aside": _aside(controller, now),
         "counts": dict(controller.counts),
         "retired": controller.retired,
@@ -141,6 +142,7 @@ def restore(
     tables: tuple[tuple[str, Any, Callable[[Controller, Any, _Today], None]], ...] = (
         ("lanes", _ROW, _restore_lane),
         ("homes", (str, str, str), _restore_home),
+        ("hops", (str, str), _restore_hop),
         ("aside", _WAITING, _restore_part),
     )
     for name, shape, take in tables:
@@ -175,6 +177,10 @@ class _Today(NamedTuple):
 def _restore_home(controller: Controller, row: Any, today: _Today) -> None:
     domain, pool, receiver = row
     controller.set_home(domain, Lane(pool, receiver))
+
+
+def _restore_hop(controller: Controller, row: Any, today: _Today) -> None:
+    controller.hops.restore(*row)
 
 
 def _restore_part(controller: Controller, row: Any, today: _Today) -> None:

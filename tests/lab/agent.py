@@ -33,6 +33,7 @@ class Agent:
         self._directory = directory
         self._receivers: dict[str, Receiver] = {}
         self._domains: dict[str, str] = {}  # mail domain → MX host
+        self._more: list[str] = []  # further records, as dnsmasq writes them
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._certificate: ssl.SSLContext | None = None
 
@@ -52,6 +53,11 @@ class Agent:
         await made.start()
         self._receivers[name] = made
         self._domains |= dict.fromkeys(domains, mx)
+        await self._names()
+
+    async def publish(self, records: list[str]) -> None:
+        """Publish these records, in dnsmasq's words, instead of those published so before."""
+        self._more = records
         await self._names()
 
     async def behave(self, name: str, plays: dict[str, Any]) -> None:
@@ -139,6 +145,7 @@ class Agent:
         lines += ["listen-address=127.0.0.1", "bind-interfaces", "host-record=lab.test,127.0.0.1"]
         lines += [f"host-record={one.name},{one.address}" for one in self._receivers.values()]
         lines += [f"mx-host={domain},{mx},10" for domain, mx in self._domains.items()]
+        lines += self._more
         config = self._directory / "dnsmasq.conf"
         config.write_text("\n".join(lines) + "\n")
         running = self._processes.pop("dnsmasq", None)

@@ -134,6 +134,7 @@ class Lab:
         mx: str | None = None,
         tls: bool = False,
         latency: float = 0.0,
+        address: str = "",
         **parameters: Any,
     ) -> ReceiverView:
         """Open a receiver: `domains` are names, or how many to invent."""
@@ -144,7 +145,7 @@ class Lab:
             else tuple(domains)
         )
         view = ReceiverView(self, name, mx or f"mx.{name}.test", names)
-        view.address = f"127.0.1.{self._opened}"
+        view.address = address or f"127.0.1.{self._opened}"
         self.call(
             "receiver",
             name=name,
@@ -158,6 +159,10 @@ class Lab:
         self._receivers.append(view)
         return view
 
+    def publish(self, *records: str) -> None:
+        """Publish names beside those of the receivers, in dnsmasq's words, until the reset."""
+        self.call("publish", records=records)
+
     def configure(self) -> None:
         """Postfix with the fragments of contrib/postfix that everybody needs."""
         self.postfix.configure(*DEFAULT_FRAGMENTS)
@@ -169,6 +174,7 @@ class Lab:
         for view in self._receivers:
             self.call("close", name=view.name)
         self._receivers.clear()
+        self.publish()
         self.postfix.clear()
         for mailbox in (self.directory / "mail").iterdir():
             mailbox.unlink()

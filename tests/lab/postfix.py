@@ -71,9 +71,14 @@ class Postfix:
         (self._directory / "master.cf").write_text(master)
 
     def add_services(self, text: str) -> None:
-        """Add lines to master.cf."""
-        with (self._directory / "master.cf").open("a") as master:
-            master.write(text)
+        """Add services to master.cf, instead of those that are there by the same name and type."""
+        master = self._directory / "master.cf"
+        master.write_text(_add_services(master.read_text(), text))
+
+    def set(self, text: str) -> None:
+        """Set parameters of main.cf, written as they are written there."""
+        logical = re.sub(r"\n[ \t]+", " ", re.sub(r"^#.*\n", "", text, flags=re.M))
+        self._lab.check("postconf", "-e", *(line for line in logical.splitlines() if line.strip()))
 
     def start(self) -> None:
         """Start, chroot furnished the way Debian's service does it."""

@@ -323,7 +323,8 @@ class World:
         if not self.paced:
             self._connect(mail, session)
             return
-        answer = self.gate.ask(f"{mail.domain}. 0 IN MX 10 mx.big.test.".encode(), session)
+        self.gate.ask(f"{mail.domain}. 0 IN MX 10 mx.big.test.".encode(), session)
+        answer = self.gate.ask(b"mx.big.test. 0 IN A 127.0.0.11", session)
         if isinstance(answer, Later):
             self.result.waited += 1
             answer.then(lambda late: self.at(self.now, lambda: self._told(mail, session, late)))
@@ -337,7 +338,6 @@ class World:
             self._log(mail, "held", "", 0.0)
             self._done(mail, session, False)
             return
-        self.gate.ask(b"mx.big.test. 0 IN A 127.0.0.11", session)
         self._connect(mail, session)
 
     def _connect(self, mail: Mail, session: _Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -23,19 +24,48 @@ class Session:
 class Door:
     """A gate with one receiver of so many tokens, and a clock that is set by hand."""
 
-    def __init__(self, tokens: int = 3, receiver: str = "mx:big.test") -> None:
-        limits = Limits(rate=0.001, burst=float(tokens))
+    def __init__(
+        self,
+        tokens: int = 3,
+        receiver: str = "mx:big.test",
+        whose: Callable[[object], object] = lambda session: None,
+    ) -> None:
+        limits = Limits(rate=0.001, burst=float(max(1, tokens)))
         self.now = NOW
         settings = PacingSettings(receivers={receiver: limits}, floor=0.0005)
         self.controller = Controller(settings, rng=random.Random(1))
-        self.gate = Gate(self.controller, Receivers(NoTable()), lambda: self.now)
+        self.gate = Gate(self.controller, Receivers(NoTable()), lambda: self.now, whose)
         lane = self.controller.lane(Lane("", receiver), NOW)
         assert lane.bucket is not None
         lane.bucket.tat = NOW  # full
         self.lane = lane
+        if not tokens:
+            self.suspend(receiver)
 
     def ask(self, key: str, session: Session, pool: str = "") -> bytes:
-        return self.gate.ask(key.encode(), session, pool)
+        answer = self.gate.ask(key.encode(), session, pool)
+        assert isinstance(answer, bytes)
+        return answer
+
+    def attempt(
+        self,
+        domain: str,
+        *exchangers: tuple[int, str],
+        by: Session | None = None,
+        pool: str = "",
+    ) -> list[str]:
+        """Make one attempt as Postfix does; the hosts whose address was kept."""
+        agent = by or Session()
+        hosts = exchangers or ((10, "mx.big.test"),)
+        for preference, host in hosts:
+            assert self.ask(mx(domain, host, preference), agent, pool) is KEEP
+        ordered = sorted(hosts, key=lambda one: one[0])
+        return [host for _, host in ordered if self.ask(a(host), agent, pool) is KEEP]
+
+    def suspend(self, *receivers: str) -> None:
+        """These receivers take nothing at all."""
+        for receiver in receivers:
+            self.controller.pin(receiver, "suspended", 3600.0, self.now)
 
     @property
     def left(self) -> int:
@@ -48,6 +78,9 @@ def mx(domain: str, host: str = "mx.big.test", preference: int = 10) -> str:
 
 def a(name: str = "mx.big.test", address: str = "192.0.2.1", kind: str = "A") -> str:
     return f"{name}. 3600 IN {kind} {address}"
+
+
+BIG = ["mx.big.test"]
 
 
 def test_one_attempt_costs_one_token_however_many_records_it_asks_for() -> None:
@@ -65,59 +98,82 @@ def test_the_same_question_after_the_addresses_is_a_new_attempt() -> None:
     """A delivery agent that comes back for the same domain needs a token anew."""
     door, agent = Door(), Session()
     for left in (2, 1, 0):
-        assert door.ask(mx("d1.test"), agent) is KEEP
-        assert door.ask(a(), agent) is KEEP
+        assert door.attempt("d1.test", by=agent) == BIG
         assert door.left == left
-    assert door.ask(mx("d1.test"), agent) is DROP
+    assert door.attempt("d1.test", by=agent) == []
 
 
-def test_a_record_asked_again_is_a_new_attempt_even_when_all_was_dropped() -> None:
-    """After a hold no address is asked for; the record that comes again tells the next attempt."""
+def test_a_record_asked_again_is_a_new_attempt_even_when_no_host_had_an_address() -> None:
+    """Where no address is asked for, the MX record that comes again tells the next attempt."""
     door, agent = Door(tokens=1), Session()
-    assert door.ask(mx("d1.test"), agent) is KEEP
-    held = Session()
-    for _ in range(2):
-        assert door.ask(mx("d1.test", "mx2.big.test", 20), held) is DROP
-        assert door.ask(mx("d1.test", "mx.big.test"), held) is DROP
-    assert door.gate.held == 2
-    door.now += 2000
-    assert door.ask(mx("d1.test", "mx2.big.test", 20), held) is KEEP
+    door.ask(mx("d1.test", "gone.big.test"), agent)
+    assert door.attempt("d1.test", (10, "gone.big.test"), by=agent) == ["gone.big.test"]
+    assert door.left == 0
 
 
 def test_two_domains_behind_one_receiver_share_its_tokens() -> None:
     """Sorted by MX, not by domain."""
     door = Door(tokens=2)
-    assert [door.ask(mx(f"d{n}.test"), Session()) for n in range(4)] == [KEEP, KEEP, DROP, DROP]
+    assert [door.attempt(f"d{n}.test") for n in range(4)] == [BIG, BIG, [], []]
 
 
 def test_other_receivers_are_untouched() -> None:
     """A receiver without tokens holds nobody else's mail."""
     door = Door(tokens=1)
-    door.ask(mx("d1.test"), Session())
-    assert door.ask(mx("d2.test"), Session()) is DROP
-    assert door.ask(mx("d2.test", "mx.other.test"), Session()) is KEEP
+    door.attempt("d1.test")
+    assert door.attempt("d2.test") == []
+    assert door.attempt("d2.test", (10, "mx.other.test")) == ["mx.other.test"]
 
 
-def test_only_the_held_receivers_records_are_dropped() -> None:
-    """An attempt with hosts of two receivers goes to the one that may be used."""
+def test_a_hold_keeps_every_mx_record_and_drops_every_address() -> None:
+    """Without the best record Postfix would go to the next one, or bounce where that is itself."""
+    door, agent = Door(tokens=1), Session()
+    door.attempt("d1.test")
+    hosts = ((20, "mx2.big.test"), (10, "mx.big.test"))
+    assert door.attempt("d2.test", *hosts, by=agent) == []
+    for address in ("192.0.2.7", "2001:db8::7"):
+        assert door.ask(a("mx2.big.test", address), agent) is DROP
+    assert door.gate.held == 1
+
+
+def test_while_the_best_is_held_nobody_worse_gets_the_mail() -> None:
+    """A backup of somebody else's, asked for first as the DNS had it, is held as well."""
     door = Door(tokens=1)
-    door.ask(mx("d1.test"), Session())
-    agent = Session()
-    assert door.ask(mx("d2.test"), agent) is DROP
-    assert door.ask(mx("d2.test", "backup.other.test", 20), agent) is KEEP
-    assert door.ask(a("backup.other.test"), agent) is KEEP
+    door.attempt("d1.test")
+    hosts = ((30, "third.other.test"), (20, "backup.other.test"), (10, "mx.big.test"))
+    assert door.attempt("d2.test", *hosts) == []
+
+
+def test_equal_hosts_of_two_receivers_are_held_while_one_of_them_is() -> None:
+    """Both must be free; then the one that is asked for first pays."""
+    door = Door(tokens=1)
+    hosts = ((10, "mx.big.test"), (10, "mx.other.test"), (20, "mx.third.test"))
+    door.suspend("mx:other.test")
+    assert door.attempt("d2.test", *hosts) == []
+    assert dict(door.controller.homes())["d2.test"] == Lane("", "mx:other.test")
+    assert (door.left, door.gate.held) == (1, 1)
+    door.controller.cancel("mx:other.test", NOW)
+    assert door.attempt("d2.test", *hosts) == [host for _, host in hosts]
+    assert door.left == 0
 
 
 def test_a_fallback_host_of_a_held_receiver_is_dropped_and_costs_nothing() -> None:
-    """The second receiver of an attempt is looked at, not charged."""
-    door, agent = Door(tokens=1), Session()
-    assert door.ask(mx("d2.test", "first.other.test", 5), agent) is KEEP
-    assert door.ask(mx("d2.test", preference=20), agent) is KEEP
+    """The second receiver of an attempt is looked at, not charged; behind it nobody is used."""
+    door = Door(tokens=1)
+    hosts = ((5, "first.other.test"), (20, "mx.big.test"), (30, "mx.third.test"))
+    names = [host for _, host in hosts]
+    assert door.attempt("d2.test", *hosts) == names
     assert door.left == 1
-    door.ask(mx("d1.test"), Session())
-    second = Session()
-    assert door.ask(mx("d2.test", "first.other.test", 5), second) is KEEP
-    assert door.ask(mx("d2.test", preference=20), second) is DROP
+    door.attempt("d1.test")
+    assert door.attempt("d2.test", *hosts) == names[:1]
+
+
+def test_a_worse_preference_is_kept_or_held_as_a_whole() -> None:
+    """Were just this machine missing there, Postfix would not see that the others lead back."""
+    door = Door(tokens=1)
+    door.suspend("mx:us.test")
+    hosts = ((10, "mx.big.test"), (20, "peer.other.test"), (20, "backup.us.test"))
+    assert door.attempt("d1.test", *hosts) == BIG
 
 
 def test_a_next_hop_in_brackets_is_gated_by_its_address_record() -> None:
@@ -128,15 +184,17 @@ def test_a_next_hop_in_brackets_is_gated_by_its_address_record() -> None:
         assert door.ask(a("relay.big.test", "192.0.2.2"), agent) is KEEP
     assert door.left == 0
     assert door.ask(a("relay.big.test", "192.0.2.1"), agent) is DROP
+    assert door.ask(a("relay.big.test", "2001:db8::1", "AAAA"), agent) is DROP
 
 
 def test_a_bracketed_next_hop_after_an_ordinary_attempt_is_an_attempt_of_its_own() -> None:
-    """An address record no MX record announced begins a new attempt."""
-    door, agent = Door(tokens=2), Session()
-    door.ask(mx("d1.test"), agent)
-    door.ask(a(), agent)
+    """An address record no MX record announced begins a new attempt; so does one asked again."""
+    door, agent = Door(tokens=3), Session()
+    door.attempt("d1.test", by=agent)
     assert door.ask(a("relay.big.test"), agent) is KEEP
-    assert door.left == 0
+    assert door.left == 1
+    door.attempt("d1.test", by=agent)
+    assert door.ask(a("mx.big.test"), agent) is DROP
 
 
 def test_an_exchanger_that_is_an_alias_belongs_to_its_attempt() -> None:
@@ -144,43 +202,86 @@ def test_an_exchanger_that_is_an_alias_belongs_to_its_attempt() -> None:
     door, agent = Door(), Session()
     door.ask(mx("d1.test", "alias.big.test"), agent)
     assert door.ask(a("real.elsewhere.test"), agent) is KEEP
+    assert door.ask(a("real.elsewhere.test", "2001:db8::1", "AAAA"), agent) is KEEP
     assert door.left == 2
+
+
+def test_an_aliased_backup_is_held_with_the_best() -> None:
+    """By whatever names they are asked for, also when both are one machine."""
+    door, agent = Door(tokens=0), Session()
+    for preference, host in ((10, "alias.big.test"), (20, "alias.other.test")):
+        door.ask(mx("d1.test", host, preference), agent)
+    assert door.ask(a("real.elsewhere.test"), agent) is DROP
+    assert door.ask(a("real.elsewhere.test"), agent) is DROP
+
+
+def test_what_is_turned_to_next_in_a_held_attempt_is_held_with_it() -> None:
+    """A fallback relay or second relay host; the status filter tells when another attempt began."""
+    door, agent = Door(tokens=0), Session()
+    door.gate.told(agent)  # too early: nothing is known of this client
+    assert door.attempt("d1.test", by=agent) == []
+    door.gate.told(agent)
+    assert door.attempt("fine.test", (10, "mx.other.test"), by=agent) == ["mx.other.test"]
+    door.gate.told(agent)
+    assert door.attempt("d2.test", by=agent) == []
+    assert door.attempt("fallback.test", (10, "mx.other.test"), by=agent) == []
+    assert door.ask(a("third.other.test"), agent) is DROP
+    door.gate.told(agent)
+    assert door.ask(a("third.other.test"), agent) is KEEP
+    assert door.gate.held == 2
+
+
+def test_without_the_status_filter_the_message_tells_whether_it_is_the_same_attempt() -> None:
+    """The same message that was held: its next next-hop is; another message is not."""
+    message = ["one"]
+    door, agent = Door(tokens=0, whose=lambda session: message[0]), Session()
+    assert door.attempt("d1.test", by=agent) == []
+    assert door.attempt("fallback.test", (10, "mx.other.test"), by=agent) == []
+    message[0] = "two"
+    assert door.attempt("fine.test", (10, "mx.other.test"), by=agent) == ["mx.other.test"]
+
+
+def test_what_cannot_be_known_to_be_the_same_attempt_is_another_one() -> None:
+    """Nobody else's mail is held for one that was."""
+    door, agent = Door(tokens=0), Session()
+    assert door.attempt("d1.test", by=agent) == []
+    assert door.attempt("fine.test", (10, "mx.other.test"), by=agent) == ["mx.other.test"]
 
 
 @pytest.mark.parametrize(
     "key",
     ["", "x", "a b c", "d. 0 IN MX 10", "d. 0 IN MX 10 mx extra field", "_25._tcp.mx. 1 IN TLSA 3",
-     "d. 0 IN CNAME other.", "d. 0 IN MX 0 ."],
+     "d. 0 IN CNAME other.", "d. 0 IN MX 0 .", "d. 0 IN MX ten mx.big.test.",
+     "d. 0 IN MX 99999999 mx.big.test.", "d. 0 IN MX \xb2 mx.big.test."],
 )  # fmt: skip
 def test_what_is_not_understood_is_kept(key: str) -> None:
     """Odd questions, other types and the null MX are Postfix's own business."""
-    door = Door(tokens=1)
-    door.ask(mx("d1.test"), Session())
+    door = Door(tokens=0)
     assert door.ask(key, Session()) is KEEP
 
 
 def test_names_are_the_same_in_any_case() -> None:
     """DNS knows no case: neither does a lane."""
-    door = Door(tokens=1)
-    assert door.ask("D1.Test. 0 IN MX 10 MX.BIG.Test.", Session()) is KEEP
-    assert door.ask(mx("d1.test"), Session()) is DROP
+    door, agent = Door(tokens=1), Session()
+    door.ask("D1.Test. 0 IN MX 10 MX.BIG.Test.", agent)
+    door.ask("D1.test. 0 IN MX 20 mx.other.test.", agent)
+    assert door.ask("Mx.Other.test. 0 IN A 192.0.2.1", agent) is KEEP
+    assert door.ask("mx.BIG.test. 0 IN A 192.0.2.1", Session()) is KEEP
+    assert door.ask("MX.big.test. 0 IN A 192.0.2.1", Session()) is DROP
 
 
 def test_each_pool_of_addresses_has_lanes_of_its_own() -> None:
     """What one source address is refused does not hold another's mail."""
     door = Door(tokens=1)
     door.controller.lane(Lane("p2", "mx:big.test"), NOW).bucket.tat = NOW  # type: ignore[union-attr]
-    assert door.ask(mx("d1.test"), Session()) is KEEP
-    assert door.ask(mx("d1.test"), Session()) is DROP
-    assert door.ask(mx("d1.test"), Session(), "p2") is KEEP
+    assert [door.attempt("d1.test", pool=pool) for pool in ("", "", "p2")] == [BIG, [], BIG]
 
 
 def test_a_new_attempt_on_a_connection_ends_the_one_before() -> None:
     """One delivery agent does one thing at a time: attempts in flight never exceed the agents."""
     door, agent = Door(tokens=50), Session()
     for number in range(20):
-        door.ask(mx(f"d{number}.test"), agent)
-        door.ask(a(), agent)
+        door.attempt(f"d{number}.test", by=agent)
     assert door.lane.window.open == 1
 
 

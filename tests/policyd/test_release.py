@@ -255,6 +255,31 @@ def test_the_listing_of_the_queue_is_read_line_by_line() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("reason", "ours", "known"),
+    [
+        ("Error looking up name=b.test type=A: DNS reply filter drops all results", True, True),
+        ("Error looking up name=b.test type=AAAA: Invalid DNS reply filter syntax", True, True),
+        ("unable to find primary relay for x.test", False, True),
+        ("delivery temporarily suspended: unable to find primary relay for x.test", False, True),
+        (
+            "Host or domain name not found. Name service error for name=b.test type=A: not found",
+            False,
+            True,
+        ),
+        ("host b.test[192.0.2.1] said: 450 unable to find primary relay for x", False, False),
+    ],
+)
+def test_a_hold_is_read_in_all_its_words(reason: str, ours: bool, known: bool) -> None:
+    """By the recipient's domain, never the host's; doubtful words only of held domains."""
+    row = {"queue_id": "A1", "recipients": [{"address": "a@x.test", "delay_reason": reason}]}
+    listing = json.dumps(row).encode()
+    held = [(("x.test", 1),)]
+    assert [one.held for one in parse_queue(listing)] == (held if ours else [()])
+    found = [one.held for one in parse_queue(listing, lambda domain: domain == "x.test")]
+    assert found == (held if known else [()])
+
+
 @given(st.binary(max_size=400))
 def test_any_listing_can_be_read(listing: bytes) -> None:
     """Rubbish between the lines is skipped."""

@@ -40,11 +40,13 @@ class Desk:
         self.asked: list[tuple[str, str | None, str | None, str | None, str]] = []
         self.refused: list[Heard] = []
         self.accepted: list[Session] = []
+        self.told: list[Session] = []
         self.map = StatusMap(
             self.classify,
             lambda host: host.split(".")[1],
             lambda: self.now,
             StatusSettings(**settings),  # type: ignore[arg-type]
+            told=self.told.append,
             accepted=self.accepted.append,
             refused=self.refused.append,
         )
@@ -106,13 +108,14 @@ def test_remote_words_cannot_pose_as_ours() -> None:
 
 
 def test_what_is_heard_comes_with_its_connection() -> None:
-    """Refusals and acceptances are told at once; our own holds are not."""
+    """Refusals and acceptances are told at once; of our own holds only that the attempt ended."""
     desk = Desk()
     desk.ask(b"2.0.0 250 2.0.0 OK")
     desk.ask(b"4.7.1 " + HOST + b"450 4.7.1 too fast" + SAID)
     desk.ask(b"5.5.3 " + HOST + b"552 too many recipients" + SAID)
     desk.ask(b"4.7.0 Error looking up name=d1.lim type=MX: DNS reply filter drops all results")
     assert desk.accepted == [desk.session]
+    assert desk.told == [desk.session] * 4
     assert [(one.receiver, one.verdict) for one in desk.refused] == [("big", RATE), ("big", LIMIT)]
     assert {one.session for one in desk.refused} == {desk.session}
 

@@ -45,9 +45,10 @@ class House:
             self.pacer.set_rate(BIG.receiver, rate, NOW)
 
     def come(self, domain: str = "d1.test", host: str = "mx.big.test") -> Agent:
-        """An agent comes and asks for a domain's exchanger."""
+        """An agent comes and asks for a domain's exchanger, and for its address."""
         agent = Agent()
-        answer = self.gate.ask(f"{domain}. 0 IN MX 10 {host}.".encode(), agent)
+        assert self.gate.ask(f"{domain}. 0 IN MX 10 {host}.".encode(), agent) is KEEP
+        answer = self.gate.ask(f"{host}. 0 IN A 192.0.2.1".encode(), agent)
         if isinstance(answer, Later):
             answer.then(agent.told.append)
         else:

@@ -1,0 +1,96 @@
+"""The questions of one delivery attempt: which exchanger each address belongs to.
+
+Postfix asks for all MX records in the order in which DNS gave them, then for the addresses host by
+host, best preference first, A before AAAA. An exchanger that is an alias is asked for by the name
+it stands for; one without any address is not asked for at all.
+
+Contract: pure. `exchanger` and `address` take one question in and tell whether it can be of this
+attempt; a record that is asked for again cannot, nor can an address beyond the last exchanger.
+What is remembered is bounded by what fits into one DNS answer, the time for each question is
+constant on average. Failure: an alias behind an exchanger without addresses is taken for that one;
+from then on `vague` is true.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+__all__ = ["Questions"]
+
+_NUMERIC = frozenset(b"0123456789.:")
+
+
+class Questions:
+    """What one attempt has asked so far."""
+
+    __slots__ = (
+        "_asked", "_equals", "_host", "_level", "_lookups", "_name", "_order",
+        "_records", "_values", "domain", "hosts", "vague",
+    )  # fmt: skip
+
+    def __init__(self, domain: bytes) -> None:
+        self.domain = domain
+        self.hosts: dict[bytes, int] = {}  # exchanger → its best preference
+        self._equals: dict[int, list[bytes]] = {}  # those of each preference
+        self._records: set[tuple[int, bytes]] = set()
+        self._asked: set[bytes] = set()  # exchangers whose addresses were asked for
+        self._order: deque[bytes] | None = None  # those that were not, best preference first
+        self.vague = False  # whether any of them may be another one than it is taken for
+        self._lookups = 0
+        self._level = -1  # preference of the exchanger asked for last
+        self._name = b""  # the name whose addresses are being asked for,
+        self._host = b""  # the exchanger it is of,
+        self._values: set[bytes] = set()  # and those that were seen
+
+    @classmethod
+    def of_host(cls, name: bytes) -> Questions:
+        """An attempt without MX records: a next-hop in brackets, or a domain that has none."""
+        made = cls(name)
+        made.exchanger(name, 0, name)
+        return made
+
+    def exchanger(self, domain: bytes, preference: int, host: bytes) -> bool:
+        """An MX record; False: it cannot be of this attempt."""
+        record = (preference, host)
+        if domain != self.domain or self._lookups or record in self._records:
+            return False
+        self._records.add(record)
+        self._equals.setdefault(preference, []).append(host)
+        self.hosts[host] = min(preference, self.hosts.get(host, preference))
+        return True
+
+    def address(self, name: bytes, value: bytes) -> bytes | None:
+        """The exchanger this address belongs to; None: it cannot be of this attempt."""
+        if name == self._name and value not in self._values:
+            self._values.add(value)
+            return self._host
+        if self._lookups >= len(self._records):
+            return None
+        host = name if name in self.hosts else self._alias()
+        if host is None:
+            return None
+        self._lookups += 1
+        self._asked.add(host)
+        self._level = max(self._level, self.hosts[host])
+        self._name, self._host, self._values = name, host, {value}
+        return host
+
+    def equals(self, host: bytes) -> Sequence[bytes]:
+        """The exchangers of the same preference, itself among them."""
+        return self._equals[self.hosts[host]]
+
+    def _alias(self) -> bytes | None:
+        """The first exchanger whose turn may still come."""
+        order = self._order
+        if order is None:
+            named = (host for host in self.hosts if not _NUMERIC.issuperset(host))
+            order = self._order = deque(sorted(named, key=self.hosts.__getitem__))
+        while order and (order[0] in self._asked or self.hosts[order[0]] < self._level):
+            order.popleft()
+        while order and order[-1] in self._asked:
+            order.pop()
+        if not order:
+            return None
+        self.vague = self.vague or len(order) > 1
+        return order.popleft()

@@ -1,0 +1,110 @@
+"""Whatever the gate drops, mail takes no way it would not take without it.
+
+A model of how Postfix finds its next hop plays random sets of exchangers against the gate, and the
+same without it: smtp(8) sorts the MX records, asks for addresses, and cuts the list at itself.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policyd.gate import KEEP, Gate
+from policyd.receivers import Receivers
+from policyd.throttle import Controller, PacingSettings
+from tests.policyd.sim import NoTable
+
+NOW = 1_000_000.0
+US = "us.test"
+RECEIVERS = ("one.test", "two.test", "three.test")
+
+
+@dataclass(frozen=True)
+class Exchanger:
+    """One MX record and what its host resolves to."""
+
+    preference: int
+    receiver: str
+    addresses: int = 1
+    alias: bool = False
+
+    @property
+    def ourselves(self) -> bool:
+        """Nobody refuses mail for this machine: it sends itself none."""
+        return self.receiver == US
+
+
+class Session:
+    memory: object = None
+
+
+Ask = Callable[[str], bool]
+
+
+def way(exchangers: list[Exchanger], order: list[int], kept: Ask) -> list[tuple[int, int]] | str:
+    """Preference and number of the hosts that Postfix would try, or what becomes of the mail."""
+    hosts = [f"h{number}.{one.receiver}" for number, one in enumerate(exchangers)]
+    records = [n for n in order if kept(f"d.test. 0 IN MX {exchangers[n].preference} {hosts[n]}.")]
+    if not records:
+        return "deferred"
+    records.sort(key=lambda number: exchangers[number].preference)
+    found: list[tuple[int, int]] = []
+    soft = False
+    for number in records:
+        one = exchangers[number]
+        name = f"real{number}.elsewhere.test" if one.alias else hosts[number]
+        for address in range(one.addresses):
+            if kept(f"{name}. 0 IN A 192.0.2.{address}"):
+                found.append((one.preference, number))
+            else:
+                soft = True
+    if not found:
+        return "deferred" if soft else "no such host"
+    ourselves = min((worth for worth, n in found if exchangers[n].ourselves), default=None)
+    if ourselves is None or (left := [host for host in found if host[0] < ourselves]):
+        return found if ourselves is None else left
+    best = exchangers[records[0]].preference
+    return "bounced: loops back" if found[0][0] == best else "deferred"
+
+
+MADE = st.builds(
+    Exchanger,
+    st.integers(1, 4),
+    st.sampled_from((*RECEIVERS, US)),
+    st.integers(0, 2),
+    st.booleans(),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(MADE, min_size=1, max_size=6), st.sets(st.sampled_from(RECEIVERS)), st.randoms())
+def test_mail_goes_where_it_would_go_without_us_or_waits(
+    exchangers: list[Exchanger], suspended: set[str], chance: random.Random
+) -> None:
+    """It never bounces for our sake, no host is used that was not to be, none before a better."""
+    controller = Controller(PacingSettings(), rng=random.Random(1))
+    gate = Gate(controller, Receivers(NoTable()), lambda: NOW)
+    for receiver in suspended:
+        controller.pin(f"mx:{receiver}", "suspended", 3600.0, NOW)
+    order = chance.sample(range(len(exchangers)), len(exchangers))
+    session = Session()
+    ours = way(exchangers, order, lambda key: gate.ask(key.encode(), session) is KEEP)
+    stock = way(exchangers, order, lambda key: True)
+    if isinstance(stock, str):
+        assert ours in (stock, "deferred")
+    elif isinstance(ours, str):
+        assert ours == "deferred"
+        assert any(one.receiver in suspended for one in exchangers)
+    else:
+        assert set(ours) <= set(stock)
+        assert ours[0][0] == stock[0][0]
+        better = [host for host in stock if host[0] < ours[-1][0]]
+        assert set(better) <= set(ours)
+    assert sum(state.window.open for state in controller.lanes(NOW)) <= 1
+    if not suspended:
+        assert ours == stock
+        assert gate.admitted <= 1
