@@ -14,6 +14,7 @@ from typing import NamedTuple
 from policyd.serve.settings import ServeSettings
 from policyd.serve.transportmap import recipient_transport
 from policyd.setup_policy import policy_text
+from policyd.tables import merged
 from policyd.throttle.settings import Limits, PacingSettings
 
 __all__ = ["QUEUE_DIRECTORY", "Fragment", "fragments", "learnt_limits", "seen_from_postfix"]
@@ -30,14 +31,16 @@ _GATE = """\
 # When nobody answers: a missing socket defers outbound mail until Postfix's own next try; a socket
 # with a hung process behind it makes each attempt wait 100 s. Nothing bounces, local mail goes on,
 # and `mxheed bypass` on the same sockets lets outbound mail go at once.
-smtp_dns_reply_filter = socketmap:{socketmap}:mx
+#
+# Of several tables ours is the last: what yours drop stays dropped, and mxheed sees what is left.
+smtp_dns_reply_filter = {filters}
 """
 
 _STATUS = """\
 # The status filter: smtp(8) shows mxheed each final verdict ("5.5.3 host … said: 552 …"). A limit
 # that a receiver speaks as 5yz is answered as 4yz: the message stays queued instead of bouncing.
 # When the socket is missing, the verdict stands as the receiver spoke it.
-smtp_delivery_status_filter = socketmap:{socketmap}:status
+smtp_delivery_status_filter = {filters}
 """
 
 _RESOLVER = """\
@@ -45,14 +48,14 @@ _RESOLVER = """\
 # while mxheed is away, but what is queued, local mail too, waits until it (or `mxheed bypass`)
 # answers again. Replaces your qmgr line.
 #
-# If main.cf has transport_maps, name them here too, before ours and without blanks:
+# If main.cf has transport_maps, they are named here too, before ours:
 #   -o transport_maps=hash:/etc/postfix/transport,socketmap:…
 # A transport that mxheed names takes precedence over relayhost and sender-dependent transports:
 # leave this away where you use those. Pacing does not need it.
 qmgr      unix  n       -       n       300     1       qmgr
     -o rewrite_service_name=rewrite-queue
 rewrite-queue unix -    -       y       -       -       trivial-rewrite
-    -o transport_maps=socketmap:{socketmap}:transport
+    -o {option}
 """
 
 _TRANSPORTS = """\
@@ -117,22 +120,29 @@ def fragments(
     queue_directory: str = QUEUE_DIRECTORY,
     learnt: Mapping[str, int] | None = None,
     restrictions: str = "",
+    theirs: Mapping[str, str] | None = None,
 ) -> Iterator[Fragment]:
     """Everything this configuration needs, in the order it is best read.
 
     `learnt`: recipients per message a receiver was seen to take, where nothing is configured;
-    `restrictions`: what smtpd_recipient_restrictions is today.
+    `restrictions`: what smtpd_recipient_restrictions is today; `theirs`: what the parameters hold
+    that name our tables.
     """
+    here = theirs or {}
     socketmap = seen_from_postfix(serve.socketmap, queue_directory)
     policy = seen_from_postfix(serve.policy, queue_directory)
     if socketmap:
-        yield Fragment("gate", "main.cf", _GATE.format(socketmap=socketmap))
+        filters = merged(here.get("smtp_dns_reply_filter", ""), f"socketmap:{socketmap}:mx")
+        yield Fragment("gate", "main.cf", _GATE.format(filters=filters))
     if socketmap and serve.status.enabled:
-        yield Fragment("status", "main.cf", _STATUS.format(socketmap=socketmap))
+        now = here.get("smtp_delivery_status_filter", "")
+        filters = merged(now, f"socketmap:{socketmap}:status")
+        yield Fragment("status", "main.cf", _STATUS.format(filters=filters))
     if policy:
         yield Fragment("policy", "main.cf", policy_text(policy, restrictions))
     if socketmap and (serve.transports or serve.recipient_limits):
-        yield Fragment("resolver", "master.cf", _RESOLVER.format(socketmap=socketmap))
+        maps = merged(here.get("transport_maps", ""), f"socketmap:{socketmap}:transport")
+        yield Fragment("resolver", "master.cf", _RESOLVER.format(option=_option(maps)))
     if socketmap and serve.transports:
         text = _TRANSPORTS
         for receiver, name in serve.transports.items():
@@ -152,6 +162,12 @@ def fragments(
         address = f"192.0.2.{number}"
         text = _POOL.format(pool=pool, address=address, socketmap=socketmap)
         yield Fragment("pools", "master.cf", text)
+
+
+def _option(maps: str) -> str:
+    """The maps as an option of a service; with blanks only in braces."""
+    tight = maps.replace(", ", ",")
+    return f"{{ transport_maps = {maps} }}" if " " in tight else f"transport_maps={tight}"
 
 
 def _transport(receiver: str, name: str, limits: Limits) -> str:

@@ -20,7 +20,9 @@ def commands(pieces: Sequence[Fragment], directory: str = "") -> Iterator[str]:
     for piece in pieces:
         yield from (line for line in piece.text.splitlines() if line.startswith("#"))
         for line in _logical(piece.text):
-            if piece.file == "main.cf":
+            if piece.file == "commands":
+                yield line.replace("postconf", f"postconf{of}", 1)
+            elif piece.file == "main.cf":
                 name, _, value = line.partition("=")
                 words = shlex.quote(f"{name.strip()} = {value.strip()}")
                 yield f"postconf{of} -e {words}"

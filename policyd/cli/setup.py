@@ -21,11 +21,15 @@ import typer
 from policyd.cli.at_hand import HELP, at_hand, option
 from policyd.cli.setup_systemd import own_program, systemd
 from policyd.doctor import postconf
+from policyd.doctor.gather import present
 from policyd.errors import MxheedError
 from policyd.setup import QUEUE_DIRECTORY, Fragment, fragments, learnt_limits
 from policyd.setup_commands import commands
+from policyd.setup_safety import safety, theirs
 
 __all__ = ["register"]
+
+_FILES = ("main.cf", "master.cf", "commands")
 
 
 def register(app: typer.Typer) -> None:
@@ -54,6 +58,7 @@ def postfix(
     """Print the lines for main.cf and master.cf; nothing is edited."""
     settings, path = at_hand(config)
     instance = _instance(queue_directory, settings.release.config_directory)
+    there = None if instance is None else present(settings, instance)
     pieces = list(
         fragments(
             settings.serve,
@@ -62,8 +67,11 @@ def postfix(
             queue_directory,
             _learnt(settings.serve.http),
             _restrictions(instance),
+            theirs(there) if there else {},
         )
     )
+    pieces += safety(there) if there else ()
+    pieces.sort(key=lambda piece: _FILES.index(piece.file))
     then = _then(path, instance)
     if as_commands:
         typer.echo("set -e")
@@ -76,9 +84,8 @@ def postfix(
 
 
 def _print(pieces: Sequence[Fragment]) -> None:
-    ordered = sorted(pieces, key=lambda piece: piece.file)
-    for file, parts in groupby(ordered, key=lambda piece: piece.file):
-        typer.echo(f"### to be added to {file}\n")
+    for file, parts in groupby(pieces, key=lambda piece: piece.file):
+        typer.echo("### to be run\n" if file == "commands" else f"### to be added to {file}\n")
         for part in parts:
             typer.echo(part.text)
 

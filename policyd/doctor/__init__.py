@@ -12,7 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from policyd.doctor import daemon, hooks, policy, postfix, release, transports, units
+from policyd.doctor import (
+    daemon,
+    hooks,
+    policy,
+    postfix,
+    release,
+    safety,
+    transports,
+    units,
+)
 from policyd.doctor.values import Check, Facts, Finding, Part
 
 __all__ = ["CHECKS", "examine"]
@@ -25,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     *release.CHECKS,
     *units.CHECKS,
     *transports.CHECKS,
+    *safety.CHECKS,
 )
 
 

@@ -19,7 +19,7 @@ from policyd.doctor.values import Daemon, Facts, Gap, Hook, Part, Units
 from policyd.setup import QUEUE_DIRECTORY, seen_from_postfix
 from policyd.status import VERSION
 
-__all__ = ["Machine", "gather", "machine"]
+__all__ = ["Machine", "gather", "machine", "present"]
 
 
 class Machine(NamedTuple):
@@ -82,6 +82,17 @@ def _with_postfix(facts: Facts, config: Config) -> Facts:
         hooks=hooks,
         probes=tuple(probe(hook, services, queue, owner) for hook in hooks),
     )
+
+
+def present(config: Config, directory: str) -> Facts | None:
+    """What stands in the configuration of the Postfix that is here, if it can be read."""
+    try:
+        parameters = postconf.parameters(directory)
+        services = tuple(postconf.services(directory))
+    except postconf.PostconfError:
+        return None
+    hooks = tuple(_hooks(config, parameters.get("queue_directory", QUEUE_DIRECTORY)))
+    return Facts((), None, parameters, services, hooks, (), Daemon(True), directory)
 
 
 def _hooks(config: Config, queue: str) -> Iterator[Hook]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from policyd.doctor.safety import PROBE
 from policyd.doctor.values import Check, Facts, Finding, Hook, Level, Probe
 
 __all__ = ["CHECKS"]
@@ -40,7 +41,8 @@ def _map_named(hook: Hook, facts: Facts) -> Iterator[Finding]:
     yield Finding("fine", f"{hook.parameter} names {wanted}")
     for service in facts.services:
         override = service.options.get(hook.parameter)
-        if service.command == "smtp" and override is not None and hook.address not in override:
+        away = override is not None and hook.address not in override
+        if service.command == "smtp" and away and service.name != PROBE:
             yield Finding(
                 "note",
                 f"the service {service.name} overrides {hook.parameter} ({override or 'empty'})",

@@ -12,7 +12,9 @@ from policyd.cli import main
 from policyd.serve.settings import ServeSettings
 from policyd.setup import fragments, learnt_limits, seen_from_postfix
 from policyd.setup_commands import commands
+from policyd.setup_safety import safety
 from policyd.throttle.settings import Limits, PacingSettings
+from tests.policyd.test_setup_safety import PROBING
 
 CONTRIB = Path(__file__).resolve().parents[2] / "contrib" / "postfix"
 
@@ -27,7 +29,7 @@ def test_the_files_in_contrib_are_what_setup_prints() -> None:
         recipient_limits=(1, 2, 5, 10, 20),
     )
     pacing = PacingSettings(receivers={"google": Limits(connections=5)})
-    pieces = list(fragments(serve, pacing, {"postfix/pool2/smtp": "pool2"}))
+    pieces = [*fragments(serve, pacing, {"postfix/pool2/smtp": "pool2"}), *safety(PROBING)]
     assert {f"{piece.name}.{piece.file}" for piece in pieces} == {
         path.name for path in CONTRIB.glob("*.cf")
     }
