@@ -29,7 +29,6 @@ __all__ = [
 
 HELD = "mx:held.test"  # the receiver that is suspended in these tests
 POOL = "pool2"
-CONTROL = "/var/lib/mxheed/.local/state/mxheed/control.sock"
 SIX, BIND = "fd00::7", "192.0.2.2"
 
 # domain → its exchangers with their preferences. All hosts of held.test are one receiver; "us" is
@@ -107,7 +106,7 @@ def let_go(lab: Lab) -> None:
 
 
 def _throttle(lab: Lab, *arguments: str) -> None:
-    ran = lab.mxheed.cli("throttle", *arguments, "--socket", CONTROL)
+    ran = lab.mxheed.cli("throttle", *arguments)
     assert ran.code == 0, ran.err
 
 

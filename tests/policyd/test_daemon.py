@@ -129,16 +129,16 @@ def test_a_site_rule_works_after_a_reload(daemon: DaemonProcess) -> None:
 
 
 def test_the_gate_answers_on_the_socket(daemon: DaemonProcess) -> None:
-    """A free receiver's record is kept, a pinned one's is dropped, others stay untouched."""
+    """A free receiver's address is kept, a pinned one's is dropped, others stay untouched."""
     from policyd.cli import main
 
-    google = "d1.example. 60 IN MX 10 gmail-smtp-in.l.google.com."
+    google = "gmail-smtp-in.l.google.com. 60 IN A 192.0.2.1"
     daemon.start()
     assert daemon.ask("mx", google) == "9:NOTFOUND ,"
     control = str(daemon.folder / "control")
     assert main(["throttle", "pin", "google", "suspended", "--socket", control]) == 0
     assert daemon.ask("mx", google) == "9:OK IGNORE,"
-    assert daemon.ask("mx", "d2.example. 60 IN MX 10 mx.example.org.") == "9:NOTFOUND ,"
+    assert daemon.ask("mx", "mx.example.org. 60 IN A 192.0.2.2") == "9:NOTFOUND ,"
     assert main(["throttle", "cancel", "google", "--socket", control]) == 0
     assert daemon.ask("mx", google) == "9:NOTFOUND ,"
     assert daemon.stop() == 0
@@ -227,7 +227,7 @@ def test_an_operators_word_survives_a_kill(daemon: DaemonProcess) -> None:
     """A pin is committed soon, also where no log line comes; `kill -9` does not undo it."""
     from policyd.cli import main
 
-    google = "d1.example. 60 IN MX 10 gmail-smtp-in.l.google.com."
+    google = "gmail-smtp-in.l.google.com. 60 IN A 192.0.2.1"
     control = ["--socket", str(daemon.folder / "control")]
     daemon.start()
     daemon.until(lambda: daemon.metric("mxheed_log_lines_total") == 3, "the log is read")
