@@ -122,7 +122,7 @@ def test_mail_waits_or_goes_where_it_goes_without_us(
         waits = "held.test" in usual
         assert told[recipient] == ("deferred" if waits else usual), recipient
     let_go(world)
-    world.until(lambda: listed(world) == stock, f"all go their usual way\n{stock}\n", 15)
+    world.until(lambda: listed(world) == stock, f"all go their usual way\n{stock}\n", 30)
 
 
 HARMFUL = """\
