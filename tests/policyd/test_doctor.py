@@ -224,6 +224,54 @@ def test_only_the_gate_is_needed(parameter: str, level: str) -> None:
     assert [(one.level, parameter in one.what) for one in found] == [(level, True)]
 
 
+ASKED = f"check_policy_service {OPEN}"
+OTHER = Service("submission", "inet", True, "smtpd", {"smtpd_recipient_restrictions": "reject"})
+
+
+@pytest.mark.parametrize(
+    ("restrictions", "level", "what"),
+    [
+        (f"permit_mynetworks, reject, {ASKED}", "wrong", "behind 'reject' and is never asked"),
+        (f"permit_mynetworks, {ASKED}, reject", "wrong", "'reject' refuses right after"),
+        (
+            f"permit_mynetworks, permit_sasl_authenticated, {ASKED}",
+            "wrong",
+            "only asked about mail for your own domains",
+        ),
+        (ASKED, "note", "smtp/inet): programs in your own networks are told 450"),
+        ("check_recipient_access hash:/etc/classes", "unchecked", "named in ours only"),
+    ],
+)
+def test_a_policy_check_that_is_asked_in_vain_is_found(
+    restrictions: str, level: str, what: str
+) -> None:
+    """Where it stands decides whom it asks; what an access table leads to cannot be known."""
+    ours = {"smtpd_restriction_classes": "ours", "ours": ASKED}
+    facts = with_parameters(smtpd_recipient_restrictions=restrictions, **ours)
+    [found] = [one for one in examine(facts) if one.level != "fine"]
+    assert found.level == level
+    assert what in found.what
+
+
+def test_a_class_that_is_named_is_looked_into() -> None:
+    """A restriction class stands for its list."""
+    named = {"smtpd_recipient_restrictions": "permit_mynetworks ours"}
+    ours = {"smtpd_restriction_classes": "ours", "ours": ASKED}
+    assert troubles(with_parameters(**named, **ours)) == []
+
+
+def test_a_service_with_restrictions_of_its_own_does_not_ask() -> None:
+    """-o in master.cf takes the place of main.cf; a service that asks by its own is fine."""
+    found = troubles(replace(HEALTHY, services=(*HEALTHY.services, OTHER)))
+    assert [what for what, _ in found] == [
+        "the service submission/inet does not ask unix:mxheed/policy"
+    ]
+    own = {"smtpd_recipient_restrictions": f"permit_mynetworks, {ASKED}"}
+    assert (
+        troubles(replace(HEALTHY, services=(*HEALTHY.services, OTHER._replace(options=own)))) == []
+    )
+
+
 NEEDING = {
     part: [check.about for check in CHECKS if part in check.needs] for part in get_args(Part)
 }

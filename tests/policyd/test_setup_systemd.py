@@ -51,7 +51,7 @@ def test_a_newer_version_renews_what_nobody_edited(tmp_path: Path) -> None:
     assert {look(file, tmp_path) for file in files(PROGRAM)} == {"same"}
 
 
-@pytest.mark.parametrize("how", ["edited", "own", "masked"])
+@pytest.mark.parametrize("how", ["edited", "own", "masked", "linked"])
 def test_an_edited_file_is_kept_and_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
 ) -> None:
@@ -62,9 +62,11 @@ def test_an_edited_file_is_kept_and_named(
         unit.write_text(unit.read_text().replace("WatchdogSec=2", "WatchdogSec=9"))
     elif how == "own":
         unit.write_text("[Service]\nExecStart=/bin/true\n")
-    else:
+    elif how == "masked":
         unit.unlink()
         unit.symlink_to("/dev/null")
+    else:
+        unit.symlink_to(unit.rename(tmp_path / "kept-elsewhere"))
     before = (unit.is_symlink(), unit.read_text())
     assert write(tmp_path) == 1
     assert (unit.is_symlink(), unit.read_text()) == before
