@@ -7,6 +7,7 @@ Failure: `main` is the one place where exceptions become words on stderr and an 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -58,6 +59,16 @@ def application(*commands: str) -> typer.Typer:
 def _named() -> None: ...
 
 
+def _speak_utf8() -> None:
+    """Files and pipes get UTF-8 in any locale; a terminal gets escapes for what it cannot show."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+            if stream.isatty():
+                stream.reconfigure(errors="backslashreplace")
+            else:
+                stream.reconfigure(encoding="utf-8")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
@@ -66,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from policyd.serve import bypass
 
         return bypass.main(args[1:])
+    _speak_utf8()
     import typer
 
     from logparse.errors import LogError

@@ -113,7 +113,7 @@ def _write(file: File, root: Path, force: bool) -> bool:
         typer.echo(f"{'written' if plan == 'new' else 'renewed':<9} {target}")
     target.parent.mkdir(parents=True, exist_ok=True)
     half = target.with_name(f".{target.name}.half")
-    half.write_text(file.text)
+    half.write_text(file.text, "utf-8")
     half.chmod(0o644)
     os.replace(half, target)
     return True

@@ -20,14 +20,16 @@ _FOLDER = Path(__file__).parent
 def units() -> Mapping[str, str]:
     """The units by their names."""
     found = sorted((_FOLDER / "systemd").glob("*.*"))
-    return {one.name: one.read_text() for one in found if one.suffix in (".service", ".socket")}
+    return {
+        one.name: one.read_text("utf-8") for one in found if one.suffix in (".service", ".socket")
+    }
 
 
 def sysusers() -> str:
     """The user, for systemd-sysusers."""
-    return (_FOLDER / "systemd" / "mxheed.sysusers").read_text()
+    return (_FOLDER / "systemd" / "mxheed.sysusers").read_text("utf-8")
 
 
 def configuration() -> str:
     """A configuration to begin with; it fits the units and contrib/postfix."""
-    return (_FOLDER / "mxheed.yaml").read_text()
+    return (_FOLDER / "mxheed.yaml").read_text("utf-8")

@@ -90,7 +90,7 @@ class Plain:
 
     def lines(self) -> list[bytes]:
         """All lines that are new to it."""
-        tail = Pygtail(str(self.log), offset_file=str(self.offset))
+        tail = Pygtail(str(self.log), offset_file=str(self.offset), encoding="utf-8")
         try:
             return [text.encode() for text in tail]
         finally:

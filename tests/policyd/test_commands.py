@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,25 @@ def test_bypass_starts_without_the_rest_of_the_program() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("report", "--json", "policyd/sample/mail.log.gz"),
+        ("setup", "postfix"),
+        ("check", "--defaults"),
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_gets_utf8_in_any_locale(command: tuple[str, ...]) -> None:
+    """What is written to a file or read by a program does not hang on this machine's language."""
+    found = [
+        subprocess.run(
+            [sys.executable, "-m", "policyd.cli", *command], cwd=ROOT, capture_output=True,
+            env={**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}, check=True,
+        ).stdout
+        for encoding in ("utf-8", "ascii")
+    ]  # fmt: skip
+    assert found[0].decode("utf-8")
+    assert found[0] == found[1]

@@ -130,10 +130,7 @@ def test_a_rotated_set_is_found(halves: list[Path], whole: dict[str, Any]) -> No
 
 def test_standard_input_is_read(whole: dict[str, Any]) -> None:
     """A dash is standard input, packed or not."""
-    script = (
-        "import sys, typer; from policyd.cli.report import register; app = typer.Typer();"
-        "register(app); sys.exit(app(['-', '--json'], standalone_mode=False))"
-    )
+    script = "import sys; from policyd.cli import main; sys.exit(main(['report', '-', '--json']))"
     found = subprocess.run(
         [sys.executable, "-c", script],
         input=gzip.compress(LOG),

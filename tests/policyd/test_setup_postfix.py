@@ -34,7 +34,7 @@ def test_the_files_in_contrib_are_what_setup_prints() -> None:
         path.name for path in CONTRIB.glob("*.cf")
     }
     for piece in pieces:
-        assert (CONTRIB / f"{piece.name}.{piece.file}").read_text() == piece.text
+        assert (CONTRIB / f"{piece.name}.{piece.file}").read_text("utf-8") == piece.text
 
 
 @pytest.mark.parametrize(
