@@ -85,8 +85,8 @@ def furnish(directory: Path) -> None:
     shutil.chown("/var/lib/postfix", "postfix", "postfix")
     _replace(directory, "/etc/resolv.conf", "nameserver 127.0.0.1\n")
     _replace(directory, "/etc/hosts", "127.0.0.1 localhost lab.test\n")
-    _replace(directory, "/etc/passwd", Path("/etc/passwd").read_text() + _USERS)
-    _replace(directory, "/etc/group", _groups(Path("/etc/group").read_text()))
+    _replace(directory, "/etc/passwd", _without_ours("/etc/passwd") + _USERS)
+    _replace(directory, "/etc/group", _groups(_without_ours("/etc/group")))
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     for source, name in (
         (REPOSITORY, "mxheed"),
@@ -95,6 +95,12 @@ def furnish(directory: Path) -> None:
     ):
         Path("/srv", name).mkdir()
         _do("mount", "--bind", str(source), f"/srv/{name}")
+
+
+def _without_ours(path: str) -> str:
+    """A machine may have users of these names already, with other numbers."""
+    lines = Path(path).read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(("mxheed:", "alice:")))
 
 
 def _groups(text: str) -> str:

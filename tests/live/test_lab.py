@@ -43,7 +43,8 @@ def test_a_lab_leaves_the_machine_as_it_was(lab: Lab) -> None:
     outside = Path("/etc/postfix/main.cf").read_text()
     assert lab.check("cat", "/etc/postfix/main.cf") != outside
     assert lab.check("ip", "-o", "link").count("\n") == 1
-    assert "mxheed" not in Path("/etc/passwd").read_text()
+    assert lab.check("id", "-u", "mxheed", "alice").split() == ["790", "791"]
+    assert "mxheed:x:790:" not in Path("/etc/passwd").read_text()
 
 
 def test_a_lab_that_ends_takes_its_processes_along() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -16,15 +15,10 @@ from logparse.errors import LogError
 from logparse.journal import DROPPED, MAIL, Journal
 
 REMOTE = "/lib/systemd/systemd-journal-remote"
+pytestmark = pytest.mark.needs("journalctl", REMOTE)
 START = 1_795_000_000_000_000  # microseconds
 
 Fields = dict[str, str | bytes]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _tools() -> None:
-    for tool in ("journalctl", REMOTE):
-        assert shutil.which(tool), f"{tool} is needed: apt install systemd-journal-remote"
 
 
 def entry(number: int, **fields: str | bytes) -> Fields:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -65,9 +65,11 @@ class Script:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> Iterator[Store]:
     """A store in a file."""
-    return Store.open(tmp_path / "mxheed.db")
+    opened = Store.open(tmp_path / "mxheed.db")
+    yield opened
+    opened.close()
 
 
 def follow(

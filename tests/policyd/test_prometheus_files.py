@@ -51,7 +51,7 @@ def expressions() -> Iterator[tuple[str, str]]:
             yield rule.get("alert") or rule["record"], rule["expr"]
 
 
-@pytest.mark.live
+@pytest.mark.needs("promtool")
 @pytest.mark.parametrize(
     "command",
     [

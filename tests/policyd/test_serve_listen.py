@@ -62,7 +62,7 @@ def test_the_folder_is_made_where_it_is_missing(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.parent.stat().st_mode) & 0o007 == 0
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another group")
+@pytest.mark.root
 def test_the_socket_belongs_to_the_configured_group(tmp_path: Path) -> None:
     """Postfix's group may connect, others may not."""
     import grp

@@ -6,8 +6,6 @@ import asyncio
 import dataclasses
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from policyd.serve.servers import serve
 from policyd.serve.settings import ServeSettings
 from policyd.serve.spelling import ago, legible, number, rate, share, span
 from policyd.serve.view import LaneView, LogView, Page, ReasonView, ReceiverView
+from tests import browser
 from tests.policyd.serve_parts import services
 
 NOW = 1_800_000_000.0
@@ -151,9 +150,9 @@ def test_numbers_are_spelled_for_people(spelled: str, expected: str) -> None:
 
 @pytest.mark.browser
 def test_a_real_browser_shows_it_and_keeps_it_fresh(tmp_path: Path) -> None:
-    """Chromium draws page, style and mark without a complaint, and the script swaps in news."""
-    browser = shutil.which("chromium")
-    assert browser, "chromium is needed: install chromium"
+    """A browser draws page, style and mark without a complaint, and the script swaps in news."""
+    name = browser.find()
+    assert name
     wanted = ServeSettings(
         socketmap=(), policy=(), http=("inet:127.0.0.1:0",), control=str(tmp_path / "control")
     )
@@ -164,28 +163,18 @@ def test_a_real_browser_shows_it_and_keeps_it_fresh(tmp_path: Path) -> None:
         asked += 1
         return dataclasses.replace(PAGE, version=f"fetch-{asked}")
 
-    def look(port: str) -> tuple[str, str]:
-        done = subprocess.run(
-            [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             f"--user-data-dir={tmp_path}/profile", "--window-size=1280,1400",
-             f"--screenshot={tmp_path}/page.png", "--enable-logging=stderr", "--log-level=0",
-             "--virtual-time-budget=12000", "--dump-dom", f"http://127.0.0.1:{port}/"],
-            capture_output=True, text=True, timeout=120, check=True,
-        )  # fmt: skip
-        return done.stdout, done.stderr
-
-    async def show() -> tuple[str, str]:
+    async def show() -> browser.Seen:
         servers = await serve(wanted, services(page=page), open_listeners(wanted))
         try:
-            port = servers.addresses["http"][0].rpartition(":")[2]
-            return await asyncio.to_thread(look, port)
+            url = servers.addresses["http"][0].replace("inet:", "http://")
+            return await asyncio.to_thread(browser.look, name, url, tmp_path)
         finally:
             await servers.close()
 
-    dom, complaints = uvloop.run(show())
-    assert not re.findall(r"CONSOLE.*", complaints)
-    assert (tmp_path / "page.png").stat().st_size > 20_000
-    shown = Tree(dom).text
+    seen = uvloop.run(show())
+    assert not seen.complaints
+    assert len(seen.picture) > 20_000
+    shown = Tree(seen.document).text
     assert "fetch-1 " not in shown, "the script did not swap the page"
     assert f"mxheed fetch-{asked}" in shown or f"mxheed fetch-{asked - 1}" in shown
     assert "Microsoft" in shown
