@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run test lint live bench bench-rules bench-logs bench-serve bench-greedy bench-pacing \
-        soak-kills fuzz clean
+        soak-kills fuzz fresh clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -77,6 +77,10 @@ soak-kills: $(VENV)/.test ## 200 random kills while a log grows and rotates
 fuzz: $(VENV)/.test ## coverage-guided fuzzing of the parsers (needs atheris)
 	@$(BIN)/pip install --quiet --disable-pip-version-check '.[fuzz]'
 	@$(BIN)/python -m bench.fuzz
+
+fresh: ## both commands on bare Debian 12 and 13, as a user and as root (needs root)
+	@contrib/dev/fresh-machine bookworm
+	@contrib/dev/fresh-machine trixie
 
 clean: ## remove what make and the tools made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var
