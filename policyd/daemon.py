@@ -48,7 +48,7 @@ from policyd.state import state_file
 from policyd.status import page
 from policyd.store import Damage, Saved, Store
 from policyd.telemetry import Health, Reloads, metrics
-from policyd.terminal import of_terminal
+from policyd.terminal import fall_silent, of_terminal
 from rules import RulesError
 
 __all__ = ["Daemon", "run"]
@@ -233,14 +233,16 @@ class Daemon:
 
     def _signals(self) -> None:
         loop = asyncio.get_running_loop()
-        ending = [signal.SIGTERM, signal.SIGINT]
+        ending = (signal.SIGTERM, signal.SIGINT)
         # a terminal that is closed sends it to what runs in it; a service has none, and reloads
-        if of_terminal(signal.getsignal(signal.SIGHUP)):
-            ending.append(signal.SIGHUP)
-        else:
-            loop.add_signal_handler(signal.SIGHUP, self._reload)
+        closing = of_terminal(signal.getsignal(signal.SIGHUP))
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up if closing else self._reload)
         for number in ending:
             loop.add_signal_handler(number, self._stopping.set)
+
+    def _hang_up(self) -> None:
+        fall_silent()
+        self._stopping.set()
 
     def _reload(self) -> asyncio.Task[str]:
         """Begin to read the configuration anew; a second request meanwhile waits for the first."""

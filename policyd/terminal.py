@@ -1,7 +1,8 @@
-"""Does a hang-up mean that our terminal is closed?
+"""Does a hang-up mean that our terminal is closed? And what then becomes of our last words?
 
-Contract: asked at start. A process with a controlling terminal gets SIGHUP when that is closed;
-where the signal was ignored already (`nohup`), whoever started us wants us to live on.
+Contract: `of_terminal` is asked at start, `fall_silent` is called when the terminal is closed. A
+process with a controlling terminal gets SIGHUP then; where the signal was ignored already
+(`nohup`), whoever started us wants us to live on.
 Failure: a terminal that cannot be opened is none.
 """
 
@@ -9,8 +10,9 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 
-__all__ = ["of_terminal"]
+__all__ = ["fall_silent", "of_terminal"]
 
 
 def of_terminal(handler: object) -> bool:
@@ -22,3 +24,12 @@ def of_terminal(handler: object) -> bool:
     except OSError:
         return False
     return True
+
+
+def fall_silent() -> None:
+    """Nobody reads a closed terminal, and words that cannot be written would fail a clean end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    for stream in (1, 2):
+        if stat.S_ISCHR(os.fstat(stream).st_mode):  # isatty says no to one that is closed
+            os.dup2(nowhere, stream)
+    os.close(nowhere)

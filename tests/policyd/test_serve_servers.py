@@ -100,6 +100,7 @@ def talk(address: str, *messages: bytes) -> list[bytes]:
         return found
 
 
+@pytest.mark.needs("postmap")
 @pytest.mark.parametrize("loop", LOOPS, ids=["asyncio", "uvloop"])
 def test_postfix_itself_gets_its_answers_over_tcp_and_unix(
     tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop]

@@ -42,3 +42,26 @@ def test_a_closed_terminal_ends_the_daemon(tmp_path: Path) -> None:
 def test_who_was_told_to_ignore_the_terminal_lives_on() -> None:
     """Under nohup the signal is none of a terminal's."""
     assert not of_terminal(signal.SIG_IGN)
+
+
+def test_last_words_to_a_closed_terminal_do_no_harm() -> None:
+    """What was being said when the terminal went is dropped, and the end is a clean one."""
+    script = (
+        "import signal, sys; from policyd.terminal import fall_silent\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})\n"
+        "print('ready', flush=True); signal.sigwait({signal.SIGHUP})\n"
+        "sys.stdout.write('never heard'); fall_silent()"
+    )
+    terminal, inside = os.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", sys.executable, "-c", script], cwd=ROOT, stdin=inside, stdout=inside,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    )  # fmt: skip
+    os.close(inside)
+    try:
+        assert os.read(terminal, 100).startswith(b"ready")
+        os.close(terminal)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
