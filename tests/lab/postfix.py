@@ -19,7 +19,15 @@ from .namespace import REPOSITORY
 if TYPE_CHECKING:
     from .lab import Lab
 
-__all__ = ["DEFAULT_FRAGMENTS", "FEWER", "FEWER_FRAGMENTS", "FRAGMENTS", "Flavour", "Postfix"]
+__all__ = [
+    "DEFAULT_FRAGMENTS",
+    "FEWER",
+    "FEWER_FRAGMENTS",
+    "FRAGMENTS",
+    "START",
+    "Flavour",
+    "Postfix",
+]
 
 Flavour = Literal["debian", "flat"]
 
@@ -30,6 +38,8 @@ FEWER_FRAGMENTS = ("resolver.master.cf", "recipients.master.cf", "recipients.mai
 FEWER = (1, 2, 5, 10, 20)  # serve.recipient_limits for these
 
 _CHECK = Path("/usr/lib/postfix/sbin/post-install")
+# as a service would: on a booted Debian 13 a start by hand is handed over to systemd
+START = ("env", "INVOCATION_ID=lab", "postfix", "start")
 
 # its clients are customers, who may relay but are not its own networks: those are never put off
 _MAIN = """\
@@ -89,12 +99,12 @@ class Postfix:
         self._lab.check("postfix", "check")
         if "configure-instance.sh" not in _CHECK.read_text():  # from Debian 13 on, check runs it
             self._lab.check("/usr/lib/postfix/configure-instance.sh", "-")
-        self._lab.check("postfix", "start")
+        self._lab.check(*START)
 
     def restart(self) -> None:
         """Forget everything Postfix has in memory; for a new configuration."""
         self._lab.check("postfix", "stop")
-        self._lab.check("postfix", "start")
+        self._lab.check(*START)
 
     def clear(self) -> None:
         """Empty the queue and the log, and forget dead destinations."""

@@ -15,6 +15,7 @@ from tests.lab import Lab
 from tests.lab.lab import Ran, ReceiverView
 from tests.lab.machine import Machine
 from tests.lab.namespace import ENVIRONMENT, PYTHON, REPOSITORY
+from tests.lab.postfix import START
 
 pytestmark = pytest.mark.live
 
@@ -71,7 +72,7 @@ class World:
         machine.check("mount", "-t", "tmpfs", "none", "/usr/local/bin")
         machine.run("tee", "/usr/local/bin/python3", text=PYTHON3)
         machine.check("chmod", "755", "/usr/local/bin/python3")
-        machine.check("postfix", "start")
+        machine.check(*START)
 
     def follow(self, *commands: str) -> Ran:
         """Type commands, as root, in the folder that has the source; none may fail."""
