@@ -16,7 +16,7 @@ import rules
 from policyd.bind import bind
 from policyd.errors import ConfigError, MxheedError
 from policyd.mxlookup import LookupSettings
-from policyd.release import ReleaseSettings
+from policyd.releasesettings import ReleaseSettings
 from policyd.serve.settings import ServeSettings
 from policyd.throttle.settings import PacingSettings
 from policyd.units import Duration

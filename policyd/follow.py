@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol
 
@@ -25,9 +25,9 @@ from logparse.errors import LogError
 from logparse.source import LIMIT, Block, Position, Source
 from policyd.errors import StoreError
 from policyd.store import Store
-from policyd.store.sqlite import Change
+from policyd.store.sqlite import Change, Documents
 
-__all__ = ["Counting", "Documents", "Follower"]
+__all__ = ["Counting", "Follower"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,9 +35,6 @@ TURN = 0.002  # seconds that processing a block may take, about
 SMALLEST = 4096  # bytes of a block, however long that takes
 SLOWEST = 30.0  # seconds between two attempts to read a log that gives errors
 PATIENCE = 60.0  # seconds the thread waits for something new before it says that nothing came
-
-# Named snapshots that belong to the same moment as the counters
-Documents = Mapping[str, Callable[[], bytes]]
 
 
 class Counting(Protocol):

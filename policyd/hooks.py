@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
-from policyd.core import Core
 from policyd.serve.later import Later
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.policy import Handler as PolicyHandler
@@ -21,7 +21,7 @@ from policyd.serve.socketmap import NOTFOUND
 from policyd.serve.socketmap import Handler as MapHandler
 from policyd.sight import Sight
 
-__all__ = ["MAPS", "SAFE", "Hooks", "paced"]
+__all__ = ["MAPS", "SAFE", "Answering", "Hooks", "paced"]
 
 MAPS = ("mx", "status", "transport")
 
@@ -46,7 +46,21 @@ def _dunno(request: Request, session: Session) -> bytes:
 SAFE = Hooks(MappingProxyType(dict.fromkeys(MAPS, _not_found)), _dunno, closed=lambda session: None)
 
 
-def paced(core: Core, sight: Sight) -> Hooks:
+class Answering(Protocol):
+    """Whoever has learnt answers (`policyd.core.Core`)."""
+
+    @property
+    def maps(self) -> Mapping[str, MapHandler]:
+        """The socketmaps by name."""
+
+    def policy(self, request: Request, session: Session) -> bytes:
+        """The policy service."""
+
+    def closed(self, session: Session) -> None:
+        """A client of the socketmaps has gone."""
+
+
+def paced(core: Answering, sight: Sight) -> Hooks:
     """The core's answers while `sight` sees."""
 
     def guarded(ask: MapHandler) -> MapHandler:

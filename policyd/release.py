@@ -18,18 +18,17 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from time import monotonic
 
 from policyd.hand import HandError, Postqueue, Run, run_command
 from policyd.putoff import Told
+from policyd.releasesettings import ReleaseSettings
 from policyd.throttle.controller import Controller
 from policyd.throttle.dispatch import PutOff, Queued, Release
 from policyd.throttle.evidence import HOLD_WORDS, Evidence, domain_of, may_be_hold
 from policyd.throttle.nexthop import asked_name
-from policyd.units import Duration
 
-__all__ = ["ReleaseSettings", "Releaser", "parse_queue"]
+__all__ = ["Releaser", "parse_queue"]
 
 log = logging.getLogger(__name__)
 
@@ -38,46 +37,6 @@ _REASON = 2000  # characters of a reason that are kept
 _REASONS = 50  # different ones of a message; the other recipients wait for the MTA's own retry
 _TURN = 0.002  # seconds of work on the queue's list, between which answers have their turn
 _SAID = re.compile(r"(?:delivery temporarily suspended: )?host [^\s\[\]]+\[[^\[\]]*\] ")
-
-
-@dataclass(frozen=True)
-class ReleaseSettings:
-    """How held messages are let go (`release:` in the configuration)."""
-
-    enabled: bool = field(default=True, metadata={"doc": "let held messages go when it is time"})
-    postqueue: str = field(default="postqueue", metadata={"doc": "the command"})
-    config_directory: tuple[str, ...] = field(
-        default=(),
-        metadata={
-            "doc": "Postfix's config directory, for an instance of its own; several for several "
-            "instances whose mail is paced together. Empty: the machine's one Postfix."
-        },
-    )
-    concurrency: int = field(
-        default=4, metadata={"doc": "commands that may run at a time", "min": 1, "max": 1000}
-    )
-    rate: float = field(
-        default=100.0, metadata={"doc": "releases a second at most", "min": 0.01, "max": 100_000}
-    )
-    off_rate: float = field(
-        default=10.0,
-        metadata={"doc": "releases a second when mxheed steps aside", "min": 0.01, "max": 100_000},
-    )
-    timeout: Duration = field(
-        default=10.0, metadata={"doc": "a command that hangs is ended", "min": 0.1, "max": 3600}
-    )
-    reconcile: Duration = field(
-        default=300.0,
-        metadata={
-            "doc": "time between readings of the whole queue; 0: never",
-            "min": 0,
-            "max": 86_400,
-        },
-    )
-
-    def __post_init__(self) -> None:
-        if self.concurrency < 1 or self.rate <= 0 or self.off_rate <= 0:
-            raise ValueError("concurrency, rate and off_rate must be positive")
 
 
 def parse_queue(

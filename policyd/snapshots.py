@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from policyd.clock import Clock
-from policyd.follow import Documents
 from policyd.seldom import Seldom
 from policyd.shape import fits
+from policyd.store.sqlite import Documents
 
 __all__ = ["Part", "Snapshots", "pack"]
 

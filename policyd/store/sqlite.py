@@ -18,7 +18,7 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,12 @@ from policyd.store.database import (
     transaction,
 )
 
-__all__ = ["Change", "Saved", "Store", "Value"]
+__all__ = ["Change", "Documents", "Saved", "Store", "Value"]
 
 _log = logging.getLogger(__name__)
+
+# Named snapshots that belong to the same moment as the counters
+Documents = Mapping[str, Callable[[], bytes]]
 
 _NAMES = 50_000
 _COMPANIONS = ("", "-wal", "-shm")

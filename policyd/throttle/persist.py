@@ -10,20 +10,20 @@ Failure: an entry of another version or shape is left out and counted; learning 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol, get_args
 
 from policyd.shape import Among, AtLeast, Maybe, fits
 from policyd.throttle.evidence import Lane
+from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState, State
+from policyd.throttle.nexthop import NextHops
+from policyd.throttle.priorities import Classes
 from policyd.throttle.prospect import Prospect
 from policyd.throttle.reasons import Reason, Reasons
 from policyd.throttle.settings import DEFAULT_REACTIONS, Act, PacingSettings
 
-if TYPE_CHECKING:
-    from policyd.throttle.controller import Controller
-
-__all__ = ["VERSION", "restore", "snapshot"]
+__all__ = ["VERSION", "Knowing", "restore", "snapshot"]
 
 VERSION = 1
 
@@ -79,7 +79,30 @@ _TIMES = frozenset({
 })  # fmt: skip
 
 
-def snapshot(controller: Controller, now: float) -> dict[str, Any]:
+class Knowing(Protocol):
+    """Whoever knows what is worth keeping (`policyd.throttle.controller.Controller`)."""
+
+    settings: PacingSettings
+    book: HoldBook
+    classes: Classes
+    hops: NextHops
+    counts: dict[str, int]
+    retired: bool
+
+    def lane(self, lane: Lane, now: float) -> LaneState:
+        """A lane's state, made if it is new."""
+
+    def lanes(self, now: float) -> list[LaneState]:
+        """All lanes, brought up to date."""
+
+    def homes(self) -> Iterator[tuple[str, Lane]]:
+        """Which lane each held domain belongs to."""
+
+    def set_home(self, domain: str, lane: Lane) -> None:
+        """Tell which lane a domain belongs to."""
+
+
+def snapshot(controller: Knowing, now: float) -> dict[str, Any]:
     """Everything worth keeping, as plain values."""
     lanes = [state for state in controller.lanes(now) if _worth(state)]
     lanes.sort(key=lambda state: state.seen)
@@ -121,7 +144,7 @@ def _lane(state: LaneState) -> dict[str, Any]:
     }
 
 
-def _aside(controller: Controller, now: float) -> list[list[Any]]:
+def _aside(controller: Knowing, now: float) -> list[list[Any]]:
     found: list[list[Any]] = []
     for message in controller.book.oldest():
         for part in message.parts.values():
@@ -131,15 +154,13 @@ def _aside(controller: Controller, now: float) -> list[list[Any]]:
     return found
 
 
-def restore(
-    controller: Controller, saved: Mapping[str, Any], now: float, shift: float = 0.0
-) -> int:
+def restore(controller: Knowing, saved: Mapping[str, Any], now: float, shift: float = 0.0) -> int:
     """Take a snapshot back, its times moved by `shift`; how many entries were left out."""
     if saved.get("version") != VERSION:
         return 1
     today = _Today(now, shift)
     left_out = 0
-    tables: tuple[tuple[str, Any, Callable[[Controller, Any, _Today], None]], ...] = (
+    tables: tuple[tuple[str, Any, Callable[[Knowing, Any, _Today], None]], ...] = (
         ("lanes", _ROW, _restore_lane),
         ("homes", (str, str, str), _restore_home),
         ("hops", (str, str), _restore_hop),
@@ -174,16 +195,16 @@ class _Today(NamedTuple):
         return {n: self.time(v) if n in _TIMES else v for n, v in values.items()}
 
 
-def _restore_home(controller: Controller, row: Any, today: _Today) -> None:
+def _restore_home(controller: Knowing, row: Any, today: _Today) -> None:
     domain, pool, receiver = row
     controller.set_home(domain, Lane(pool, receiver))
 
 
-def _restore_hop(controller: Controller, row: Any, today: _Today) -> None:
+def _restore_hop(controller: Knowing, row: Any, today: _Today) -> None:
     controller.hops.restore(*row)
 
 
-def _restore_part(controller: Controller, row: Any, today: _Today) -> None:
+def _restore_part(controller: Knowing, row: Any, today: _Today) -> None:
     """A message that waits for a time of its own."""
     queue_id, arrived, sender, pool, receiver, domain, recipients, due, refused = row
     now, longest = today.now, max(_LATEST, 2 * controller.settings.longest_hint)
@@ -194,7 +215,7 @@ def _restore_part(controller: Controller, row: Any, today: _Today) -> None:
     part.recipients, part.refused = recipients, refused
 
 
-def _restore_lane(controller: Controller, row: Mapping[str, Any], today: _Today) -> None:
+def _restore_lane(controller: Knowing, row: Mapping[str, Any], today: _Today) -> None:
     now = today.now
     state = controller.lane(Lane(*row["lane"]), now)
     parts: tuple[tuple[object, Mapping[str, Any], Mapping[str, Any]], ...] = (

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policyd.hand import Ran
-from policyd.release import Releaser, ReleaseSettings, parse_queue
+from policyd.release import Releaser, parse_queue
+from policyd.releasesettings import ReleaseSettings
 from policyd.throttle import Controller
 from tests.policyd.throttle_parts import BIG, NOW, hold, slowed
 
