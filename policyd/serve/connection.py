@@ -10,17 +10,16 @@ Failure: a peer that does not speak the protocol loses its connection after the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
+from collections.abc import Callable, Hashable
+from typing import Generic, Protocol, TypeVar, cast
 
+from policyd.serve.faults import Faults
 from policyd.serve.later import Later
-from policyd.serve.peer import peer_of
+from policyd.serve.peer import Peer, peer_of
 from policyd.serve.session import Session
+from policyd.serve.turns import Turns
 
-if TYPE_CHECKING:
-    from policyd.serve.endpoint import Endpoint
-
-__all__ = ["READ", "UNREAD", "HookProtocol", "Reader"]
+__all__ = ["READ", "UNREAD", "HookProtocol", "Hosting", "Reader"]
 
 READ = 16_384  # bytes of one read; many times what Postfix ever asks
 UNREAD = 16_384  # bytes of answers that wait for the peer before it is asked to read them
@@ -42,6 +41,28 @@ class Reader(Protocol[Q_co]):
     def one(self, data: bytes) -> Q_co | None: ...
 
 
+class Hosting(Protocol[Q]):
+    """What outlives the connection (`policyd.serve.endpoint.Endpoint`)."""
+
+    clock: Callable[[], float]
+    idle_clock: Callable[[], float]
+    faults: Faults
+    turns: Turns
+    room: memoryview
+
+    def reader(self) -> Reader[Q]:
+        """The framing of one connection."""
+
+    def answer(self, question: Q, session: Session) -> bytes | Later:
+        """One question to one framed answer, now or later; never raises."""
+
+    def enter(self, guest: HookProtocol[Q], peer: Peer) -> Session | None:
+        """A new connection; None: there is no place for it."""
+
+    def leave(self, guest: HookProtocol[Q]) -> None:
+        """A connection has ended."""
+
+
 class HookProtocol(asyncio.BufferedProtocol, Generic[Q]):
     """One connection; `transport` and `session` are there from `connection_made` on."""
 
@@ -53,7 +74,7 @@ class HookProtocol(asyncio.BufferedProtocol, Generic[Q]):
     transport: asyncio.Transport
     session: Session
 
-    def __init__(self, endpoint: Endpoint[Q]) -> None:
+    def __init__(self, endpoint: Hosting[Q]) -> None:
         self.endpoint = endpoint
         self.kind = "inet"
         self.peer: Hashable | None = None
