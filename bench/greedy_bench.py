@@ -7,6 +7,7 @@ times in 2 s. Memory: the daemon's peak, and how much of it came with the greedy
 Robbed: of the time, how much the daemon could run and other processes did.
 Contract: daemon and polite client go first (nice), the greedy ones have the other core. Prints a
 Markdown table. Failure: a polite client without an answer for `PATIENCE` is told as such.
+Length: the cases, the clients and the clock are one experiment, which measures any commit.
 """
 
 from __future__ import annotations

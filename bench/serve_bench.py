@@ -6,6 +6,7 @@ mxheed, so that the ratio compares like with like.
 Prints a Markdown table of medians; needs gcc, and two cores to mean anything. A measurement is
 repeated while other processes use the machine; "others" tells how many cores they did use.
 Failure: a server that does not come up or answers nonsense ends the run with its name.
+Length: the rows of the table and their rounds are one experiment.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ from bench.serve_dns import home
 from policyd.clock import Clock
 from policyd.config import Config
 from policyd.core import Core
-from policyd.mxlookup import LookupSettings, MxLookup, resolve_mx
+from policyd.lookupsettings import LookupSettings
+from policyd.mxlookup import MxLookup, resolve_mx
 from policyd.serve.listen import BACKLOG, open_socket, parse
 from policyd.serve.policy import PolicyEndpoint
 from policyd.serve.settings import ServeSettings

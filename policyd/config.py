@@ -15,7 +15,7 @@ from types import MappingProxyType
 import rules
 from policyd.bind import bind
 from policyd.errors import ConfigError, MxheedError
-from policyd.mxlookup import LookupSettings
+from policyd.lookupsettings import LookupSettings
 from policyd.releasesettings import ReleaseSettings
 from policyd.serve.settings import ServeSettings
 from policyd.throttle.settings import PacingSettings

@@ -5,6 +5,7 @@ blocks go in by `process`; Postfix's questions are answered by `maps` and `submi
 the same controller. Time comes from the clock it was given. `reload` takes over a new configuration
 while everything learnt stays.
 Failure: `RulesError` from construction and `prepare`, before anything has changed.
+Length: it is the list of what is connected to what, and a split would hide half of it.
 """
 
 from __future__ import annotations

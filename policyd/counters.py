@@ -11,6 +11,7 @@ values, so that writing it twice does no harm; `put_back(changes)` after a faile
 everything; `load(rows)` is the way back and returns the rows it does not understand. Values are
 whole numbers or, for "delay", lists of them.
 Failure: none.
+Length: what is counted and how it is saved are two sides of one table.
 """
 
 from __future__ import annotations

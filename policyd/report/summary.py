@@ -2,6 +2,7 @@
 
 Contract: `summarise` is pure. Rows come in rank order up to the settings' limits; `left` tells how
 many of each kind were left out. Failure: none; an empty tally gives an empty summary.
+Length: one short function for each table of the report, and nothing else.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ last change ("epoch") is a repeat: it is counted but changes nothing twice. The 
 the receiver was seen to take. `Trouble` keeps the record, `Speed` knows how the rate goes on,
 `Window` how many attempts may be in flight.
 Failure: none; every wait is bounded, so a lane always comes back.
+Length: the four states and every change between them stand side by side.
 """
 
 from __future__ import annotations

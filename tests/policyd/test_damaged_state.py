@@ -21,7 +21,7 @@ from policyd.daemon import Daemon
 from policyd.errors import MxheedError
 from policyd.hooks import MAPS
 from policyd.logs import choose
-from policyd.mxlookup import LookupSettings
+from policyd.lookupsettings import LookupSettings
 from policyd.serve.session import Session
 from policyd.serve.turns import finish
 from policyd.state import state_file

@@ -11,7 +11,8 @@ import dns.message
 import dns.rrset
 import pytest
 
-from policyd.mxlookup import Answer, LookupSettings, MxLookup, _negative_ttl
+from policyd.lookupsettings import LookupSettings
+from policyd.mxlookup import Answer, MxLookup, _negative_ttl
 from policyd.receivers import UNKNOWN, Receivers
 from tests.policyd.sim import NoTable
 

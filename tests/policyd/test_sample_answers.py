@@ -15,7 +15,7 @@ from policyd.config import Config
 from policyd.daemon import Daemon
 from policyd.hooks import MAPS, SAFE, Hooks, paced
 from policyd.logs import choose
-from policyd.mxlookup import LookupSettings
+from policyd.lookupsettings import LookupSettings
 from policyd.serve.policy import Request
 from policyd.serve.session import Session
 from policyd.serve.settings import ServeSettings
