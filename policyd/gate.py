@@ -32,6 +32,7 @@ KEEP = b"NOTFOUND "
 DROP = b"OK IGNORE"
 
 _ADDRESSES = (b"A", b"AAAA")
+_MOST_POOLS = 1000  # a bound for what any client could say
 _MOST_NAMED = 32  # exchangers by which a hold line is recognised
 
 
@@ -45,11 +46,11 @@ class _Asking:
     """The attempt a delivery agent is making: what it asked and what it was told."""
 
     __slots__ = (
-        "attempt", "beside", "checked", "ended", "lane", "message", "questions", "seen", "shut",
-        "tells", "waiter",
+        "attempt", "beside", "checked", "ended", "first", "lane", "message", "pool", "questions",
+        "seen", "shut", "tells", "waiter",
     )  # fmt: skip
 
-    def __init__(self, questions: Questions, tells: bool) -> None:
+    def __init__(self, questions: Questions, tells: bool, first: bool) -> None:
         self.questions = questions
         self.lane: LaneState | None = None
         self.attempt: Attempt | None = None
@@ -59,6 +60,8 @@ class _Asking:
         self.tells = tells  # the status filter speaks on this connection
         self.ended = False  # it told this attempt's end
         self.beside = False  # it has turned to another next-hop
+        self.first = first  # nothing was asked on this connection before
+        self.pool: str | None = None  # by which it goes, once an address was asked for
         self.message: object = None  # whose attempt it is, where that must be known,
         self.seen = False  # and whether it was seen to be of the same message still
 
@@ -82,6 +85,7 @@ class Gate:
         self._whose = whose
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._domains: dict[bytes, str] = {}
+        self._telling: set[str] = set()  # pools of whose agents the status filter has spoken
         self.held = 0
         self.admitted = 0
         self.odd = 0
@@ -131,8 +135,8 @@ class Gate:
     def _same(self, session: HasMemory) -> _Asking | None:
         """The attempt that was under way on this connection, unless its end is known.
 
-        The status filter tells it. Where that never spoke, another message tells it, of an attempt
-        that was held: the others end with what they deliver.
+        The status filter tells it. Where it may speak, but did not yet on this connection, another
+        message tells it, of an attempt that was held: the others end with what they deliver.
         """
         asking: _Asking | None = session.memory
         if asking is not None and asking.message is not None and not asking.tells:
@@ -145,7 +149,8 @@ class Gate:
     def _goes_on(asking: _Asking, name: bytes) -> bool:
         """Whether this next-hop is asked for because the one before is held: no attempt began.
 
-        Where that cannot be known, it is another attempt.
+        Where that cannot be known, it is another attempt. Without a status filter the message alone
+        does not tell it: its next recipients may be delivered by the same agent.
         """
         if not asking.shut or name == asking.questions.domain:
             return False
@@ -157,11 +162,12 @@ class Gate:
         before: _Asking | None = session.memory
         if before is not None and before.attempt is not None and before.lane is not None:
             self._controller.end(before.lane, before.attempt, self._clock())
-        asking = session.memory = _Asking(questions, before is not None and before.tells)
+        tells = before is not None and before.tells
+        asking = session.memory = _Asking(questions, tells, first=before is None)
         return asking
 
     def _decide(self, asking: _Asking, host: bytes, session: HasMemory, pool: str) -> bytes | Later:
-        questions = asking.questions
+        questions, asking.pool = asking.questions, pool
         if asking.shut:
             return DROP
         preference = questions.hosts[host]
@@ -207,7 +213,7 @@ class Gate:
             if lane is not None:
                 self._controller.held(lane, self._domain(asking.questions.domain), self._clock())
             self._named(asking, list(asking.questions.hosts)[:_MOST_NAMED])
-        if not asking.tells:
+        if asking.first and not asking.tells and asking.pool in self._telling:
             asking.message = self._whose(session)
         return DROP
 
@@ -252,6 +258,8 @@ class Gate:
         asking: _Asking | None = session.memory
         if asking is not None:
             asking.tells = asking.ended = True
+            if asking.pool is not None and len(self._telling) < _MOST_POOLS:
+                self._telling.add(asking.pool)
 
     def accepted(self, session: HasMemory) -> None:
         """It was about mail that was accepted."""

@@ -56,7 +56,8 @@ class Wiring(NamedTuple):
 
 WIRINGS = {
     "main.cf": Wiring(DEFAULT_FRAGMENTS),
-    "gate alone": Wiring(("gate.main.cf",)),
+    # nobody tells where an attempt ends: a fallback is taken for the message's next recipient
+    "gate alone": Wiring(("gate.main.cf",), but=("table-second", "table-fallback")),
     # a TCP client cannot be seen: its first hold is taken for another attempt than what follows
     "inet": Wiring(
         ("gate.main.cf", "status.main.cf"), address=INET, but=("table-second", "table-fallback")
@@ -66,6 +67,7 @@ WIRINGS = {
         ("pools.master.cf",),
         f"default_transport = {POOL}\n",
         fall=f"    -o smtp_dns_reply_filter=socketmap:{UNIX}:mx/{POOL}\n",
+        but=("table-second", "table-fallback"),
     ),
 }
 

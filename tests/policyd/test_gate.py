@@ -231,14 +231,36 @@ def test_what_is_turned_to_next_in_a_held_attempt_is_held_with_it() -> None:
     assert door.gate.held == 2
 
 
-def test_without_the_status_filter_the_message_tells_whether_it_is_the_same_attempt() -> None:
+def test_before_the_status_filter_has_spoken_the_message_tells_whether_it_is_the_same() -> None:
     """The same message that was held: its next next-hop is; another message is not."""
     message = ["one"]
     door, agent = Door(tokens=0, whose=lambda session: message[0]), Session()
+    other = Session()
+    door.attempt("d1.test", by=other)
+    door.gate.told(other)
     assert door.attempt("d1.test", by=agent) == []
     assert door.attempt("fallback.test", (10, "mx.other.test"), by=agent) == []
     message[0] = "two"
     assert door.attempt("fine.test", (10, "mx.other.test"), by=agent) == ["mx.other.test"]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_without_a_status_filter_a_messages_other_recipients_are_not_held_with_one(
+    told: bool,
+) -> None:
+    """One agent delivers them one after the other, of the same message: no fallback of a held one.
+
+    `told`: the status filter of other agents has spoken, this one's does not.
+    """
+    door, agent = Door(tokens=0, whose=lambda session: "one"), Session()
+    if told:
+        other = Session()
+        for one in (other, agent):
+            door.attempt("before.test", (10, "mx.other.test"), by=one)
+        door.gate.told(other)
+    assert door.attempt("d1.test", by=agent) == []
+    for domain in ("fine.test", "well.test"):
+        assert door.attempt(domain, (10, "mx.other.test"), by=agent) == ["mx.other.test"]
 
 
 def test_what_cannot_be_known_to_be_the_same_attempt_is_another_one() -> None:
