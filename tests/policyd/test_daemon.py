@@ -236,6 +236,6 @@ def test_an_operators_word_survives_a_kill(daemon: DaemonProcess) -> None:
     assert main(["throttle", "pin", "google", "suspended", *control]) == 0
     daemon.until(lambda: state.stat().st_mtime_ns > before, "a commit")
     daemon.stop(signal.SIGKILL)
-    daemon.start()
-    assert daemon.ask("mx", google) == "9:OK IGNORE,"
+    daemon.start()  # its answers are safe until the log is open
+    daemon.until(lambda: daemon.ask("mx", google) == "9:OK IGNORE,", "the pin holds")
     assert daemon.stop() == 0
