@@ -27,7 +27,7 @@ class Departures(Lanes):
     door: Door
     blame: Blame
     _dispatcher: Dispatcher
-    _hops: NextHops
+    hops: NextHops
     retired = False  # `mxheed off`: hold nothing any more
     blind = False  # nobody sees what becomes of mail: let go what is held
 
@@ -91,7 +91,7 @@ class Departures(Lanes):
                 break
             for evidence, recipients in words:
                 if self.blame.concerns_lane(evidence):
-                    asked = self._hops.translate(evidence, self._homes)
+                    asked = self.hops.translate(evidence, self._homes)
                     lane = self._likely_lane(asked)
                     due = max(now, self.blame.until(lane, asked.sender))
                     part = Waiting(lane, asked.domain, recipients, due)
