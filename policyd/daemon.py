@@ -170,7 +170,12 @@ class Daemon:
             servers.counts,
             lambda: self.releasing.counts,
             self.reloads,
-            Health(lambda: bool(self._safe()), lambda: self.store.damaged, self.releasing.working),
+            Health(
+                lambda: bool(self._safe()),
+                lambda: self.store.damaged,
+                self.releasing.working,
+                lambda: self.releasing.ways,
+            ),
         )
         return servers
 

@@ -1,9 +1,11 @@
 """The hand on Postfix's queue: let one message go, list the queue, know whether that works.
 
 Contract: `Postqueue` runs `postqueue` without a shell, with the daemon's own rights in the daemon's
-own sandbox. Every failure becomes words that say what and what to do. `trouble` is the present
-state: a request that failed, until one succeeds. `check` makes such a request for a queue id that
-cannot exist, which Postfix answers as any other and does nothing about.
+own sandbox; what it lets go it lets flush(8) do without a process (policyd.flush) where it can.
+Every failure becomes words that say what and what to do. `trouble` is the present state: a request
+that failed, until one succeeds. `check` makes such a request for a queue id that cannot exist,
+which Postfix answers as any other and does nothing about. `asked` counts the ways that were taken:
+`flush`, `postqueue`, and `fallback` where flush(8) was tried and postqueue had to do it.
 Another MTA's hand offers the same three: `let_go`, `listing`, `check`.
 Failure: `HandError` from `listing`; the others return the words, "" for success.
 """
@@ -18,13 +20,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from policyd.errors import MxheedError
+from policyd.flush import Flush
 
 __all__ = ["HandError", "Postqueue", "Ran", "Run", "run_command", "words"]
 
 _QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,30}\Z")
 _NOBODY = "0000000000"  # ids end in an inode number, and no inode has 0
 _IN_A_ROW = 3  # a single message that could not be let go is no trouble yet
-_READING = 6  # a listing may take so many times as long as a release
+_READING = 6  # a listing may take so many times as long as a release,
+_BRIEFER = 5  # an answer of flush(8) a fifth of it
 _PREFIX = re.compile(r"^[\w/-]{1,40}: (?:warning|error|fatal): ")
 _LONGEST = 300  # characters of what a command said
 
@@ -129,22 +133,46 @@ def _said(err: bytes) -> str:
     return "".join(c if c.isprintable() else "?" for c in told)
 
 
+class _Postfix(NamedTuple):
+    """One Postfix."""
+
+    command: tuple[str, ...]  # to which postqueue's options are added
+    postconf: tuple[str, ...]  # what tells where its queue is
+    flush: Flush
+
+
 class Postqueue:
     """The hand on one or several Postfixes whose mail is paced together."""
 
     def __init__(
-        self, command: str, directories: Sequence[str], timeout: float, run: Run = run_command
+        self,
+        command: str,
+        directories: Sequence[str],
+        timeout: float,
+        clock: Callable[[], float],
+        *,
+        direct: bool = True,
+        run: Run = run_command,
     ) -> None:
+        postconf = os.path.join(os.path.dirname(command), "postconf")  # they are kept together
+        places: list[tuple[str, ...]] = [("-c", one) for one in directories] or [()]
         # one for each Postfix; who does not have a message that is let go, takes no notice
-        self._commands: list[tuple[str, ...]] = [(command, "-c", one) for one in directories] or [
-            (command,)
+        self._all = [
+            _Postfix(
+                (command, *place),
+                (postconf, *place, "-xh", "queue_directory"),
+                Flush(timeout / _BRIEFER, clock),
+            )
+            for place in places
         ]
+        self._direct = direct
         self._timeout = timeout
         self._run = run
         self._in_a_row = 0  # releases that failed
         self._unlisted = ""  # why the queue could not be read the last time
         self._unreleased = ""  # why the last release failed
         self._unchecked = ""  # why the last check failed
+        self.asked = {"flush": 0, "postqueue": 0, "fallback": 0}
 
     @property
     def away(self) -> bool:
@@ -157,11 +185,21 @@ class Postqueue:
         unreleased = self._unreleased if self._in_a_row >= _IN_A_ROW else ""
         return self._unchecked or unreleased or self._unlisted
 
-    async def let_go(self, queue_id: str) -> str:
-        """Ask every Postfix to deliver a message now; why none could be asked."""
+    @property
+    def indirect(self) -> str:
+        """Why a process is started for each release; "": none is."""
+        if not self._direct:
+            return "release.direct is false"
+        return next(filter(None, (one.flush.why for one in self._all)), "")
+
+    async def let_go(self, queue_id: str, *, direct: bool = True) -> str:
+        """Ask every Postfix to deliver a message now; why none could be asked.
+
+        Not `direct`: by postqueue, for what the short way seems not to have moved.
+        """
         if not _QUEUE_ID.match(queue_id):
             return "not a queue id"
-        failures = [await self._tried((*one, "-i", queue_id)) for one in self._commands]
+        failures = [await self._let_go(one, queue_id, direct) for one in self._all]
         if "" in failures:
             self._in_a_row = 0
             if not any(failures):
@@ -171,11 +209,19 @@ class Postqueue:
         self._unreleased = failures[0]
         return failures[0]
 
+    async def _let_go(self, one: _Postfix, queue_id: str, direct: bool) -> str:
+        tried = direct and not one.flush.why
+        if tried and await one.flush.let_go(queue_id):
+            self.asked["flush"] += 1
+            return ""
+        self.asked["fallback" if tried else "postqueue"] += 1
+        return await self._tried(one, queue_id)
+
     async def listing(self) -> bytes:
         """Everything in the queue, `postqueue -j`; half of the truth is none."""
         found = []
-        for command in self._commands:
-            asked = (*command, "-j")
+        for one in self._all:
+            asked = (*one.command, "-j")
             ran = await self._ran(asked, _READING * self._timeout)
             self._unlisted = words(asked, ran)
             if not isinstance(ran, Ran) or ran.code:
@@ -185,14 +231,27 @@ class Postqueue:
 
     async def check(self) -> str:
         """Whether each Postfix takes a release from us now."""
-        failures = [await self._tried((*one, "-i", _NOBODY)) for one in self._commands]
+        failures = [await self._checked(one) for one in self._all]
         self._unchecked = next(filter(None, failures), "")
         if not self._unchecked:
             self._in_a_row = 0
         return self._unchecked
 
-    async def _tried(self, command: tuple[str, ...]) -> str:
-        return words(command, await self._ran(command, self._timeout))
+    async def _checked(self, one: _Postfix) -> str:
+        """By postqueue, and by the short way."""
+        failure = await self._tried(one, _NOBODY)
+        if self._direct and not failure:
+            ran = await self._ran(one.postconf, self._timeout)
+            queue = os.fsdecode(ran.out).rstrip("\n") if isinstance(ran, Ran) else ""
+            one.flush.path = f"{queue}/public/flush" if queue.startswith("/") else ""
+            await one.flush.let_go(_NOBODY)
+        return failure
+
+    async def _tried(self, one: _Postfix, queue_id: str) -> str:
+        command = (*one.command, "-i", queue_id)
+        failure = words(command, await self._ran(command, self._timeout))
+        one.flush.vouch(failure)
+        return failure
 
     async def _ran(self, command: tuple[str, ...], timeout: float) -> Ran | OSError:
         try:

@@ -173,6 +173,12 @@ TABLE: tuple[Family, ...] = (
         ("result",),
     ),
     Family(
+        "mxheed_release_requests_total",
+        "counter",
+        "Requests to Postfix to let a message go, by the way they took.",
+        ("way",),
+    ),
+    Family(
         "mxheed_release_working",
         "gauge",
         "1 if held messages can be let go, 0 if not; absent while there is nothing to hold.",

@@ -1,4 +1,4 @@
-"""The hand that lets held messages go: `postqueue -i`, one queue id a call.
+"""Letting held messages go when it is time, one queue id a call of the hand.
 
 Contract: asks the controller what is due, has the hand (policyd.hand) let it go with bounded
 concurrency, tells the controller what could not be let go, and makes its book agree with the queue
@@ -96,7 +96,14 @@ class Releaser:
         self._told = told
         self._recalled = False  # what was put off before our time is known; the log tells the rest
         self._steady = steady  # POSIX seconds on our own clock
-        self.hand = Postqueue(settings.postqueue, settings.config_directory, settings.timeout, run)
+        self.hand = Postqueue(
+            settings.postqueue,
+            settings.config_directory,
+            settings.timeout,
+            clock,
+            direct=settings.direct,
+            run=run,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._credit = 0.0
@@ -149,7 +156,7 @@ class Releaser:
 
     async def _let_go(self, release: Release) -> None:
         """One message; the controller hears if it could not be let go."""
-        if failure := await self.hand.let_go(release.queue_id):
+        if failure := await self.hand.let_go(release.queue_id, direct=not release.again):
             self.counts["failed"] += 1
             self._controller.unreleased(release.queue_id, self._clock())
             self._complain("cannot let %s go: %s", release.queue_id, failure)

@@ -19,6 +19,13 @@ class ReleaseSettings:
 
     enabled: bool = field(default=True, metadata={"doc": "let held messages go when it is time"})
     postqueue: str = field(default="postqueue", metadata={"doc": "the command"})
+    direct: bool = field(
+        default=True,
+        metadata={
+            "doc": "ask Postfix's flush(8) without starting postqueue, where postqueue said within "
+            "the last minute that we may; any surprise: postqueue for five minutes"
+        },
+    )
     config_directory: tuple[str, ...] = field(
         default=(),
         metadata={
@@ -27,7 +34,7 @@ class ReleaseSettings:
         },
     )
     concurrency: int = field(
-        default=4, metadata={"doc": "commands that may run at a time", "min": 1, "max": 1000}
+        default=4, metadata={"doc": "releases under way at a time", "min": 1, "max": 1000}
     )
     rate: float = field(
         default=100.0, metadata={"doc": "releases a second at most", "min": 0.01, "max": 100_000}
@@ -37,7 +44,12 @@ class ReleaseSettings:
         metadata={"doc": "releases a second when mxheed steps aside", "min": 0.01, "max": 100_000},
     )
     timeout: Duration = field(
-        default=10.0, metadata={"doc": "a command that hangs is ended", "min": 0.1, "max": 3600}
+        default=10.0,
+        metadata={
+            "doc": "a command that hangs is ended; flush(8) has a fifth of it",
+            "min": 0.1,
+            "max": 3600,
+        },
     )
     reconcile: Duration = field(
         default=300.0,

@@ -60,6 +60,11 @@ class Releasing:
         return self._releaser.counts
 
     @property
+    def ways(self) -> Mapping[str, int]:
+        """How Postfix was asked, for the metrics."""
+        return self._releaser.hand.asked
+
+    @property
     def trouble(self) -> str:
         """Why held messages cannot be let go; "": they can, or nothing is held here."""
         if self.working() is not False:
@@ -86,6 +91,7 @@ class Releasing:
             except TimeoutError:
                 trouble = f"no answer from Postfix within {_ANSWER:g} s"
         told = {"enabled": self._enabled, "trouble": trouble, "away": hand.away}
+        told["indirect"] = hand.indirect
         return {**told, **self._releaser.counts}
 
     @property

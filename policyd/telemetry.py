@@ -38,6 +38,7 @@ class Health:
     safe: Callable[[], bool]  # every hook gives its safe answer
     damaged: Callable[[], int]  # entries of the state file
     releases: Callable[[], bool | None]  # held messages can be let go; None: nothing to let go
+    ways: Callable[[], Mapping[str, int]]  # how Postfix was asked to let messages go
 
 
 def metrics(
@@ -76,6 +77,7 @@ def metrics(
         lambda: {(name,): sum(counts.faults.values()) for name, counts in hooks.items()},
     )
     page.add("mxheed_releases_total", lambda: _named(releases()))
+    page.add("mxheed_release_requests_total", lambda: _named(health.ways()))
     page.add("mxheed_release_working", lambda: _known(health.releases()))
     page.add("mxheed_mx_lookups_total", lambda: _named(core.lookup.counts))
     return page

@@ -24,7 +24,11 @@ def ask_release(place: Place) -> Release:
         answer = ask(place, "GET", "/release", patience=_PATIENCE)
     except ControlError as wrong:
         return Release(unasked=str(wrong))
-    return Release(bool(answer.get("enabled")), str(answer.get("trouble", "")))
+    return Release(
+        bool(answer.get("enabled")),
+        str(answer.get("trouble", "")),
+        indirect=str(answer.get("indirect", "")),
+    )
 
 
 def _let_go(facts: Facts) -> Iterator[Finding]:
@@ -48,7 +52,8 @@ def _let_go(facts: Facts) -> Iterator[Finding]:
             "until then they wait for Postfix's own next attempt; postqueue -f lets them go now",
         )
     else:
-        yield Finding("fine", "the daemon can let held messages go (it tried)")
+        how = f"postqueue ({release.indirect})" if release.indirect else "flush(8) itself"
+        yield Finding("fine", f"the daemon can let held messages go (it tried): by {how}")
 
 
 CHECKS = (Check("held messages are let go", _let_go, needs=("process",), each=False),)

@@ -75,6 +75,7 @@ class Release(NamedTuple):
     enabled: bool = True
     trouble: str = ""
     unasked: str = ""  # why it could not be asked
+    indirect: str = ""  # why it starts a process for each message
 
 
 _WORKS = Release()

@@ -36,6 +36,7 @@ class Release(NamedTuple):
     lane: Lane
     tokens: int
     why: Literal["token", "probe", "age", "off"]
+    again: bool = False  # nobody saw what the release before came to
 
 
 class PutOff(NamedTuple):
@@ -152,7 +153,8 @@ class Dispatcher:
         self._book.release(message, now)
         self._released.append((now, message.queue_id))
         self._count(f"release.{why}")
-        return Release(message.queue_id, lane, granted, why)
+        again, message.unseen = message.unseen, False
+        return Release(message.queue_id, lane, granted, why, again)
 
     def _transactions(self, part: Part) -> int:
         return -(-part.recipients // self.settings.recipients) or 1
@@ -190,6 +192,7 @@ class Dispatcher:
                 unseen = list(message.pending.values())  # its log line is lost
             if unseen:
                 self._count("release.lost")
+                message.unseen = True
                 later = min(_UNSEEN * (message.tries - 1), _UNSEEN_MOST)
                 self._book.put_back(message, unseen, now, now + later)
             if message.pending:  # asked, and still on its way: a slow receiver

@@ -52,6 +52,7 @@ class Message:
         "sender",
         "since",
         "tries",
+        "unseen",
     )
 
     def __init__(self, queue_id: str, now: float, arrived: float) -> None:
@@ -65,6 +66,7 @@ class Message:
         self.pending: dict[tuple[Lane, str], Part] = {}  # let go, not seen again yet
         self.released = 0.0
         self.tries = 0
+        self.unseen = False  # nobody saw what its last release came to
         self.queued: set[Lane] = set()  # lanes in whose queue it stands
 
     def part(self, lane: Lane, domain: str) -> Part | None:

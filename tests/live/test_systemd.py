@@ -131,10 +131,15 @@ def test_the_units_are_the_shipped_ones_and_their_sandbox_is_in_force(world: Wor
 
 
 def test_what_is_held_is_let_go(world: World) -> None:
-    """From inside the whole sandbox: the doctor says it works, and it does."""
-    assert [line.split()[0] for line in world.doctor()] == ["fine"]
+    """From inside the whole sandbox: the doctor says it works, without a process, and it does."""
+    (found,) = world.doctor()
+    assert found.startswith("fine")
+    assert found.endswith("by flush(8) itself")
     world.hold()
     world.let_go()
+    way = re.search(r'requests_total{way="flush"} (\d+)', world.machine.metrics())
+    assert way is not None
+    assert int(way[1]) > 0
 
 
 def test_killed_hung_or_broken_each_question_is_answered_within_five_seconds(world: World) -> None:

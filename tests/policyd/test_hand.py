@@ -101,7 +101,7 @@ class Play:
 
     def __init__(self) -> None:
         self.flush = self.list = Ran(0)
-        self.hand = Postqueue("postqueue", (), 1.0, self._run)
+        self.hand = Postqueue("postqueue", (), 1.0, lambda: 0.0, run=self._run)
 
     async def _run(self, command: tuple[str, ...], timeout: float) -> Ran:
         return self.list if command[-1] == "-j" else self.flush

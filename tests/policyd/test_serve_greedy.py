@@ -246,7 +246,7 @@ def test_thousands_of_lanes_are_told_in_small_steps() -> None:
     assert len(core.controller.lanes(1000.0)) == 300
     assert steps_of(page(core, "log", True, {})) > 300 / 100 + 300 / 100 + 60
     hooks = {"socketmap": HookCounts(), "policy": HookCounts()}
-    health = Health(safe=lambda: False, damaged=lambda: 0, releases=lambda: True)
+    health = Health(safe=lambda: False, damaged=lambda: 0, releases=lambda: True, ways=dict)
     numbers = metrics(core, hooks, dict, Reloads(), health)
     series = len([one for one in numbers.render().splitlines() if b"throttle_state{" in one])
     assert series == 1200
