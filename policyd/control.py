@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 Later = Callable[[], Awaitable[dict[str, Any]]]
 
+_TELLING = ("held", "deferred", "pinned", "reasons")  # of a lane that is free
 _PINS = ("free", "slowed", "suspended")
 _LONGEST_POOL = 64
 _LONGEST = 366 * 86_400.0  # seconds
@@ -55,7 +56,7 @@ class Operator:
         told = [
             lane
             for lane in found
-            if lane["state"] != "free" or any(lane[name] for name in ("held", "pinned", "reasons"))
+            if lane["state"] != "free" or any(lane[name] for name in _TELLING)
         ]
         order = {"suspended": 0, "probing": 1, "slowed": 2, "free": 3}
         told.sort(key=lambda lane: (order[lane["state"]], -lane["held"]))

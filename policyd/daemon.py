@@ -214,9 +214,14 @@ class Daemon:
             return None
         return (yield from self._metrics.steps())
 
-    def _page(self) -> Steps[Page]:
+    def _page(self, most: int | None = None) -> Steps[Page]:
         return page(
-            self.core, self.chosen.name, self.follower.caught_up, self._troubles(), self._safe()
+            self.core,
+            self.chosen.name,
+            self.follower.caught_up,
+            self._troubles(),
+            self._safe(),
+            most,
         )
 
     def _safe(self) -> str:

@@ -153,7 +153,24 @@ TABLE: tuple[Family, ...] = (
         "Requests that got the safe answer because they could not be understood or handled.",
         ("service",),
     ),
-    Family("mxheed_held_messages", "gauge", "Messages held and not yet let go."),
+    Family("mxheed_held_messages", "gauge", "Messages that wait because mxheed holds them."),
+    Family(
+        "mxheed_deferred_messages",
+        "gauge",
+        "Messages that wait because a receiver deferred them, as far as mxheed minds their time.",
+    ),
+    Family(
+        "mxheed_throttle_held",
+        "gauge",
+        "Parts of messages that mxheed holds for a receiver.",
+        ("receiver", "pool"),
+    ),
+    Family(
+        "mxheed_throttle_held_oldest_timestamp_seconds",
+        "gauge",
+        "Since when the oldest part that mxheed holds for a receiver waits.",
+        ("receiver", "pool"),
+    ),
     Family("mxheed_door_waiting", "gauge", "Attempts that wait at the door for their turn."),
     Family(
         "mxheed_door_waited_total",

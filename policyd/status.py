@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from policyd.serve.turns import Steps
-from policyd.serve.view import LaneView, LogView, Page, ReasonView, ReceiverView
+from policyd.serve.view import LaneView, LogView, Page, ReasonView, ReceiverView, Totals
 from policyd.throttle.explain import explain
 from policyd.throttle.lane import LaneState
 
@@ -29,26 +29,36 @@ try:
 except PackageNotFoundError:  # run from a checkout that was never installed
     VERSION = "0+checkout"
 
-_MOST = 60  # receivers on one page; the rest is in /metrics
 _STEP = 100  # lanes or receivers
 
 
 def page(
-    core: Core, log: str, caught_up: bool, troubles: Mapping[str, str], safe: str = ""
+    core: Core,
+    log: str,
+    caught_up: bool,
+    troubles: Mapping[str, str],
+    safe: str = "",
+    most: int | None = None,
 ) -> Steps[Page]:
-    """Everything at one moment."""
+    """Everything at one moment; `most`: so many receivers at most, but the sums are over all."""
     now, counters, posix = core.clock(), core.counters, core.clock.posix
     lanes = yield from _lanes(core, now)
     order: list[tuple[bool, int, int, str]] = []
+    sums: Counter[str] = Counter()
+    unclassified = 0
     for name in [*counters.tallies, *(name for name in lanes if name not in counters.tallies)]:
         tally = counters.tallies.get(name)
-        mail = sum(count for _, count in tally.all_outcomes()) if tally else 0
+        mail = 0
+        if tally is not None:
+            mail = sum(count for _, count in tally.all_outcomes())
+            sums.update(dict(tally.all_outcomes()))
+            unclassified += tally.unclassified
         calm = not any(_troubled(core, state) for state in lanes.get(name, ()))
         order.append((calm, -mail, len(order), name))
         if not len(order) % _STEP:
             yield
     rows = []
-    for _, _, _, name in nsmallest(_MOST, order):
+    for _, _, _, name in nsmallest(most or len(order), order):
         rows.append(_row(core, name, lanes.get(name, ()), now))
         yield
     return Page(
@@ -60,6 +70,14 @@ def page(
         safe=safe,
         log=LogView(log, caught_up, counters.last_time or None, counters.lines, counters.unparsed),
         troubles=troubles,
+        totals=Totals(
+            outcomes=dict(sums),
+            unclassified=unclassified,
+            held=core.controller.book.waits.held,
+            deferred=core.controller.book.waits.deferred,
+            receivers=len(order),
+            troubled=sum(_troubled(core, state) for states in lanes.values() for state in states),
+        ),
         receivers=tuple(rows),
     )
 
@@ -110,7 +128,10 @@ def _lanes(core: Core, now: float) -> Steps[dict[str, list[LaneState]]]:
 def lane_view(core: Core, state: LaneState, now: float) -> LaneView:
     """One lane with its evidence; its times as a wall clock shows them."""
     posix = core.clock.posix
-    told = explain(state, core.controller.book.waiting(state.lane), now)
+    book = core.controller.book
+    waiting, held = book.waiting(state.lane), book.waits.held_for(state.lane)
+    oldest = book.waits.oldest(state.lane)
+    told = explain(state, waiting, now)
     until = told.until if told.until is not None else told.pinned_until
     return LaneView(
         state=told.state,
@@ -120,7 +141,9 @@ def lane_view(core: Core, state: LaneState, now: float) -> LaneView:
         rate=told.rate,
         window=told.window,
         in_flight=told.in_flight,
-        held=told.waiting,
+        held=held,
+        deferred=waiting - held,
+        oldest=None if oldest is None else posix(oldest),
         pinned=told.pinned_until is not None,
         shadow=core.controller.settings.shadow,
         why=told.text,

@@ -119,7 +119,20 @@ def _throttle(page: Metrics, core: Core) -> None:
             if receiver in core.counters.tallies
         },
     )
-    page.add("mxheed_held_messages", lambda: {(): len(core.controller.book)})
+    waits = core.controller.book.waits
+    page.add("mxheed_held_messages", lambda: {(): waits.held})
+    page.add("mxheed_deferred_messages", lambda: {(): waits.deferred})
+    page.stream(
+        "mxheed_throttle_held", lambda: ((lane, waits.held_for(s.lane)) for lane, s in lanes())
+    )
+    page.stream(
+        "mxheed_throttle_held_oldest_timestamp_seconds",
+        lambda: (
+            (lane, core.clock.posix(since))
+            for lane, s in lanes()
+            if (since := waits.oldest(s.lane)) is not None
+        ),
+    )
     door = core.controller.door
     page.add("mxheed_door_waiting", lambda: {(): door.waiting})
     page.add("mxheed_door_waited_total", lambda: _named(door.counts))

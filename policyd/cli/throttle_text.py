@@ -17,7 +17,7 @@ from policyd.serve.spelling import ago, blamed, clock_time, legible, meaning, ra
 
 __all__ = ["explanation", "listing"]
 
-_HEADS = ("receiver", "pool", "state", "since", "until", "rate", "waiting")
+_HEADS = ("receiver", "pool", "state", "since", "until", "rate", "held", "deferred")
 _NUMBERS = 5  # from here on, columns of numbers
 _STYLES = {"free": "green", "slowed": "yellow", "suspended": "bold red", "probing": "cyan"}
 
@@ -59,6 +59,7 @@ def _row(lane: Mapping[str, Any], now: float) -> tuple[Text, ...]:
         Text(ago(lane["until"], now) if (lane.get("until") or 0) > now else ""),
         Text(rate(lane["rate"]) if lane.get("rate") else ""),
         Text(str(lane.get("held") or "")),
+        Text(str(lane.get("deferred") or "")),
     )
 
 
@@ -85,8 +86,9 @@ def _lines(lane: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"until  {clock_time(lane['until'])}, {ago(lane['until'], now)}"
     if lane.get("rate"):
         yield f"rate   {rate(lane['rate'])}"
+    waits = f"{lane.get('held', 0)} held by us, {lane.get('deferred', 0)} deferred by them"
     window = f" of {lane['window']:.0f}" if lane.get("window") else ""
-    yield f"now    {lane.get('in_flight', 0)}{window} in flight, {lane.get('held', 0)} waiting"
+    yield f"now    {lane.get('in_flight', 0)}{window} in flight, {waits}"
     if (why := lane.get("why")) and not lane.get("reasons"):
         why = why.removesuffix(lane.get("next") or "").rstrip()  # that line follows
         yield f"why    {legible(why)}"

@@ -47,6 +47,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_MOST = 60  # receivers on the page; /api/state has all
 _PIECES = 50  # of the template, in a step
 _ORDER = {"suspended": 0, "probing": 1, "slowed": 2, "free": 3}  # the worst first
 _FILES = {"page.css": "text/css", "page.js": "text/javascript", "mark.svg": "image/svg+xml"}
@@ -56,10 +57,10 @@ def app(services: Services, turns: Turns) -> Starlette:
     """The application of the public address."""
 
     def as_html() -> Steps[bytes]:
-        return (yield from drawn((yield from services.page())))
+        return (yield from drawn((yield from services.page(_MOST))))
 
     def as_json() -> Steps[bytes]:
-        return (yield from told((yield from services.page())))
+        return (yield from told((yield from services.page(None))))
 
     _template()  # read now, not while somebody waits
     html, values = Shared(as_html, turns), Shared(as_json, turns)
@@ -112,10 +113,10 @@ def drawn(page: Page) -> Steps[bytes]:
         (row, lane)
         for row in page.receivers
         for lane in row.lanes
-        if lane.state != "free" or lane.held
+        if lane.state != "free" or lane.held or lane.deferred
     ]
     troubled.sort(key=lambda found: (_ORDER.get(found[1].state, 9), -found[1].held))
-    values = {"page": page, "now": page.now, "troubled": troubled, "totals": _totals(page)}
+    values = {"page": page, "now": page.now, "troubled": troubled, "totals": page.totals}
     pieces: list[str] = []
     for piece in _template().generate(values):
         pieces.append(piece)
@@ -136,19 +137,6 @@ def told(page: Page) -> Steps[bytes]:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _totals(page: Page) -> dict[str, int]:
-    sums = {
-        outcome: sum(row.outcomes.get(outcome, 0) for row in page.receivers)
-        for outcome in ("sent", "deferred", "bounced")
-    }
-    return {
-        **sums,
-        "made": sum(sums.values()),
-        "held": sum(lane.held for row in page.receivers for lane in row.lanes),
-        "unclassified": sum(row.unclassified for row in page.receivers),
-    }
 
 
 @cache

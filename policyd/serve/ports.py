@@ -58,7 +58,7 @@ class Services:
     policy: PolicyHandler
     metrics: Callable[[], Steps[Sequence[bytes] | None]]  # None: the log is not caught up with yet
     troubles: Callable[[], Mapping[str, str]]  # what is not well, and why; empty: healthy
-    page: Callable[[], Steps[Page]]
+    page: Callable[[int | None], Steps[Page]]  # of so many receivers at most
     control: Control | None = None
     closed: Callable[[Session], None] | None = None  # a socketmap connection has ended
     wall: Callable[[], float] | None = None  # POSIX seconds, where `clock` is something else

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from policyd.serve.view import ReceiverView
+from policyd.serve.view import ReceiverView, Totals
 from policyd.units import spell
 from rules.taxonomy import CATEGORIES
 
@@ -104,7 +104,7 @@ def blamed(scope: str) -> str:
     return _BLAMED.get(scope, scope)
 
 
-def attempts(row: ReceiverView) -> int:
+def attempts(row: ReceiverView | Totals) -> int:
     """Attempts that were really made: not the echoes, not our own holds."""
     return sum(row.outcomes.get(outcome, 0) for outcome in ("sent", "deferred", "bounced"))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["LaneView", "LogView", "Page", "ReasonView", "ReceiverView"]
+__all__ = ["LaneView", "LogView", "Page", "ReasonView", "ReceiverView", "Totals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,9 @@ class LaneView:
     rate: float | None = None  # attempts a second
     window: float | None = None
     in_flight: int = 0
-    held: int = 0  # waiting in the queue
+    held: int = 0  # parts of messages that wait because we hold them
+    deferred: int = 0  # and because the receiver deferred them
+    oldest: float | None = None  # since when the oldest held one waits
     pinned: bool = False
     shadow: bool = False
     why: str = ""  # a sentence
@@ -70,6 +72,18 @@ class LogView:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all receivers, also those that are not among the rows."""
+
+    outcomes: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    unclassified: int = 0
+    held: int = 0  # messages of which a part waits because we hold it
+    deferred: int = 0  # messages that wait because a receiver deferred them
+    receivers: int = 0
+    troubled: int = 0  # lanes that are not free, or for which something waits
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Everything at one moment."""
 
@@ -81,4 +95,5 @@ class Page:
     safe: str = ""  # why every hook gives its safe answer; "": they answer from what was learnt
     log: LogView = LogView()
     troubles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    receivers: tuple[ReceiverView, ...] = ()  # most mail first
+    totals: Totals = Totals()
+    receivers: tuple[ReceiverView, ...] = ()  # those in trouble, then those with most mail

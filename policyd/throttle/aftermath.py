@@ -32,7 +32,8 @@ class Aftermath:
     def held(self, evidence: Evidence, lane: Lane, now: float) -> None:
         """One of our own holds (or its echo)."""
         message = self._message(evidence, now)
-        self._book.wait(message, lane, evidence.domain, now, now).round = _round(evidence)
+        part = self._book.wait(message, lane, evidence.domain, now, now, held=True)
+        part.round = _round(evidence)
 
     def echoed(self, evidence: Evidence, state: LaneState, now: float) -> None:
         """Postfix tries nothing there for a while, for one message was refused at the door."""

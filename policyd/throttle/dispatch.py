@@ -242,7 +242,7 @@ class Dispatcher:
             for lane, domain, recipients, due in parts:
                 self._book.wait(message, lane, domain, now, due).recipients += recipients - 1
             for domain, recipients in queued.held:
-                part = self._book.wait(message, lane_of(domain), domain, now, now)
+                part = self._book.wait(message, lane_of(domain), domain, now, now, held=True)
                 part.recipients = recipients
             added += 1
         for message in self._book:

@@ -14,6 +14,7 @@ from itertools import count
 
 from policyd.throttle.evidence import Lane
 from policyd.throttle.message import Message, Part
+from policyd.throttle.waits import Waits
 
 __all__ = ["HoldBook"]
 
@@ -44,7 +45,7 @@ class HoldBook:
         self._turns: dict[Lane, dict[str, dict[str, _Turn]]] = {}
         self._class_pass: dict[tuple[Lane, str], float] = {}
         self._aside: list[tuple[float, int, str, tuple[Lane, str]]] = []
-        self._waiting: dict[Lane, int] = {}
+        self.waits = Waits()
         self._serial = count()
         self._pushed = 0  # entries of queues since they were made anew
 
@@ -60,11 +61,11 @@ class HoldBook:
 
     def waiting(self, lane: Lane) -> int:
         """Parts waiting for a lane, due or not."""
-        return self._waiting.get(lane, 0)
+        return self.waits.parts(lane)
 
     def ready(self, lane: Lane) -> bool:
         """Whether something may wait for this lane alone, not for a time of its own."""
-        return self._waiting.get(lane, 0) > 0 and lane in self._turns
+        return self.waits.parts(lane) > 0 and lane in self._turns
 
     def lanes(self) -> list[Lane]:
         """Lanes with something ready."""
@@ -79,8 +80,10 @@ class HoldBook:
             found = self._messages[queue_id] = Message(queue_id, now, arrived)
         return found
 
-    def wait(self, message: Message, lane: Lane, domain: str, now: float, due: float) -> Part:
-        """One more recipient of this part waits, until `due` at least."""
+    def wait(
+        self, message: Message, lane: Lane, domain: str, now: float, due: float, held: bool = False
+    ) -> Part:
+        """One more recipient of this part waits, until `due` at least; `held`: by our doing."""
         key = (lane, domain)
         part = message.parts.get(key)
         message.last = now
@@ -89,9 +92,12 @@ class HoldBook:
             part = message.parts[key] = Part(lane, domain, earlier.since if earlier else now)
             part.refused = earlier.refused if earlier else 0
             part.due = due
-            self._waiting[lane] = self._waiting.get(lane, 0) + 1
+            part.held = held
+            self.waits.begin(message, part)
             self._queue(message, part, now)
-        elif due > part.due:
+        else:
+            self.waits.change(message, part, held)
+        if due > part.due:
             part.due = due
             self._queue(message, part, now)
         part.recipients += 1
@@ -217,7 +223,7 @@ class HoldBook:
     def release(self, message: Message, now: float) -> None:
         """The message is let go: all its parts are on their way."""
         for part in message.parts.values():
-            self._waiting[part.lane] -= 1
+            self.waits.end(message, part)
             part.asked = False
             message.pending[(part.lane, part.domain)] = part
         message.parts = {}
@@ -237,15 +243,16 @@ class HoldBook:
                 continue
             part.due = due
             message.parts[key] = part
-            self._waiting[part.lane] = self._waiting.get(part.lane, 0) + 1
+            self.waits.begin(message, part)
             self._queue(message, part, now)
 
     def settle(self, message: Message, lane: Lane, domain: str) -> None:
         """This part is done (or was refused for good)."""
         key = (lane, domain)
         message.pending.pop(key, None)
-        if message.parts.pop(key, None) is not None:
-            self._waiting[lane] -= 1
+        part = message.parts.pop(key, None)
+        if part is not None:
+            self.waits.end(message, part)
         if not message.parts and not message.pending:
             self._messages.pop(message.queue_id, None)
 
@@ -254,7 +261,7 @@ class HoldBook:
         message = self._messages.pop(queue_id, None)
         if message is not None:
             for part in message.parts.values():
-                self._waiting[part.lane] -= 1
+                self.waits.end(message, part)
 
     def move(self, message: Message, sender: str, klass: str, now: float) -> None:
         """Its sender became known: queue it where it belongs."""

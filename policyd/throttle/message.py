@@ -18,11 +18,13 @@ class Part:
         "domain",
         "due",
         "grey",
+        "held",
         "lane",
         "recipients",
         "refused",
         "round",
         "since",
+        "waits",
     )
 
     def __init__(self, lane: Lane, domain: str, since: float) -> None:
@@ -34,6 +36,8 @@ class Part:
         self.refused = 0  # times the receiver put it off (chooses the retry table's interval)
         self.asked = False  # after release: its question was seen
         self.round: object = None  # in which the MTA put it off last
+        self.held = False  # by us; else its receiver deferred it
+        self.waits = False  # counted by `Waits`
         self.grey = 0.0  # when it was greylisted first, without a hint
 
 
@@ -42,6 +46,8 @@ class Message:
 
     __slots__ = (
         "arrived",
+        "deferred",
+        "held",
         "klass",
         "last",
         "parts",
@@ -64,6 +70,7 @@ class Message:
         self.klass = ""
         self.parts: dict[tuple[Lane, str], Part] = {}  # waiting
         self.pending: dict[tuple[Lane, str], Part] = {}  # let go, not seen again yet
+        self.held = self.deferred = 0  # waiting parts, by whose doing they wait
         self.released = 0.0
         self.tries = 0
         self.unseen = False  # nobody saw what its last release came to

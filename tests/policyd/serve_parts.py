@@ -167,7 +167,7 @@ def services(**changed: Any) -> Services:
 def _at_one_go(make: Callable[[], Any]) -> Callable[[], Steps[Any]]:
     """Something that is made in a single step."""
 
-    def steps() -> Steps[Any]:
+    def steps(*asked: Any) -> Steps[Any]:
         yield
         return make()
 

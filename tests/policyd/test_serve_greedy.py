@@ -213,11 +213,11 @@ def test_questions_are_answered_while_a_page_is_made(tmp_path: Path) -> None:
     maps = {"mx": lambda key, session, pool: asked.append(key) or b"NOTFOUND "}
     usual, begun = services(maps=maps), threading.Event()
 
-    def page() -> Steps[Any]:
+    def page(most: int | None) -> Steps[Any]:
         begun.set()
         while not asked:
             yield
-        return (yield from usual.page())
+        return (yield from usual.page(most))
 
     def ask(servers: Any) -> int:
         found: list[int] = []

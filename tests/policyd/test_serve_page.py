@@ -17,7 +17,7 @@ from policyd.serve.listeners import open_listeners
 from policyd.serve.servers import serve
 from policyd.serve.settings import ServeSettings
 from policyd.serve.spelling import ago, legible, number, rate, share, span
-from policyd.serve.view import LaneView, LogView, Page, ReasonView, ReceiverView
+from policyd.serve.view import LaneView, LogView, Page, ReasonView, ReceiverView, Totals
 from tests import browser
 from tests.policyd.serve_parts import services
 
@@ -25,7 +25,7 @@ NOW = 1_800_000_000.0
 HOSTILE = "421 <script>alert('x')</script> \u202eevil \x1b[31m & \" onload=x"
 
 SLOWED = LaneView(
-    "slowed", since=NOW - 840, rate=4.75, window=20, in_flight=7, held=312,
+    "slowed", since=NOW - 840, rate=4.75, window=20, in_flight=7, held=312, deferred=5,
     next="The rate rises until it is refused.",
     reasons=(
         ReasonView("flow.rate", "google.ip.rate", "421 4.7.28 unusual rate of mail", 38,
@@ -42,6 +42,8 @@ PAGE = Page(
     version="0.1.0",
     host="mx-out1.example.org",
     log=LogView("/var/log/mail.log", True, NOW - 2, 1_284_412, 3),
+    totals=Totals({"sent": 112_256, "deferred": 8231, "bounced": 1682, "held": 4}, 2, 1814, 5,
+                  receivers=4, troubled=3),
     receivers=(
         ReceiverView("google", "Google", {"sent": 81_233, "deferred": 2110, "bounced": 341},
                      (("flow.rate", 1900), ("recipient.unknown", 300), ("recipient.full", 120),
@@ -78,7 +80,8 @@ class Tree(HTMLParser):
     [
         "Microsoft microsoft suspended since 5 min ago until in 7 min",
         "Next: In 7m one message probes it.",
-        "Google google slowed since 14 min ago rate 4.75/s in flight 7 of 20 waiting 312",
+        "Google google slowed since 14 min ago rate 4.75/s in flight 7 of 20",
+        "held by us 312 deferred by them 5",
         "421 4.7.28 unusual rate of mail 38× flow.rate (too much mail from us for now)",
         "first 14 min ago, last 30 s ago · gmail-smtp-in.l.google.com · rule google.ip.rate",
         "no rule knows this text",
