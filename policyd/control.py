@@ -16,7 +16,7 @@ from typing import Any
 from policyd.core import Core
 from policyd.errors import ControlError
 from policyd.receivers import UNKNOWN
-from policyd.status import lane_view
+from policyd.status import lane_view, mode
 from policyd.throttle.lane import LaneState
 
 __all__ = ["Operator"]
@@ -47,7 +47,7 @@ class Operator:
         self._changed = changed  # what was ordered must be saved, also where no log line comes
 
     def overview(self) -> dict[str, Any]:
-        """Whether we pace at all, and every lane with something to tell: the worst first."""
+        """What is done about the states, and every lane with something to tell: the worst first."""
         now = self._core.clock()
         found = [
             {"receiver": state.lane.receiver, **asdict(lane_view(self._core, state, now))}
@@ -60,7 +60,11 @@ class Operator:
         ]
         order = {"suspended": 0, "probing": 1, "slowed": 2, "free": 3}
         told.sort(key=lambda lane: (order[lane["state"]], -lane["held"]))
-        return {"active": not self._core.controller.retired, "lanes": told}
+        return {
+            "active": not self._core.controller.retired,
+            "mode": mode(self._core, safe=False),
+            "lanes": told,
+        }
 
     def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
         """One receiver's lanes with their evidence and what happens next."""

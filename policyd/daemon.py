@@ -41,6 +41,7 @@ from policyd.serve.listen import inherited
 from policyd.serve.listeners import Listeners, open_listeners
 from policyd.serve.ports import Services
 from policyd.serve.servers import Servers, serve
+from policyd.serve.session import HookCounts
 from policyd.serve.turns import Steps
 from policyd.serve.view import Page
 from policyd.serve.watchdog import Notifier
@@ -114,6 +115,7 @@ class Daemon:
         self._reloading: asyncio.Task[str] | None = None
         self._stopping = asyncio.Event()
         self._metrics: Metrics | None = None
+        self._counts: Mapping[str, HookCounts] = {}
         self._notifier = Notifier.from_environment(os.environ, os.getpid())
 
     def _restore(self) -> Saved:
@@ -164,6 +166,7 @@ class Daemon:
             wall=self.clock.wall,
         )
         servers = await serve(self.core.config.serve, services, listeners)
+        self._counts = servers.counts
         self.releasing.asked = lambda: servers.counts["socketmap"].answers
         self._metrics = metrics(
             self.core,
@@ -222,7 +225,15 @@ class Daemon:
             self._troubles(),
             self._safe(),
             most,
+            self._asked(),
         )
+
+    def _asked(self) -> Mapping[str, float]:
+        """When each hook was asked last."""
+        found: dict[str, float] = {}
+        for counts in self._counts.values():
+            found.update(counts.last)
+        return found
 
     def _safe(self) -> str:
         """Why hooks give their safe answers; "": they do not."""

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, 
 
 from policyd.counters import DELAY_BOUNDS, DELAY_PARTS
 from policyd.exposition import CONTENT_TYPE, Exposition, Family
+from policyd.serve.session import ANSWER_BOUNDS
 from policyd.serve.turns import Steps
 
 __all__ = ["CONTENT_TYPE", "DELAY_BOUNDS", "DELAY_PARTS", "STATES", "TABLE", "Metrics"]
@@ -148,10 +149,41 @@ TABLE: tuple[Family, ...] = (
         ("action",),
     ),
     Family(
+        "mxheed_hook_asked_timestamp_seconds",
+        "gauge",
+        "When the MTA asked a hook last; no sample before it ever did.",
+        ("hook",),
+    ),
+    Family(
+        "mxheed_hook_answer_seconds",
+        "histogram",
+        "How long the MTA waited for answers; those of the map mx include waiting at the door.",
+        ("hook",),
+        ANSWER_BOUNDS,
+    ),
+    Family(
         "mxheed_server_errors_total",
         "counter",
         "Requests that got the safe answer because they could not be understood or handled.",
         ("service",),
+    ),
+    Family(
+        "mxheed_mode",
+        "gauge",
+        "1 for what is done about the states: on, or shadow, off, safe, in which nothing is held.",
+        ("mode",),
+    ),
+    Family(
+        "mxheed_throttle_trouble_timestamp_seconds",
+        "gauge",
+        "When a receiver that is not free was free last.",
+        ("receiver", "pool"),
+    ),
+    Family(
+        "mxheed_throttle_pinned_until_timestamp_seconds",
+        "gauge",
+        "Until when an operator's word holds a receiver in its state.",
+        ("receiver", "pool"),
     ),
     Family("mxheed_held_messages", "gauge", "Messages that wait because mxheed holds them."),
     Family(

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from heapq import nsmallest
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from policyd.serve.turns import Steps
@@ -22,7 +23,9 @@ from policyd.throttle.lane import LaneState
 if TYPE_CHECKING:
     from policyd.core import Core
 
-__all__ = ["VERSION", "lane_view", "page"]
+__all__ = ["MODES", "VERSION", "lane_view", "mode", "page"]
+
+MODES = ("on", "shadow", "off", "safe")
 
 try:
     VERSION = version("mxheed")
@@ -39,8 +42,12 @@ def page(
     troubles: Mapping[str, str],
     safe: str = "",
     most: int | None = None,
+    asked: Mapping[str, float] = MappingProxyType({}),
 ) -> Steps[Page]:
-    """Everything at one moment; `most`: so many receivers at most, but the sums are over all."""
+    """Everything at one moment.
+
+    `most`: so many receivers at most, but the sums are over all; `asked`: when each hook was.
+    """
     now, counters, posix = core.clock(), core.counters, core.clock.posix
     lanes = yield from _lanes(core, now)
     order: list[tuple[bool, int, int, str]] = []
@@ -66,7 +73,9 @@ def page(
         started=posix(core.started),
         version=VERSION,
         host=socket.gethostname(),
+        mode=mode(core, bool(safe)),
         active=not core.controller.retired,
+        asked={hook: posix(when) for hook, when in asked.items()},
         safe=safe,
         log=LogView(log, caught_up, counters.last_time or None, counters.lines, counters.unparsed),
         troubles=troubles,
@@ -80,6 +89,15 @@ def page(
         ),
         receivers=tuple(rows),
     )
+
+
+def mode(core: Core, safe: bool) -> str:
+    """What is done about the states: something (on), or nothing, and why not."""
+    if safe:
+        return "safe"
+    if core.controller.retired:
+        return "off"
+    return "shadow" if core.controller.settings.shadow else "on"
 
 
 def _row(core: Core, name: str, lanes: Iterable[LaneState], now: float) -> ReceiverView:
@@ -111,7 +129,8 @@ def _refusals(replies: Mapping[tuple[str, str], int]) -> tuple[tuple[str, int], 
 
 
 def _troubled(core: Core, state: LaneState) -> bool:
-    return state.state != "free" or core.controller.book.waiting(state.lane) > 0
+    waiting = core.controller.book.waiting(state.lane)
+    return state.state != "free" or waiting > 0 or state.pinned > core.clock()
 
 
 def _lanes(core: Core, now: float) -> Steps[dict[str, list[LaneState]]]:
@@ -131,12 +150,14 @@ def lane_view(core: Core, state: LaneState, now: float) -> LaneView:
     book = core.controller.book
     waiting, held = book.waiting(state.lane), book.waits.held_for(state.lane)
     oldest = book.waits.oldest(state.lane)
-    told = explain(state, waiting, now)
+    told = explain(state, waiting, now, mode(core, safe=False))
     until = told.until if told.until is not None else told.pinned_until
     return LaneView(
         state=told.state,
         pool=told.pool,
-        since=posix(told.since),
+        since=posix(told.began),
+        stops=told.stops,
+        changed=posix(told.since),
         until=None if until is None else posix(until),
         rate=told.rate,
         window=told.window,
@@ -145,6 +166,7 @@ def lane_view(core: Core, state: LaneState, now: float) -> LaneView:
         deferred=waiting - held,
         oldest=None if oldest is None else posix(oldest),
         pinned=told.pinned_until is not None,
+        off=core.controller.retired,
         shadow=core.controller.settings.shadow,
         why=told.text,
         next=told.next,

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from policyd.exposition import Histogram
 from policyd.metrics import STATES, Metrics
 from policyd.serve.session import HookCounts
-from policyd.status import VERSION
+from policyd.status import MODES, VERSION, mode
 from policyd.throttle.lane import LaneState
 
 if TYPE_CHECKING:
@@ -65,12 +66,29 @@ def metrics(
     page.add("mxheed_config_last_reload_successful", lambda: {(): int(reloads.successful)})
     page.add("mxheed_config_last_reload_success_timestamp_seconds", lambda: {(): reloads.at})
     page.add("mxheed_hooks_safe", lambda: {(): int(health.safe())})
+    page.add("mxheed_mode", lambda: _mode(core, health.safe()))
     page.add("mxheed_state_damaged_total", lambda: {(): health.damaged()})
     _throttle(page, core)
     page.add("mxheed_socketmap_answers_total", lambda: _numbers(hooks["socketmap"].answers))
     page.add(
         "mxheed_policy_answers_total",
         lambda: {(word,): count for (_, word), count in hooks["policy"].answers.items()},
+    )
+    page.add(
+        "mxheed_hook_asked_timestamp_seconds",
+        lambda: {
+            (hook,): core.clock.posix(when)
+            for counts in hooks.values()
+            for hook, when in counts.last.items()
+        },
+    )
+    page.add(
+        "mxheed_hook_answer_seconds",
+        lambda: {
+            (hook,): Histogram(tuple(took.counts), took.total)
+            for counts in hooks.values()
+            for hook, took in counts.took.items()
+        },
     )
     page.add(
         "mxheed_server_errors_total",
@@ -108,6 +126,20 @@ def _throttle(page: Metrics, core: Core) -> None:
         ),
     )
     page.stream(
+        "mxheed_throttle_trouble_timestamp_seconds",
+        lambda: (
+            (lane, core.clock.posix(s.trouble.course.began))
+            for lane, s in lanes()
+            if s.state != "free"
+        ),
+    )
+    page.stream(
+        "mxheed_throttle_pinned_until_timestamp_seconds",
+        lambda: (
+            (lane, core.clock.posix(s.pinned)) for lane, s in lanes() if s.pinned > core.clock()
+        ),
+    )
+    page.stream(
         "mxheed_throttle_changes_total",
         lambda: (((*lane, name), s.entered.get(name, 0)) for lane, s in lanes() for name in STATES),
     )
@@ -137,6 +169,11 @@ def _throttle(page: Metrics, core: Core) -> None:
     page.add("mxheed_door_waiting", lambda: {(): door.waiting})
     page.add("mxheed_door_waited_total", lambda: _named(door.counts))
     page.add("mxheed_door_waited_seconds_total", lambda: {(): door.seconds})
+
+
+def _mode(core: Core, safe: bool) -> Numbers:
+    now = mode(core, safe)
+    return {(name,): int(name == now) for name in MODES}
 
 
 def _cache(core: Core) -> Numbers:

@@ -27,7 +27,16 @@ def listing(answer: Mapping[str, Any]) -> None:
     now = float(answer["now"])
     rows = [_row(lane, now) for lane in answer["lanes"]]
     if not answer.get("active", True):
-        _console().print("mxheed has stepped aside and holds nothing; `mxheed on` paces again.")
+        _console().print(
+            "mxheed is off (it has stepped aside): nothing is held, no state has an effect; "
+            "`mxheed on` paces again.",
+            soft_wrap=True,
+        )
+    elif answer.get("mode") == "shadow":
+        _console().print(
+            "mxheed is in shadow: states are computed and nothing is held (pacing.shadow).",
+            soft_wrap=True,
+        )
     if not rows:
         _console().print("Every receiver is free; nothing is held.")
         return
@@ -81,7 +90,7 @@ def explanation(receiver: Mapping[str, Any]) -> None:
 
 def _lines(lane: Mapping[str, Any], now: float) -> Iterator[str]:
     if lane.get("since"):
-        yield f"since  {clock_time(lane['since'])}, {ago(lane['since'], now)}"
+        yield f"since  {clock_time(lane['since'])}, {ago(lane['since'], now)}{_stops(lane, now)}"
     if (lane.get("until") or 0) > now:
         yield f"until  {clock_time(lane['until'])}, {ago(lane['until'], now)}"
     if lane.get("rate"):
@@ -107,9 +116,16 @@ def _lines(lane: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"next   {legible(lane['next'])}"
 
 
+def _stops(lane: Mapping[str, Any], now: float) -> str:
+    """How often it was stopped since then, where that is more than once."""
+    if (stops := int(lane.get("stops", 0))) < 2:
+        return ""
+    return f", {stops} stops; {lane.get('state')} since {ago(lane.get('changed', now), now)}"
+
+
 def _state(lane: Mapping[str, Any]) -> Text:
     state = str(lane.get("state", ""))
-    marks = "".join(f" ({mark})" for mark in ("pinned", "shadow") if lane.get(mark))
+    marks = "".join(f" ({mark})" for mark in ("pinned", "off", "shadow") if lane.get(mark))
     return Text(state + marks, style=_STYLES.get(state, ""))
 
 

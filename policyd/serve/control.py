@@ -1,6 +1,6 @@
 """The control API: what `mxheed throttle` and `mxheed off` say to the running daemon.
 
-    GET  /throttle                      {"now", "active", "lanes": […]}: all with something to tell
+    GET  /throttle                      {"now", "active", "mode", "lanes": […]}: what is to be told
     GET  /throttle/RECEIVER[?pool=P]    {"now", "receiver", "lanes": […]}: explained
     POST /throttle/RECEIVER/VERB        pin, cancel, extend, set; arguments as a JSON object
     POST /off, /on                      {"active", "held"}: step aside, pace again; /off: "release"

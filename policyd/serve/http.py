@@ -48,6 +48,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _MOST = 60  # receivers on the page; /api/state has all
+_SILENT = 600.0  # seconds without a question after which the page says so
 _PIECES = 50  # of the template, in a step
 _ORDER = {"suspended": 0, "probing": 1, "slowed": 2, "free": 3}  # the worst first
 _FILES = {"page.css": "text/css", "page.js": "text/javascript", "mark.svg": "image/svg+xml"}
@@ -113,10 +114,17 @@ def drawn(page: Page) -> Steps[bytes]:
         (row, lane)
         for row in page.receivers
         for lane in row.lanes
-        if lane.state != "free" or lane.held or lane.deferred
+        if lane.state != "free" or lane.held or lane.deferred or lane.pinned
     ]
     troubled.sort(key=lambda found: (_ORDER.get(found[1].state, 9), -found[1].held))
-    values = {"page": page, "now": page.now, "troubled": troubled, "totals": page.totals}
+    silent = page.mode != "safe" and page.now - max(page.asked.values(), default=0.0) > _SILENT
+    values = {
+        "page": page,
+        "silent": silent,
+        "now": page.now,
+        "troubled": troubled,
+        "totals": page.totals,
+    }
     pieces: list[str] = []
     for piece in _template().generate(values):
         pieces.append(piece)

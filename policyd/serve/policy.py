@@ -143,9 +143,10 @@ class PolicyEndpoint(Endpoint[Request]):
 
     def answer(self, request: Request, session: Session) -> bytes:
         """One request to one framed answer; never raises."""
-        answers = self.counts.answers
+        answers, began = self.counts.answers, self.clock()
         try:
             action = self._handler(request, session)
+            self.counts.answered("policy", began, self.clock())
             if action is DUNNO:
                 answers[_NO_OPINION] += 1
                 return _DUNNO

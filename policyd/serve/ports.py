@@ -27,7 +27,7 @@ class Control(Protocol):
     """
 
     def overview(self) -> dict[str, Any]:
-        """{"active", "lanes"}: every lane with something to tell (and its "receiver")."""
+        """{"active", "mode", "lanes"}: every lane with something to tell (and its "receiver")."""
 
     def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
         """{"receiver", "lanes"}: with evidence and what is next; no lanes before the first mail."""

@@ -7,11 +7,15 @@ Failure: none.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["HookCounts", "Session"]
+__all__ = ["ANSWER_BOUNDS", "HookCounts", "Session", "Took"]
+
+# seconds: from memory, behind a page that is made, at the door, as long as Postfix may wait
+ANSWER_BOUNDS = (0.0001, 0.0005, 0.001, 0.005, 0.025, 0.1, 1.0, 10.0)
 
 
 class Session:
@@ -26,12 +30,37 @@ class Session:
         self.memory: Any = None  # belongs to the handler, which alone knows its type
 
 
+class Took:
+    """How long answers took."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(ANSWER_BOUNDS) + 1)  # not cumulative; the last is beyond them all
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One answer more."""
+        self.counts[bisect_left(ANSWER_BOUNDS, seconds)] += 1
+        self.total += seconds
+
+
 @dataclass(slots=True)
 class HookCounts:
     """What one hook ("socketmap", "policy") has been asked, answered and suffered."""
 
     # by what was asked (the map's name, "policy") and the first word of the answer
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    last: dict[str, float] = field(default_factory=dict)  # when it was asked last, by what
+    took: dict[str, Took] = field(default_factory=dict)  # how long the answers took
     faults: Counter[str] = field(default_factory=Counter)  # by kind: "framing", "handler"…
     connections: int = 0  # open now
     opened: int = 0  # ever
+
+    def answered(self, asked: str, began: float, now: float) -> None:
+        """A question that came when it `began` is answered now."""
+        self.last[asked] = began
+        took = self.took.get(asked)
+        if took is None:
+            took = self.took[asked] = Took()
+        took.add(now - began)

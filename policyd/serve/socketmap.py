@@ -57,16 +57,22 @@ class SocketmapEndpoint(Endpoint[bytes]):
         if route is None and (route := self._find(name, session)) is None:
             return _NOTFOUND
         handler, pool, notfound = route
+        asked, began = notfound[0], self.clock()
         try:
             if key == b"*" or (payload := handler(key, session, pool)) == NOTFOUND:
                 self.counts.answers[notfound] += 1
+                self.counts.answered(asked, began, self.clock())
                 return _NOTFOUND
             if isinstance(payload, Later):
-                return payload.made(lambda late: self._checked(late, session, notfound[0]))
-            return self._checked(payload, session, notfound[0])
+                return payload.made(lambda late: self._sent(late, session, asked, began))
+            return self._sent(payload, session, asked, began)
         except Exception as error:  # an edge: whatever happens inside, Postfix gets the safe answer
             self.faults.note("handler", session.peer, repr(error), self.clock())
         return _NOTFOUND
+
+    def _sent(self, payload: bytes, session: Session, asked: str, began: float) -> bytes:
+        self.counts.answered(asked, began, self.clock())
+        return self._checked(payload, session, asked)
 
     def _checked(self, payload: bytes, session: Session, asked: str) -> bytes:
         if payload == NOTFOUND:

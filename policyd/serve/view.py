@@ -33,7 +33,9 @@ class LaneView:
 
     state: str  # free, slowed, suspended, probing
     pool: str = ""
-    since: float = 0.0
+    since: float = 0.0  # when it was free last
+    stops: int = 0  # suspensions since then
+    changed: float = 0.0  # when this state began
     until: float | None = None  # the end of a suspension or of a pin
     rate: float | None = None  # attempts a second
     window: float | None = None
@@ -42,7 +44,8 @@ class LaneView:
     deferred: int = 0  # and because the receiver deferred them
     oldest: float | None = None  # since when the oldest held one waits
     pinned: bool = False
-    shadow: bool = False
+    off: bool = False  # after `mxheed off` no state has an effect
+    shadow: bool = False  # nor has it in the shadow
     why: str = ""  # a sentence
     next: str = ""  # a sentence
     reasons: tuple[ReasonView, ...] = ()
@@ -91,7 +94,9 @@ class Page:
     started: float
     version: str
     host: str = ""
+    mode: str = "on"  # what is done about it: on, shadow, off, safe
     active: bool = True  # False after `mxheed off`
+    asked: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # hooks: when
     safe: str = ""  # why every hook gives its safe answer; "": they answer from what was learnt
     log: LogView = LogView()
     troubles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -15,6 +15,11 @@ from policyd.units import spell
 
 __all__ = ["Explanation", "Ground", "explain"]
 
+_MODES = {
+    "off": "mxheed is off: nothing is held, and this state has no effect.",
+    "shadow": "Shadow: nothing is held. Otherwise: {}",
+}
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -37,7 +42,9 @@ class Explanation:
     receiver: str
     pool: str
     state: str
-    since: float
+    since: float  # when this state began
+    began: float  # when it was free last
+    stops: int  # suspensions since then
     until: float | None  # of a suspension
     pinned_until: float | None
     rate: float | None  # attempts a second, while slowed
@@ -60,20 +67,22 @@ class Explanation:
         return asdict(self)
 
 
-def explain(state: LaneState, waiting: int, now: float) -> Explanation:
-    """Explain one lane."""
+def explain(state: LaneState, waiting: int, now: float, mode: str = "on") -> Explanation:
+    """Explain one lane; in the modes `off` and `shadow` its state has no effect."""
     state.advance(now)
     bucket = state.bucket
     grounds = tuple(
         Ground(r.rule, r.category, r.scope, r.count, r.first, r.last, r.host, r.reply)
         for r in sorted(state.reasons, key=lambda r: -r.last)
     )
-    coming = _next(state, now)
+    coming = _MODES.get(mode, "{}").format(_next(state, now))
     return Explanation(
         receiver=state.lane.receiver,
         pool=state.lane.pool,
         state=state.state,
         since=state.since,
+        began=state.trouble.course.began or state.since,
+        stops=state.trouble.course.stops,
         until=state.until if state.state == "suspended" else None,
         pinned_until=state.pinned if state.pinned > now else None,
         rate=bucket.rate if bucket and state.state != "free" else None,
@@ -109,7 +118,7 @@ def _speed(rate: float) -> str:
 def _text(
     state: LaneState, grounds: tuple[Ground, ...], waiting: int, coming: str, now: float
 ) -> str:
-    words = [f"{_name(state)} has been {state.state} for {spell(max(0.0, now - state.since))}."]
+    words = [f"{_name(state)} has been {state.state} {_lasting(state, now)}."]
     if grounds:
         last = grounds[0]
         times = "once" if last.count == 1 else f"{last.count} times"
@@ -122,13 +131,34 @@ def _text(
             others = ", ".join(f"{g.category} {g.count}×" for g in grounds[1:])
             words.append(f"Besides: {others}.")
     total = state.accepted + state.refused_total
-    words.append(f"{state.accepted} of {total} attempts were accepted, {waiting} parts wait.")
+    words.append(f"Of {_many(total, 'attempt')}, {state.accepted} accepted.")
+    if waiting:
+        words.append(f"{_many(waiting, 'part')} of messages {'waits' if waiting == 1 else 'wait'}.")
     if state.at_door:
-        words.append(f"{state.at_door} attempts wait at the door for their turn.")
+        attempts, wait = _many(state.at_door, "attempt"), "waits" if state.at_door == 1 else "wait"
+        words.append(f"{attempts} {wait} at the door.")
     if state.window.cap is not None:
         words.append(f"It counts connections: at most {state.window.cap} attempts at a time.")
     words.append(coming)
     return " ".join(words)
+
+
+def _lasting(state: LaneState, now: float) -> str:
+    """For how long this state and, if they are more than it, the trouble have lasted."""
+    words = f"for {spell(max(1.0, now - state.since))}"
+    if state.trouble.course.stops > 1:
+        words += f", in trouble for {spell(max(1.0, now - state.trouble.course.began))}"
+        words += f" with {state.trouble.course.stops} stops"
+    return words
+
+
+def _when(seconds: float) -> str:
+    """In how long; what is due may wait for a message that takes the turn."""
+    return f"in {spell(seconds)}" if seconds >= 1 else "with the next message"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _next(state: LaneState, now: float) -> str:
@@ -136,15 +166,13 @@ def _next(state: LaneState, now: float) -> str:
     if state.pinned > now:
         return f"Pinned by an operator for another {spell(state.pinned - now)}."
     if state.state == "suspended":
-        return f"In {spell(max(0.0, state.until - now))} one message probes it."
+        return f"{_when(state.until - now).capitalize()} one message probes it."
     if state.state == "probing":
         return "One message probes it: accepted, mail flows at the learnt rate; refused, it waits."
     if state.state == "slowed":
         speed = _speed(state.bucket.rate) if state.bucket else "any speed"
         if state.speed.ceiling is None:
             return f"Mail flows at {speed}; the rate rises until it is refused."
-        wait = spell(max(0.0, state.speed.explore_at - now))
-        return (
-            f"Mail flows at {speed}; above {_speed(state.speed.ceiling)} is tried again in {wait}."
-        )
+        when = _when(state.speed.explore_at - now)
+        return f"Mail flows at {speed}; above {_speed(state.speed.ceiling)} is tried again {when}."
     return f"Mail flows; at most {state.window.size()} attempts at a time."

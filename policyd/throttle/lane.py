@@ -49,8 +49,7 @@ class LaneState:
         self.limits = NO_LIMITS
         self.state: State = "free"
         self.since = self.seen = self.adjusted = now
-        self.until = 0.0
-        self.pinned = 0.0  # an operator's word holds until then
+        self.until = self.pinned = 0.0  # an operator's word holds until `pinned`
         self.window = Window(settings.window)
         self.speed = Speed(settings, self.limits, now)
         self.trouble = Trouble()
@@ -245,6 +244,7 @@ class LaneState:
     def _enter(self, state: State, now: float) -> None:
         if state != self.state:
             before, self.state, self.since = self.state, state, now
+            self.trouble.course.enter(state, now)
             self.entered[state] = self.entered.get(state, 0) + 1
             self.changed(self, before, now)
 

@@ -54,6 +54,7 @@ _WINDOW = {
     "limit": AtLeast(1.0), "cap": Maybe(AtLeast(1)), "explore_at": float, "explore_gap": _SOME,
     "taken": _COUNT,
 }  # fmt: skip
+_EPISODE = {"began": float, "stops": _COUNT}  # not in files of earlier versions
 _GREYLIST = {"age": Maybe(_SOME)}
 _REASON = {
     "rule": Maybe(str), "category": str, "scope": str, "count": _COUNT, "first": float,
@@ -138,6 +139,7 @@ def _lane(state: LaneState) -> dict[str, Any]:
         "patience": {name: getattr(state.trouble.patience, name) for name in _PATIENCE},
         "window": {name: getattr(state.window, name) for name in _WINDOW},
         "greylist": {"age": state.greylist.age},
+        "episode": {name: getattr(state.trouble.course, name) for name in _EPISODE},
         "trouble": {name: getattr(state.trouble, name) for name in _TROUBLE},
         "reasons": [{name: getattr(r, name) for name in _REASON} for r in state.reasons],
         **{name: getattr(state, name) for name in _KEPT},
@@ -229,6 +231,14 @@ def _restore_lane(controller: Knowing, row: Mapping[str, Any], today: _Today) ->
     for part, values, names in parts:
         for name, value in today.times({name: values[name] for name in names}).items():
             setattr(part, name, value)
+    told = row.get("episode")
+    episode = {"began": row["since"], "stops": 0}
+    if told is not None and fits(told, _EPISODE):
+        episode = told
+    state.trouble.course.enter("free", now)
+    if row["state"] != "free":
+        state.trouble.course.began = min(today.time(episode["began"]), now)
+        state.trouble.course.stops = episode["stops"]
     state.since, state.seen = min(state.since, now), min(state.seen, now)
     state.until = min(state.until, max(now + _longest_stop(state.settings), state.pinned))
     state.speed.prospect = Prospect(**{n: row["prospect"][n] for n in Prospect._fields})

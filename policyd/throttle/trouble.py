@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from math import inf, sqrt
 
+from policyd.throttle.episode import Episode
 from policyd.throttle.estimate import Accepted
 from policyd.throttle.patience import Patience
 from policyd.throttle.prospect import NOTHING_SEEN, Prospect
@@ -32,6 +33,7 @@ class Trouble:
     __slots__ = (
         "act",
         "capacity",
+        "course",
         "episode",
         "flowing",
         "history",
@@ -48,6 +50,7 @@ class Trouble:
     def __init__(self) -> None:
         self.history = Accepted()
         self.patience = Patience()
+        self.course = Episode()  # as people see it
         self.episode = 0.0  # the refusal that began it; 0.0: none
         self.act: Act = "none"  # what it was answered with
         self.probe_refused = 0.0  # the last probe of this episode that was refused for its rate

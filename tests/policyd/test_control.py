@@ -133,7 +133,7 @@ def test_a_rate_ends_a_pin(operator: Operator) -> None:
 
 def test_a_lane_pinned_free_is_listed(operator: Operator) -> None:
     """It looks like any other free one, but it is an operator's doing that ends some day."""
-    assert operator.overview() == {"active": True, "lanes": []}
+    assert operator.overview() == {"active": True, "mode": "on", "lanes": []}
     operator.change("pin", "mx:example.net", {"state": "free", "seconds": 60.0, "pool": "two"})
     (lane,) = operator.overview()["lanes"]
     assert (lane["receiver"], lane["state"], lane["pinned"]) == ("mx:example.net", "free", True)

@@ -41,6 +41,7 @@ PAGE = Page(
     started=NOW - 93_000,
     version="0.1.0",
     host="mx-out1.example.org",
+    asked={"mx": NOW - 3},
     log=LogView("/var/log/mail.log", True, NOW - 2, 1_284_412, 3),
     totals=Totals({"sent": 112_256, "deferred": 8231, "bounced": 1682, "held": 4}, 2, 1814, 5,
                   receivers=4, troubled=3),
@@ -129,10 +130,58 @@ def test_an_empty_day_says_so() -> None:
 
 def test_trouble_and_stepping_aside_are_told() -> None:
     """A daemon that is not well, or that was told to step aside, says so on top."""
-    page = dataclasses.replace(PAGE, active=False, troubles={"log": "mail.log cannot be read"})
+    page = dataclasses.replace(
+        PAGE, active=False, mode="off", troubles={"log": "mail.log cannot be read"}
+    )
     text = Tree(render(page)).text
-    assert "Stepped aside." in text
+    assert "Off: stepped aside." in text
     assert "log: mail.log cannot be read" in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({}, "No MTA has asked since mxheed started 1 d 2 h ago: the states below have no effect."),
+        ({"mx": NOW - 7200, "policy": NOW - 90_000},
+         "No MTA has asked since 2 h ago: the states below have no effect."),
+        ({"mx": NOW - 7200, "policy": NOW - 5}, None),
+    ],
+)  # fmt: skip
+def test_states_that_nobody_asks_for_are_told_to_have_no_effect(
+    asked: dict[str, float], words: str | None
+) -> None:
+    """It is the first line of the page, before any number."""
+    text = Tree(render(dataclasses.replace(PAGE, asked=asked))).text
+    if words is None:
+        assert "No MTA has asked" not in text
+    else:
+        assert text.index(words) < text.index("accepted")
+
+
+def test_off_shadow_and_pins_are_shown_as_states() -> None:
+    """The page says on top that no state has an effect, and each card bears the badge."""
+    lane = dataclasses.replace(SUSPENDED, off=True, pinned=True)
+    row = dataclasses.replace(PAGE.receivers[0], lanes=(lane,))
+    off = dataclasses.replace(PAGE, mode="off", active=False, receivers=(row,))
+    source = render(off)
+    assert "Off: stepped aside." in Tree(source).text
+    assert source.count('class="badge off"') == source.count('class="badge pinned"') == 1
+    shadow = Tree(render(dataclasses.replace(PAGE, mode="shadow"))).text
+    assert "Shadow. States are computed and nothing is held" in shadow
+
+
+def test_a_lane_that_is_pinned_free_has_a_card() -> None:
+    """An operator's word that ends some day is not hidden among the calm."""
+    row = dataclasses.replace(PAGE.receivers[2], lanes=(LaneView("free", pinned=True),))
+    assert 'class="card free"' in render(dataclasses.replace(PAGE, receivers=(row,)))
+
+
+def test_a_flapping_lane_is_shown_with_its_stops() -> None:
+    """Since it was free last, how often it was stopped, and since when it is as it is."""
+    lane = dataclasses.replace(SUSPENDED, since=NOW - 7200, stops=8, changed=NOW - 60)
+    row = dataclasses.replace(PAGE.receivers[1], lanes=(lane,))
+    text = Tree(render(dataclasses.replace(PAGE, receivers=(row,)))).text
+    assert "since 2 h ago · 8 stops · suspended since 1 min ago" in text
 
 
 @pytest.mark.parametrize(

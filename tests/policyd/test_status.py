@@ -8,15 +8,16 @@ import re
 import pytest
 
 from policyd.config import Config
+from policyd.control import Operator
 from policyd.core import Core
 from policyd.metrics import Metrics
 from policyd.serve.http import drawn, told
 from policyd.serve.session import HookCounts
 from policyd.serve.turns import finish
 from policyd.serve.view import Page
-from policyd.status import page
+from policyd.status import MODES, page
 from policyd.telemetry import Health, Reloads, metrics
-from policyd.throttle import Lane
+from policyd.throttle import Lane, PacingSettings
 from tests.policyd.clocks import still
 from tests.policyd.throttle_parts import evidence
 
@@ -58,15 +59,15 @@ def tree(core: Core, most: int | None = None) -> Page:
     return finish(page(core, "log", True, {}, most=most))
 
 
-def exposition(core: Core) -> Metrics:
-    hooks = {"socketmap": HookCounts(), "policy": HookCounts()}
+def exposition(core: Core, maps: HookCounts | None = None) -> Metrics:
+    hooks = {"socketmap": maps or HookCounts(), "policy": HookCounts()}
     health = Health(lambda: False, lambda: 0, lambda: True)
     return metrics(core, hooks, dict, Reloads(), health)
 
 
 def value(text: str, name: str) -> float:
     """The sum of all samples of a metric."""
-    found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
+    found = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
     assert found, name
     return sum(map(float, found))
 
@@ -113,3 +114,69 @@ def test_held_by_us_and_deferred_by_them_are_two_numbers(core: Core) -> None:
     (held,), (deferred,) = rows["mx:r3.example"].lanes, rows["mx:r4.example"].lanes
     assert (held.held, held.deferred, held.oldest) == (2, 0, NOW)
     assert (deferred.held, deferred.deferred, deferred.oldest) == (0, 3, None)
+
+
+@pytest.mark.parametrize(
+    ("shadow", "retired", "safe", "mode"),
+    [
+        (False, False, "", "on"),
+        (True, False, "", "shadow"),
+        (True, True, "", "off"),
+        (False, True, "no log was opened yet", "safe"),
+    ],
+)
+def test_what_is_done_about_the_states_is_one_of_four(
+    shadow: bool, retired: bool, safe: str, mode: str
+) -> None:
+    """Page, metric and command name the same one."""
+    made = Core(Config(pacing=PacingSettings(shadow=shadow)), clock=still(lambda: NOW))
+    made.controller.retired = retired
+    hooks = {"socketmap": HookCounts(), "policy": HookCounts()}
+    health = Health(lambda: bool(safe), lambda: 0, lambda: True)
+    text = metrics(made, hooks, dict, Reloads(), health).render().decode()
+    told = dict(re.findall(r'^mxheed_mode{mode="(.*)"} (.)$', text, re.MULTILINE))
+    assert told == {name: str(int(name == mode)) for name in MODES}
+    assert finish(page(made, "log", True, {}, safe)).mode == mode
+    if not safe:
+        assert Operator(made).overview()["mode"] == mode
+
+
+def test_a_pin_is_a_metric() -> None:
+    """An operator's word is seen where states are watched, until it ends."""
+    now = NOW
+    made = Core(Config(), clock=still(lambda: now))
+    made.counters.tally("google").sent += 1
+    made.controller.pin("google", "free", 600, now)
+    name = "mxheed_throttle_pinned_until_timestamp_seconds"
+    assert value(exposition(made).render().decode(), name) == NOW + 600
+    assert tree(made).receivers[0].lanes[0].pinned
+    now += 601
+    assert name + "{" not in exposition(made).render().decode()
+
+
+@pytest.mark.parametrize("mode", ["off", "shadow"])
+def test_a_state_without_effect_promises_nothing(mode: str) -> None:
+    """While nothing is held no card says that a message will probe."""
+    made = Core(Config(pacing=PacingSettings(shadow=mode == "shadow")), clock=still(lambda: NOW))
+    made.controller.pin("google", "suspended", 600, NOW)
+    made.controller.lane(Lane("", "google"), NOW).pinned = 0.0
+    if mode == "off":
+        made.controller.retire(NOW)
+    (row,) = tree(made).receivers
+    assert row.lanes[0].next.startswith(
+        "mxheed is off: nothing is held" if mode == "off" else "Shadow: nothing is held. "
+    )
+
+
+def test_when_hooks_were_asked_and_how_long_they_took_is_told() -> None:
+    """The last question of each map, and how long the MTA waited for its answers."""
+    made, counts = Core(Config(), clock=still(lambda: NOW)), HookCounts()
+    counts.answered("mx", NOW - 20, NOW - 17.5)
+    counts.answered("mx", NOW - 9, NOW - 9 + 0.0004)
+    counts.answered("status", NOW - 5, NOW - 5)
+    text = exposition(made, counts).render().decode()
+    assert value(text, 'mxheed_hook_asked_timestamp_seconds{hook="mx"}') == NOW - 9
+    assert value(text, 'mxheed_hook_answer_seconds_count{hook="mx"}') == 2
+    assert value(text, 'mxheed_hook_answer_seconds_bucket{hook="mx",le="1.0"}') == 1
+    assert value(text, 'mxheed_hook_answer_seconds_bucket{hook="mx",le="10.0"}') == 2
+    assert value(text, "mxheed_hook_asked_timestamp_seconds") == 2 * NOW - 14

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policyd.cli.throttle_text import listing
+from policyd.cli.throttle_text import explanation, listing
 
 LONG = "550 " + "mailbox unavailable, reject due to policy restrictions " * 8
 
@@ -37,6 +37,22 @@ def test_no_lane_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing to list is said, not shown as an empty table."""
     listing({"now": 0.0, "lanes": []})
     assert capsys.readouterr().out == "Every receiver is free; nothing is held.\n"
+
+
+def test_the_shadow_is_said_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who lists states that have no effect is told so before them."""
+    listing({"now": 0.0, "active": True, "mode": "shadow", "lanes": []})
+    assert "mxheed is in shadow" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_lane_is_told_by_its_whole_trouble(capsys: pytest.CaptureFixture[str]) -> None:
+    """A lane that flaps is in trouble since it was free last, and its stops are counted."""
+    flapping = lane("gmx", "suspended", stops=7, changed=95.0, off=True, held=2, deferred=3)
+    explanation({"now": 100.0, "receiver": "gmx", "lanes": [flapping]})
+    said = capsys.readouterr().out
+    assert "7 stops; suspended since 5 s ago" in said
+    assert "suspended (off)" in said
+    assert "2 held by us, 3 deferred by them" in said
 
 
 def test_stepping_aside_is_said_first(capsys: pytest.CaptureFixture[str]) -> None:
