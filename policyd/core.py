@@ -22,6 +22,7 @@ from policyd.config import Config, site_files
 from policyd.counters import Counters
 from policyd.gate import Gate
 from policyd.lanelog import LaneLog
+from policyd.lately import Lately
 from policyd.mxlookup import MxLookup
 from policyd.pipeline import Pipeline
 from policyd.queuelines import queue_lines
@@ -75,6 +76,7 @@ class Core:
         self.clock = clock
         self.started = clock()
         self.counters = Counters(config.metrics.receivers)
+        self.lately = Lately()
         self._build(prepare(config, base))
         self.recipients = RecipientLimits()
         self.controller = Controller(config.pacing, posix=clock.posix)

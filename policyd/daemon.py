@@ -198,6 +198,8 @@ class Daemon:
         self.sight.tend(now)
         self.core.controller.blind = self.sight.lost
         self.core.controller.tick(now)
+        if self.follower.caught_up:
+            self.core.lately.note(self.core.counters.tallies, now)
 
     def _let_go(self) -> None:
         """The log is lost: nobody waits any longer."""

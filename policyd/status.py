@@ -32,6 +32,7 @@ try:
 except PackageNotFoundError:  # run from a checkout that was never installed
     VERSION = "0+checkout"
 
+_RANK = {"bad": 0, "poor": 1, "good": 2, "": 2}  # of healths
 _STEP = 100  # lanes or receivers
 
 
@@ -50,7 +51,7 @@ def page(
     """
     now, counters, posix = core.clock(), core.counters, core.clock.posix
     lanes = yield from _lanes(core, now)
-    order: list[tuple[bool, int, int, str]] = []
+    order: list[tuple[bool, int, int, int, str]] = []
     sums: Counter[str] = Counter()
     unclassified = 0
     for name in [*counters.tallies, *(name for name in lanes if name not in counters.tallies)]:
@@ -61,11 +62,11 @@ def page(
             sums.update(dict(tally.all_outcomes()))
             unclassified += tally.unclassified
         calm = not any(_troubled(core, state) for state in lanes.get(name, ()))
-        order.append((calm, -mail, len(order), name))
+        order.append((calm, _RANK[core.lately.of(tally).level], -mail, len(order), name))
         if not len(order) % _STEP:
             yield
     rows = []
-    for _, _, _, name in nsmallest(most or len(order), order):
+    for *_, name in nsmallest(most or len(order), order):
         rows.append(_row(core, name, lanes.get(name, ()), now))
         yield
     return Page(
@@ -111,6 +112,7 @@ def _row(core: Core, name: str, lanes: Iterable[LaneState], now: float) -> Recei
         outcomes=dict(tally.all_outcomes()),
         categories=_refusals(tally.replies),
         unclassified=tally.unclassified,
+        health=core.lately.of(tally),
         lanes=views,
     )
 

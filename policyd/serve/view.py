@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["LaneView", "LogView", "Page", "ReasonView", "ReceiverView", "Totals"]
+__all__ = ["HealthView", "LaneView", "LogView", "Page", "ReasonView", "ReceiverView", "Totals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,15 @@ class LaneView:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthView:
+    """How well a receiver takes our mail, whatever is done about it."""
+
+    level: str = ""  # good, poor, bad; "": too little mail to tell
+    share: float = 0.0  # refused, for now or for good, in the last hour if that tells enough
+    usual: float | None = None  # refused before that; None: not known
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiverView:
     """One receiver: what became of the mail, what it says, what is done about it."""
 
@@ -61,6 +70,7 @@ class ReceiverView:
     categories: tuple[tuple[str, int], ...] = ()  # refusals, the most frequent first
     unclassified: int = 0
     lanes: tuple[LaneView, ...] = ()
+    health: HealthView = HealthView()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +111,4 @@ class Page:
     log: LogView = LogView()
     troubles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     totals: Totals = Totals()
-    receivers: tuple[ReceiverView, ...] = ()  # those in trouble, then those with most mail
+    receivers: tuple[ReceiverView, ...] = ()  # in trouble, bad, with much mail: first
