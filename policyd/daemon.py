@@ -51,6 +51,7 @@ from policyd.status import page
 from policyd.store import Damage, Saved, Store
 from policyd.telemetry import Health, Reloads, metrics
 from policyd.terminal import fall_silent, of_terminal
+from policyd.unwritten import Unwritten
 from rules import RulesError
 
 __all__ = ["Daemon", "run"]
@@ -97,6 +98,7 @@ class Daemon:
         saved = self._restore()
         self.sight = Sight(clock())
         self.sight.on_lost = self._let_go
+        self.unwritten = Unwritten()
         # the sample is a play: whatever it shows, nothing of it can reach an answer
         self.hooks = SAFE if chosen.kind == "sample" else paced(self.core, self.sight)
         self.follower = Follower(
@@ -199,7 +201,9 @@ class Daemon:
         self.core.controller.blind = self.sight.lost
         self.core.controller.tick(now)
         if self.follower.caught_up:
-            self.core.lately.note(self.core.counters.tallies, now)
+            counters = self.core.counters
+            self.core.lately.note(counters.tallies, now)
+            self.unwritten.note(counters.last_time, self._gate_asked(), self.clock.wall(), now)
 
     def _let_go(self) -> None:
         """The log is lost: nobody waits any longer."""
@@ -237,6 +241,12 @@ class Daemon:
             found.update(counts.last)
         return found
 
+    def _gate_asked(self) -> int:
+        """How often the MX gate was asked."""
+        socketmap = self._counts.get("socketmap")
+        answers = socketmap.answers if socketmap is not None else {}
+        return sum(count for (name, _), count in answers.items() if name == "mx")
+
     def _safe(self) -> str:
         """Why hooks give their safe answers; "": they do not."""
         if self.chosen.kind == "sample":
@@ -244,7 +254,10 @@ class Daemon:
         return self.sight.why if self.sight.blind else ""
 
     def _troubles(self) -> Mapping[str, str]:
-        found = {"log": self.sight.why, "state": self.store.trouble or self.store.damage}
+        found = {
+            "log": self.sight.why or self.unwritten.why,
+            "state": self.store.trouble or self.store.damage,
+        }
         if self.chosen.kind == "sample":
             # who asked for it knows; who has no log of his own must hear of it
             found["log"] = "" if self.chosen.why == ASKED else f"{PLAYED} ({self.chosen.why})"
