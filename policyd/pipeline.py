@@ -63,6 +63,7 @@ class Classify(Protocol):
         stage: str | None = None,
         origin: str | None = "remote",
         dsn: str | None = None,
+        now: float | None = None,
     ) -> Verdict: ...
 
 
@@ -218,6 +219,7 @@ class Pipeline:
             stage=delivery.stage,
             origin=delivery.origin,
             dsn=delivery.dsn or None,
+            now=delivery.time,
         )
 
     def _delay(self, delivery: Delivery, tally: Tally) -> None:

@@ -10,19 +10,20 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from rules.hints import duration
+from rules.durations import CLOCK, clock, ready, seconds
 
 __all__ = ["KINDS", "typed"]
 
-KINDS = ("duration", "count", "ip", "url", "tag")
+KINDS = ("duration", "count", "period", "ip", "url", "tag")
 _URL = re.compile(r"https?://[\x21-\x7e]{1,500}")
 
 
 def typed(kind: str, text: str) -> str | int | float | None:
     """The value of a captured text."""
     text = text.strip()
-    if kind == "duration":
-        return duration(text)
+    if kind in ("duration", "period"):
+        at = ready(CLOCK).fullmatch(text)
+        return clock(at[1], at[2], at[3]) if at else seconds(text)
     if kind == "count":
         return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
     if kind == "ip":

@@ -7,6 +7,7 @@ Failure: mistakes are values; nothing is raised.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from rules.classifier import Classifier
 from rules.errors import Problem
@@ -14,6 +15,7 @@ from rules.explain import why_first, why_not
 from rules.lint import lint
 from rules.model import ORIGINS, Example, Rule, RuleSet
 from rules.source import Place
+from rules.tells import tells
 from rules.verdict import Verdict
 
 __all__ = ["check", "judge_example"]
@@ -24,6 +26,12 @@ def check(ruleset: RuleSet, *, site: bool = False) -> list[Problem]:
     classifier = Classifier(ruleset)
     chosen = [rule for rule in ruleset.rules if rule.site or not site]
     problems = set(lint(ruleset, chosen))
+    known = [
+        (rule, classifier.case(example.reply, **_circumstances(rule, example)))
+        for rule in ruleset.rules
+        for example in rule.examples
+    ]
+    problems.update(tells(chosen, known))
     for rule in chosen:
         for example in rule.examples:
             problems.update(_example(classifier, rule, example))
@@ -39,7 +47,7 @@ def judge_example(classifier: Classifier, rule: Rule, example: Example) -> Verdi
     return classifier.classify(example.reply, **_circumstances(rule, example))
 
 
-def _circumstances(rule: Rule, example: Example) -> dict[str, str | None]:
+def _circumstances(rule: Rule, example: Example) -> dict[str, Any]:
     origin = next(origin for origin in ORIGINS if origin in rule.when.origins)
     return {
         "mx": example.mx,
@@ -51,7 +59,7 @@ def _circumstances(rule: Rule, example: Example) -> dict[str, str | None]:
 
 def _example(classifier: Classifier, rule: Rule, example: Example) -> Iterator[Problem]:
     case = classifier.case(example.reply, **_circumstances(rule, example))
-    holding = list(classifier.matcher.holding(case))
+    holding = classifier.holding(case)
     at = example.place
     own = next((entry for entry in holding if entry.rule is rule), None)
     if own is None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rules.hints import dated
 from rules.matching import EITHER, LOCAL, REMOTE, Case, Matcher
-from rules.model import RuleSet
+from rules.model import Ranked, Rule, RuleSet
 from rules.reply import read
 from rules.texts import Texts
 from rules.verdict import Verdict
@@ -24,17 +25,10 @@ LONG = 1024  # longer replies are not worth a place in the cache
 HOSTS = 16384  # whose receivers are remembered
 
 
-# what rules can see of a reply before any pattern is tried by itself: the literals found, code,
-# enhanced code, receiver, suffixes of the host, stage, origins
-View = tuple[
-    frozenset[int],
-    int | None,
-    str | None,
-    str | None,
-    frozenset[str] | None,
-    str | None,
-    frozenset[str],
-]
+# what rules can see of a reply before any pattern is tried by itself: how much of it counts as
+# said, the literals found, code, enhanced code, receiver, suffixes of the host, stage, origins, the
+# codes of other replies in the same text and whether they disagree
+View = tuple[object, ...]
 
 
 class CacheInfo(NamedTuple):
@@ -58,6 +52,11 @@ class _Fork:
         self.no = None if answer else branch
 
 
+def _little(rule: Rule | None) -> bool:
+    """Does this rule know little: by vague words, or by codes alone."""
+    return rule is None or rule.vague or not (rule.when.any or rule.when.all or rule.when.also)
+
+
 class Classifier:
     """Judges replies by a rule set."""
 
@@ -72,13 +71,14 @@ class Classifier:
         self._limit = max(cache, 1)
         self._replies: dict[tuple[str | None, ...], Verdict] = {}
         self._views: dict[View, _Fork | Decision] = {}
+        self._wide: dict[View, tuple[int, Decision]] = {}
         self._decided = 0  # leaves below the views
         self._hosts: dict[str, tuple[str | None, frozenset[str] | None]] = {}
         self._hits = self._alike = self._misses = 0
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, entries and the bound of the caches."""
-        entries = max(len(self._replies), self._decided)
+        entries = max(len(self._replies), len(self._wide), self._decided)
         return CacheInfo(self._hits, self._alike, self._misses, entries, self._limit)
 
     def classify(
@@ -90,12 +90,13 @@ class Classifier:
         stage: str | None = None,
         origin: str | None = "remote",
         dsn: str | None = None,
+        now: float | None = None,
     ) -> Verdict:
         """The verdict on one reply.
 
         `receiver` is looked up by `mx` if it is not given; `stage` may be told by the reply's own
         wrapping; `origin` None: a reply without a code may be our own MTA's words; `dsn` is the
-        status the MTA logged beside local words.
+        status the MTA logged beside local words; `now`: when it was said, in seconds since 1970.
         """
         key = (reply, mx, receiver, stage, origin, dsn)
         known = self._replies.get(key)
@@ -103,30 +104,76 @@ class Classifier:
             self._hits += 1
             return known
         case = self.case(reply, mx=mx, receiver=receiver, stage=stage, origin=origin)
-        verdict = self.judge(case, dsn)
-        if len(reply) <= LONG:
+        verdict = self.judge(case, dsn, now)
+        if len(reply) <= LONG and not (verdict.hint and now is not None and dated(verdict.hint)):
             if len(self._replies) >= self._limit:
                 self._replies.clear()
             self._replies[key] = verdict
         return verdict
 
-    def judge(self, case: Case, dsn: str | None = None) -> Verdict:
-        """The verdict on a case, past the cache of replies.
+    def judge(self, case: Case, dsn: str | None = None, now: float | None = None) -> Verdict:
+        """The verdict on a case, past the cache of replies."""
+        misses = self._misses
+        _, decision = self.decide(case)
+        if self._misses == misses:
+            self._alike += 1
+        else:
+            self._misses = misses + 1
+        return self._judge.verdict(case, decision, dsn, now)
+
+    def decide(self, case: Case) -> tuple[int, Decision]:
+        """What wins by what is said; if that is little, by advice; else by what is pointed at.
+
+        The layer that decided stands before the decision. What no pattern finds in links and names
+        does not matter: then the wide text tells all, and the very same one need not be read again.
+        """
+        reply, receiver, _, stage, origins, under, inner, disputed = case
+        key: View | None = None
+        if self.matcher.blind(reply):
+            key = (
+                *(reply.wide, reply.code, reply.enhanced, receiver, stage, origins, under),
+                *(inner, disputed),
+            )
+            known = self._wide.get(key)
+            if known is not None:
+                return known
+        layer, decision = 0, self._decided_at(case, 0)
+        if reply.wide is not reply.said and _little(decision.rule):
+            advised = self._decided_at(case, 1)
+            if decision.rule is None or not _little(advised.rule):
+                layer, decision = 1, advised
+        if decision.rule is None and reply.text is not reply.wide:
+            layer, decision = 2, self._decided_at(case, 2)
+        if key is not None and layer < 2 and len(reply.wide) <= LONG:
+            if len(self._wide) >= self._limit:
+                self._wide.clear()
+            self._wide[key] = (layer, decision)
+        return layer, decision
+
+    def holding(self, case: Case) -> list[Ranked]:
+        """Every rule that holds in the layer that decides, the winner first."""
+        layer, _ = self.decide(case)
+        return list(self.matcher.holding(case, self.matcher.look(case.reply, layer)))
+
+    def _decided_at(self, case: Case, layer: int) -> Decision:
+        """What wins in one layer.
 
         What is tried next follows from the view and the answers so far alone, so the tries of all
         cases of one view form a tree.
         """
-        reply, receiver, _, stage, origins, under = case
-        look = self.matcher.look(reply.text)
-        view = (look.hits, reply.code, reply.enhanced, receiver, under, stage, origins)
+        reply, receiver, _, stage, origins, under, inner, disputed = case
+        look = self.matcher.look(reply, layer)
+        view = (
+            *(layer, look.seen, reply.code, reply.enhanced, receiver, under, stage, origins),
+            *(inner, disputed),
+        )
         fork, answer = None, False
         node = self._views.get(view)
         while type(node) is _Fork:
             fork, answer = node, look.attempt(node.number)
             node = node.yes if answer else node.no
         if node is not None:
-            self._alike += 1
-            return self._judge.verdict(case, node, dsn)  # type: ignore[arg-type]
+            return node  # type: ignore[return-value]
         self._misses += 1
         known = len(look.tried)
         entry = next(self.matcher.holding(case, look), None)
@@ -144,7 +191,7 @@ class Classifier:
             fork.yes = branch
         else:
             fork.no = branch
-        return self._judge.verdict(case, decision, dsn)
+        return decision
 
     def case(
         self,
@@ -165,7 +212,32 @@ class Classifier:
             origins = REMOTE if parsed.code is not None else EITHER
         else:
             origins = LOCAL if origin == "local" else REMOTE
-        return Case(parsed, receiver, mx, stage or parsed.stage, origins, under)
+        case = Case(parsed, receiver, mx, stage or parsed.stage, origins, under)
+        return self._deciding(case) if parsed.others else case
+
+    def _deciding(self, case: Case) -> Case:
+        """Of several replies in one text: the first failing one that no earlier one explains."""
+        replies = (case.reply, *case.reply.others)
+        failing = [reply for reply in replies if reply.digit in (4, 5)]
+        disputed = len({reply.digit for reply in failing}) > 1
+        codes = [reply.code for reply in replies if reply.code]
+        best = None
+        for place, reply in enumerate(failing):
+            others = list(codes)
+            if reply.code:
+                others.remove(reply.code)
+            one = case._replace(
+                reply=reply,
+                inner=frozenset(others) | {code // 100 for code in others},
+                disputed=disputed,
+            )
+            rule = self.decide(one)[1].rule
+            if rule is None or (place and rule.category == "protocol.error"):
+                continue
+            if not rule.vague:
+                return one
+            best = best or one
+        return best or case._replace(reply=failing[0] if failing else case.reply)
 
     def _host(self, mx: str) -> tuple[str | None, frozenset[str] | None]:
         """Whose host it is, and under which names that rules know it lies."""

@@ -16,10 +16,10 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from rules.assembly import HERE, PACKS, RECEIVERS, add, mark, shipped, table_of
 from rules.classifier import Classifier
-from rules.compiled import FILE
+from rules.compiled import FILE, recall
 from rules.errors import Problem, RulesError
-from rules.loader import PACKS, RECEIVERS, add, load, mark, shipped, table_of
 from rules.model import Pattern
 from rules.source import Place
 
@@ -63,7 +63,9 @@ def compiled() -> str:
             for text, found in Classifier(ruleset).probes.items()
         },
     }
-    patterns = [[pattern.text, folding.plain(pattern.place)] for pattern in folding.patterns]
+    patterns = [
+        [pattern.text, folding.plain(pattern.place), pattern.kind] for pattern in folding.patterns
+    ]
     made = {
         "digest": mark(files, table),
         "files": list(folding.files),
@@ -103,5 +105,5 @@ def _default(field: Field[Any]) -> Any:
 
 
 if __name__ == "__main__":
-    if not load().probes:
+    if recall(mark(*shipped(PACKS, RECEIVERS, [])), HERE) is None:
         write()

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rules.model import Example, Pattern, Rule, When, Written
-from rules.probe import Probe
+from rules.probe import Clues
 from rules.receivers import Receiver, indexed
 from rules.source import Place
 
@@ -55,7 +55,9 @@ class _Unfolding:
     def __init__(self, raw: dict[str, Any], folder: Path) -> None:
         self._raw = raw
         self._files = [str(folder / name) for name in raw["files"]]
-        self._patterns = [Pattern(text, self._place(at)) for text, at in raw["patterns"]]
+        self._patterns = [
+            Pattern(text, self._place(at), kind) for text, at, kind in raw["patterns"]
+        ]
 
     def written(self) -> Written:
         """All of it."""
@@ -66,7 +68,7 @@ class _Unfolding:
             places={name: self._place(at) for name, at in raw["places"].items()},
             receivers=indexed([self._receiver(row) for row in raw["receivers"]], []),
             probes={
-                text: Probe(frozenset(literals), exact, frozenset(also))
+                text: Clues(frozenset(literals), exact, frozenset(also))
                 for text, (literals, exact, also) in raw["probes"].items()
             },
         )
@@ -101,7 +103,9 @@ class _Unfolding:
         for key in ("receivers", "mx"):
             if key in row:
                 row[key] = tuple(row[key])
-        for key in ("codes", "enhanced", "stages", "origins"):
+        if "also" in row:
+            row["also"] = tuple(map(self._several, row["also"]))
+        for key in ("codes", "enhanced", "stages", "origins", "inner"):
             if key in row:
                 row[key] = frozenset(row[key])
         return When(**row)

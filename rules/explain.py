@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rules.matching import Case, holds
-from rules.model import Entry, Pattern, Rule, When
+from rules.model import Pattern, Ranked, Rule, When
 from rules.patterns import compile_pattern
+from rules.reply import Reply
+from rules.texts import FIELDS
 
 __all__ = ["conditions", "why_first", "why_not"]
 
 
-def why_first(winner: Entry, other: Entry) -> str:
+def why_first(winner: Ranked, other: Ranked) -> str:
     """What puts `winner` before `other` in the matching order."""
     first, second = winner.precedence, other.precedence
     if first[0] != second[0]:
@@ -48,17 +50,21 @@ def why_not(rule: Rule, case: Case) -> str | None:
         return f"enhanced code {reply.status or 'none'} is not {_either(_groups(when.enhanced))}"
     if when.stages and not holds(When(stages=when.stages), case):
         return f"stage {case.stage or 'unknown'} is not {_either(sorted(when.stages))}"
-    return _text(when, reply.text)
+    if when.inner and not holds(When(inner=when.inner), case):
+        return f"no other reply in the text has the code {_either(_codes(when.inner))}"
+    return _text(when, reply)
 
 
-def _text(when: When, text: str) -> str | None:
-    if when.any and not any(_found(pattern, text) for pattern in when.any):
-        return f"none of its patterns is found in {text[:200]!r}"
+def _text(when: When, reply: Reply) -> str | None:
+    for group in (when.any, *when.also):
+        if group and not any(_found(pattern, reply) for pattern in group):
+            where = "patterns" if group is when.any else f"{group[0].kind} patterns"
+            return f"none of its {where} is found in {_shown(group[0], reply)}"
     for pattern in when.all:
-        if not _found(pattern, text):
-            return f"pattern {pattern.text!r} of 'all' is not found in {text[:200]!r}"
+        if not _found(pattern, reply):
+            return f"pattern {pattern.text!r} of 'all' is not found in {_shown(pattern, reply)}"
     for pattern in when.none:
-        if _found(pattern, text):
+        if _found(pattern, reply):
             return f"pattern {pattern.text!r} of 'none' is found"
     return None
 
@@ -75,13 +81,28 @@ def conditions(rule: Rule) -> list[tuple[str, str]]:
         ("origin", ", ".join(sorted(when.origins)) if when.origins != {"remote"} else ""),
         ("any", "\n".join(pattern.text for pattern in when.any)),
         ("all", "\n".join(pattern.text for pattern in when.all)),
+        *[
+            (f"{group[0].kind}", "\n".join(pattern.text for pattern in group))
+            for group in when.also
+        ],
         ("none", "\n".join(pattern.text for pattern in when.none)),
+        ("inner", ", ".join(_codes(when.inner))),
     ]
     return [(key, words) for key, words in pairs if words]
 
 
-def _found(pattern: Pattern, text: str) -> bool:
-    return compile_pattern(pattern.text).search(text) is not None
+def _found(pattern: Pattern, reply: Reply) -> bool:
+    return compile_pattern(pattern.text).search(_where(pattern, reply)) is not None
+
+
+def _shown(pattern: Pattern, reply: Reply) -> str:
+    return repr(_where(pattern, reply)[:200])
+
+
+def _where(pattern: Pattern, reply: Reply) -> str:
+    """The text that a pattern looks at."""
+    text: str = getattr(reply, FIELDS[pattern.kind])
+    return text
 
 
 def _codes(codes: frozenset[int]) -> list[str]:

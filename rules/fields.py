@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from rules.model import ORIGINS, STAGES, Example, Pattern
-from rules.nodes import Reader
+from rules.nodes import NodeReader
 from rules.patterns import fault
 from rules.source import Mapping as MapNode
 from rules.source import Node, Scalar
 
-__all__ = ["EXAMPLE_KEYS", "FLAGS", "FieldReader"]
+__all__ = ["BESIDE", "EXAMPLE_KEYS", "FLAGS", "FieldReader"]
 
 EXAMPLE_KEYS = (
     "reply",
@@ -29,6 +30,7 @@ EXAMPLE_KEYS = (
     "flags",
     "suppress",
 )
+BESIDE = ("url", "host", "id", "line")  # what patterns may look at beside the text
 FLAGS = (
     "temporary_text_permanent_code",
     "permanent_text_temporary_code",
@@ -40,7 +42,7 @@ _ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.(?:[0-9]{1,3}|\*)|[245]\.\*(?:\.\*)?
 _HOST = re.compile(r"\.?[a-z0-9_\-]+(?:\.[a-z0-9_\-]+)*")
 
 
-class FieldReader(Reader):
+class FieldReader(NodeReader):
     """Reads the fields of rule files."""
 
     def stages(self, node: Node | None) -> list[str]:
@@ -76,12 +78,20 @@ class FieldReader(Reader):
                 self.add(item, "'mx' lists host suffixes such as .example.com")
 
     def patterns(
-        self, node: Node | None, phrases: Mapping[str, tuple[Pattern, ...]], what: str
+        self,
+        node: Node | None,
+        phrases: Mapping[str, tuple[Pattern, ...]],
+        what: str,
+        kind: str = "said",
     ) -> Iterator[Pattern]:
-        """RE2 patterns; {phrases: name} stands for a named list."""
+        """RE2 patterns; {phrases: name} stands for a named list, {url: pattern} looks at links."""
         for item in self.several(node):
             if isinstance(item, MapNode):
-                yield from self._phrases(item, phrases, what)
+                for pattern in self._phrases(item, phrases, what):
+                    yield pattern if pattern.kind != "said" else replace(pattern, kind=kind)
+                for key, value in item.entries:
+                    if key.text in BESIDE:
+                        yield from self.patterns(value, {}, f"{key.text!r}", key.text)
                 continue
             if not isinstance(item, Scalar) or not isinstance(item.value, str):
                 self.add(item, f"{what} lists patterns (texts) or {{phrases: name}}")
@@ -90,12 +100,14 @@ class FieldReader(Reader):
             if wrong:
                 self.add(item, wrong)
             else:
-                yield Pattern(item.text, item.place)
+                yield Pattern(item.text, item.place, kind)
 
     def _phrases(
         self, item: MapNode, phrases: Mapping[str, tuple[Pattern, ...]], what: str
     ) -> Iterator[Pattern]:
-        self.mapping(item, f"an item of {what}", ("phrases",))
+        self.mapping(
+            item, f"an item of {what}", ("phrases", *BESIDE)[: 1 if self.version == 1 else 5]
+        )
         name = item.get("phrases")
         if name is None:
             return

@@ -1,42 +1,30 @@
-"""Spoken time: how long a reply asks the sender to wait.
+"""Spoken time: how long a reply asks the sender to wait, and the limits it names.
 
 Contract: `spoken` finds the one phrase that names a wait and returns its seconds, clamped, with
-the words that said so; `until` without a number ("until midnight") has words and no seconds.
-Numbers that are not waits (rates, windows, sizes) are never taken: a number counts only behind
-words that ask to come back. Every quantifier is bounded, so the work is linear in the text.
+the words that said so; `until` without a number ("until midnight") has words and no seconds, and
+so has a point in time ("after 14:30 UTC") unless the reply's own time is told. `limits` finds what
+is allowed in which period. Numbers that are not waits (rates, windows, sizes) are never taken: a
+number counts only behind words that ask to come back. Every quantifier is bounded, so the work is
+linear in the text.
 Failure: none; no phrase, no hint.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 from typing import NamedTuple
 
-__all__ = ["LONGEST", "TRIGGER", "Hint", "duration", "recipients", "spoken"]
+from rules.durations import AMOUNT, CLOCK, LONGEST, SPELLED, UNIT, clock, ready, seconds
+from rules.moments import MOMENT, until
 
-LONGEST = 86400.0
-
-# unit words by their length in seconds: English, German, French, Spanish, Italian, Portuguese,
-# Dutch, Polish, Czech, Russian, Chinese, Japanese
-_UNITS = {
-    1: "s|secs?|seconds?|sekunden?|secondes?|segundos?|second[oi]|sekundy?|секунд[уы]?|秒",
-    60: "m|mins?|minut(?:es?|en?|os?|[oiyęu])?|минут[уы]?|分钟|分鐘|分",
-    3600: "h|hrs?|hours?|stunden?|heures?|horas?|or[ae]|uur|uren|godzin[ęy]?|hodin[uy]?"
-    "|час(?:а|ов)?|小时|小時|時間",
-    86400: "days?|tage?n?|jours?|d[ií]as?|giorn[oi]|dagen|dni|dny|дн(?:я|ей)|день|天|日",
-}
-_UNIT = "(" + "|".join(_UNITS.values()) + ")"
-# Latin and Cyrillic units end a word; Chinese and Japanese ones need not
-_AMOUNT = r"(?:about |at least |ca\.? |another |the next )?([0-9]{1,6}) ?" + _UNIT + r"(?![a-zа-я])"
-_CLOCK = r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9]))?(?![0-9:])"
+__all__ = ["LONGEST", "TRIGGER", "Hint", "Limit", "dated", "limits", "recipients", "spoken"]
 
 # words that ask to come back, then at most a few others, then a preposition, then the amount
 _BACK = (
     r"\b(?:try|retry|retrying|retried|come back|again|later|resend|re-?submit|reconnect|return"
-    r"|resume|erneut|wieder|nochmals?|versuchen|r[ée]essa(?:yer|yez|ye)|nouveau|riprova(?:re|te)?"
-    r"|int[ée]nt(?:e|elo|ar)|reint[ée]nt(?:e|elo|ar)|tente|opnieuw|ponownie|spr[óo]buj|znovu"
-    r"|opakujte|попробуйте|повторите|повторить|повторно|позже)\b"
+    r"|resume|back|wiederkommen|erneut|wieder|nochmals?|versuchen|r[ée]essa(?:yer|yez|ye)|nouveau"
+    r"|riprova(?:re|te)?|int[ée]nt(?:e|elo|ar)|reint[ée]nt(?:e|elo|ar)|tente|opnieuw|ponownie"
+    r"|spr[óo]buj|znovu|opakujte|попробуйте|повторите|повторить|повторно|позже)\b"
 )
 _PREPOSITION = (
     r"(?:in|after|within|nach|innerhalb von|dans|apr[èe]s|en|dentro de|despu[ée]s de|tra|fra|dopo"
@@ -49,25 +37,37 @@ _LIFT = (
 _HELD = (
     r"\b(?:gr[ea]y-?list(?:ed|ing)|delayed|deferred|throttled|suspended|paused|blocked|banned)\b"
 )
+_WAIT = r"\b(?:please )?(?:wait(?:ing)?|allow|sleep) (?:for |at least |another )?"
 
 _TAG = (
-    r"(?:^|[ (\[;,])(retry(?:-time)? *= *(?:" + _CLOCK + r"|([0-9]{1,6}) ?"
+    r"(?:^|[ (\[;,])(retry(?:-time)? *= *(?:" + CLOCK + r"|([0-9]{1,6}) ?"
     r"(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:ours?)?)?))(?![0-9A-Za-z_:])"
 )
-_AT = tuple(
-    rf"({words}[^.;:0-9]{{0,30}}?\b(?:{_PREPOSITION}|for) {_CLOCK})" for words in (_BACK, _HELD)
+_AFTER = r"(?:^|[ (\[;,])(retry[-_]?after *[:=] *([0-9]{1,6}))(?![0-9A-Za-z_:])"
+_AT = (
+    *(rf"({words}[^.;:0-9]{{0,30}}?\b(?:{_PREPOSITION}|for) {CLOCK})" for words in (_BACK, _HELD)),
+    rf"({_WAIT}{CLOCK})",
 )
 _PHRASES = tuple(
     f"({pattern})"
     for pattern in (
-        rf"{_HELD}[^.;0-9]{{0,40}}?\bfor {_AMOUNT}",
-        rf"{_BACK}[^.;0-9]{{0,30}}?\b{_PREPOSITION} {_AMOUNT}",
-        rf"{_LIFT}[^.;0-9]{{0,30}}?\b(?:in|after|within) {_AMOUNT}",
-        rf"\b(?:please )?wait(?:ing)? (?:for |at least )?{_AMOUNT}",
-        rf"\b{_PREPOSITION} {_AMOUNT}[^.;0-9]{{0,20}}?{_BACK}",
-        r"([0-9]{1,6}) ?(秒|分钟|分鐘|分|小时|小時|時間|天|日)(?:钟|鐘)?(?:后|後|之后|之後|以後)",
+        rf"{_HELD}[^.;0-9]{{0,40}}?\bfor ({AMOUNT})",
+        rf"{_BACK}[^.;0-9]{{0,30}}?\b{_PREPOSITION} ({AMOUNT})",
+        rf"{_LIFT}[^.;0-9]{{0,30}}?\b(?:in|after|within) ({AMOUNT})",
+        rf"{_WAIT}({AMOUNT})",
+        rf"\b{_PREPOSITION} ({AMOUNT})[^.;0-9]{{0,20}}?{_BACK}",
+        rf"({AMOUNT}) (?:to (?:wait|go)|left|remaining|until (?:you|it|the))\b",
+        rf"([0-9]{{1,6}} more {UNIT})\b",
+        r"([0-9]{1,6} ?(?:秒|分钟|分鐘|分|小时|小時|時間|天|日|초|분|시간)(?:钟|鐘)?)"
+        r" ?(?:后|後|之后|之後|以後|후)",
     )
 )
+_DATED = (
+    rf"(\b(?:until|till|after|at|from|before|bis|nach|ab|apr[èe]s|hasta|at[ée]|fino a|do|после"
+    rf"|до|since|earlier than|later than)(?: [a-z]{{1,12}})? ({MOMENT}))",
+    rf"({_BACK}[^.;0-9]{{0,12}}({MOMENT}))",
+)
+_CLOCKED = r"[0-9]:[0-5][0-9]"
 _UNTIL = (
     r"\b(?:until|till|before|after|at) (?:midnight|tomorrow)\b|\btry (?:again )?tomorrow\b"
     r"|\bfor (?:the rest of )?the day\b|\bbis (?:mitternacht|morgen)\b|\bjusqu'à minuit\b"
@@ -77,11 +77,13 @@ _RATE = (
     r"[0-9] ?(?:e-?mails?|mails?|messages?|msgs?|connections?|recipients?|attempts?|requests?"
     r"|times)?\W{0,3}(?:\w{1,12} ){0,2}$"
 )
-# an RE2 pattern that is found in every text that `spoken` could say something about
+# an RE2 pattern that is found in every text that `spoken` or `limits` could say something about
 TRIGGER = (
-    r"retry(?:-time)? *=|[0-9]:[0-5][0-9]|[0-9] ?"
-    + _UNIT
+    r"retry(?:-time|[-_]?after)? *[=:]|[0-9]:[0-5][0-9]|[0-9](?: more)? ?"
+    + UNIT
     + r"(?:[^a-zа-я]|$)|midnight|tomorrow|the day\b|mitternacht|bis morgen|minuit"
+    + rf"|\b(?:{SPELLED}) (?:more |further )?(?:sec|min|hour|day|sek|stund|heure|hora|ora\b|tag)"
+    + r"|[0-9] ?/ ?(?:[0-9]+ ?)?[smhd]|[0-9] (?:[a-z\-]+ )?(?:per|every|each) "
 )
 _ADDRESSEES = "(?:recipients?|rcpts?|addresses|empf[äa]nger|destinataires)"
 _RECIPIENTS = (
@@ -90,6 +92,14 @@ _RECIPIENTS = (
     rf"\b{_ADDRESSEES}\b[^.;0-9]{{0,30}}?\b(?:max(?:imum)?|limit|than|exceeds?|is|of|to)\b"
     r"[ :=(]{0,3}([0-9]{1,6})\b(?!\.[0-9])",
     rf"\b([0-9]{{1,6}}) ?{_ADDRESSEES}\b[^.;0-9]{{0,20}}?\b(?:max(?:imum)?|limit|allowed|per)",
+)
+_COUNTED = (
+    r"(?:e-?mails?|mails?|messages?|msgs?|connections?|sessions?|recipients?|rcpts?|attempts?"
+    r"|requests?|deliveries|times|commands?|transactions?)"
+)
+_LIMITS = (
+    rf"\b([0-9]{{1,7}}) ?{_COUNTED}? ?(?:/|per|every|each|an?|in(?: the last)?|within|over) ?"
+    rf"(?:any |one |a |an |the last |each )?({AMOUNT}|{UNIT})(?![a-z])",
 )
 
 
@@ -100,63 +110,73 @@ class Hint(NamedTuple):
     words: str
 
 
-@functools.cache
-def _ready(pattern: str) -> re.Pattern[str]:
-    """A pattern, compiled when it is first used: together they would hold a start up."""
-    return re.compile(pattern, re.IGNORECASE)
+class Limit(NamedTuple):
+    """So many in so many seconds, and the words that said so."""
+
+    number: int
+    period: float
+    words: str
 
 
-@functools.lru_cache(maxsize=512)  # addresses are masked: greylisting says the same to all
-def spoken(text: str) -> Hint | None:
-    """The wait that a reply asks for."""
-    tag = _ready(_TAG).search(text) if "=" in text else None
+@functools.lru_cache(maxsize=4096)  # addresses are masked: greylisting says the same to all
+def spoken(text: str, now: float | None = None) -> Hint | None:
+    """The wait that a reply asks for; `now`: when it did, in seconds since 1970."""
+    tag = _tagged(text) if "=" in text or ":" in text else None
     if tag:
-        if tag[2]:
-            return Hint(_clock(tag[2], tag[3], tag[4]), tag[1])
-        return Hint(_clamp(float(tag[5]) * _size(tag[6] or "s")), tag[1])
-    for pattern in _AT if ":" in text else ():
-        at = _ready(pattern).search(text)
+        return tag
+    clocked = ready(_CLOCKED).search(text) is not None
+    moment = _moment(text, now) if clocked else None
+    if moment and moment.seconds is not None:
+        return moment
+    for pattern in _AT if clocked and not moment else ():
+        at = ready(pattern).search(text)
         if at:
-            return Hint(_clock(at[2], at[3], at[4]), at[1])
+            return Hint(clock(at[2], at[3], at[4]), at[1])
     for pattern in _PHRASES:
-        for found in _ready(pattern).finditer(text):
-            if not _ready(_RATE).search(text, max(0, found.start() - 40), found.start()):
-                return Hint(_clamp(float(found[2]) * _size(found[3])), found[1])
-    until = _ready(_UNTIL).search(text)
-    return Hint(None, until[0]) if until else None
+        for found in ready(pattern).finditer(text):
+            if not ready(_RATE).search(text, max(0, found.start() - 40), found.start()):
+                return Hint(seconds(found[2]), found[1].strip())
+    later = ready(_UNTIL).search(text)
+    return moment or (Hint(None, later[0]) if later else None)
 
 
-def duration(text: str) -> float | None:
-    """A captured duration in seconds: `5 minutes`, `00:05:00`, or a bare number of seconds."""
-    text = text.strip()
-    clock = re.fullmatch(_CLOCK, text)
-    if clock:
-        return _clock(clock[1], clock[2], clock[3])
-    amount = re.fullmatch(r"([0-9]{1,6}) ?" + f"{_UNIT}?", text, re.IGNORECASE)
-    return _clamp(float(amount[1]) * _size(amount[2] or "s")) if amount else None
+def dated(text: str) -> bool:
+    """Does a wait hang on when the reply was said."""
+    return ready(_CLOCKED).search(text) is not None and _moment(text, None) is not None
+
+
+def limits(text: str) -> Limit | None:
+    """What a reply says is allowed in which period."""
+    for pattern in _LIMITS:
+        for found in ready(pattern).finditer(text):
+            period = seconds(found[2]) or seconds(f"1 {found[2]}")
+            if period:
+                return Limit(int(found[1]), period, found[0])
+    return None
 
 
 def recipients(text: str) -> int | None:
     """The number of recipients that a reply names as its limit."""
     for pattern in _RECIPIENTS:
-        found = _ready(pattern).search(text)
+        found = ready(pattern).search(text)
         if found:
             return int(found[1])
     return None
 
 
-def _clock(first: str, second: str, third: str | None) -> float:
-    """h:m:s, or m:s."""
-    parts = [int(first), int(second)] + ([int(third)] if third else [])
-    total = 0
-    for part in parts:
-        total = total * 60 + part
-    return _clamp(float(total))
+def _tagged(text: str) -> Hint | None:
+    tag = ready(_TAG).search(text)
+    if tag:
+        if tag[2]:
+            return Hint(clock(tag[2], tag[3], tag[4]), tag[1])
+        return Hint(seconds(f"{tag[5]} {tag[6] or 's'}"), tag[1])
+    after = ready(_AFTER).search(text)
+    return Hint(seconds(after[2]), after[1]) if after else None
 
 
-def _size(unit: str) -> float:
-    return next(float(size) for size, words in _UNITS.items() if _ready(words).fullmatch(unit))
-
-
-def _clamp(seconds: float) -> float:
-    return min(max(seconds, 0.0), LONGEST)
+def _moment(text: str, now: float | None) -> Hint | None:
+    for pattern in _DATED:
+        found = ready(pattern).search(text)
+        if found:
+            return Hint(None if now is None else until(found[2], now), found[1])
+    return None

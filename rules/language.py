@@ -11,16 +11,31 @@ import re
 from dataclasses import dataclass, field
 
 from rules.captures import KINDS
+from rules.conditions import WHEN_KEYS, Phrases, read_when
 from rules.fields import FieldReader
-from rules.model import ANYWHERE, ORIGINS, Pattern, Rule, When
-from rules.receivers import Receivers
+from rules.model import Override, Rule
+from rules.receivers import ReceiverTable
 from rules.source import Mapping, Node, Place, Scalar
 from rules.taxonomy import CATEGORIES, SCOPES, STANCES
 
-__all__ = ["VERSION", "Pack", "Phrases", "read_pack", "read_phrases", "read_rules"]
+__all__ = [
+    "RULE_KEYS",
+    "VERSION",
+    "VERSIONS",
+    "WHEN_KEYS",
+    "Pack",
+    "Phrases",
+    "read_overrides",
+    "read_pack",
+    "read_phrases",
+    "read_rules",
+]
 
-VERSION = 1
-PACK_KEYS = ("mxheed", "pack", "rank", "phrases", "rules", "disable")
+VERSION = 2
+VERSIONS = (1, 2)
+PACK_KEYS = ("mxheed", "pack", "rank", "phrases", "receivers", "rules", "override", "disable")
+OVERRIDE_KEYS = ("id", "scope", "stance", "suppress", "retry", "rank")
+NEW = ("receivers", "override")  # with version 2, and only in site files
 RULE_KEYS = (
     "id",
     "category",
@@ -37,13 +52,9 @@ RULE_KEYS = (
     "source",
     "seen",
 )
-WHEN_KEYS = ("receiver", "mx", "code", "enhanced", "stage", "origin", "text")
-TEXT_KEYS = ("any", "all", "none")
 _ID = re.compile(r"[a-z0-9]+(?:[.\-][a-z0-9]+)+")
 _NAME = re.compile(r"[a-z0-9]+(?:[._\-][a-z0-9]+)*")
 _DATE = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
-
-Phrases = dict[str, tuple[Pattern, ...]]
 
 
 @dataclass(slots=True)
@@ -55,6 +66,7 @@ class Pack:
     reader: FieldReader
     site: bool
     rank: int = 50
+    version: int = VERSION
     disable: list[Scalar] = field(default_factory=list)
 
 
@@ -66,12 +78,18 @@ def read_pack(root: Node | None, reader: FieldReader, site: bool) -> Pack | None
     if top is None:
         return None
     version = top.get("mxheed")
+    number = version.value if isinstance(version, Scalar) else None
     if version is None:
         reader.add(top, f"'mxheed: {VERSION}' is missing: the version of the language")
-    elif not isinstance(version, Scalar) or version.value != VERSION:
-        reader.add(version, f"'mxheed' names the version of the language; allowed: {VERSION}")
+    elif isinstance(number, bool) or number not in VERSIONS:
+        reader.add(version, "'mxheed' names the version of the language; allowed: 1, 2")
     name = reader.word(top, "pack", _NAME, "lower-case letters, digits and dashes", required=True)
-    pack = Pack(name or "?", top, reader, site, reader.rank(top, 50))
+    pack = Pack(name or "?", top, reader, site, reader.rank(top, 50), 1 if number == 1 else VERSION)
+    for key, _ in top.entries:
+        if key.text in NEW and number == 1:
+            reader.add(key, f"{key.text!r} belongs to version 2 of the language: 'mxheed: 2'")
+        elif key.text in NEW and not site:
+            reader.add(key, f"{key.text!r} belongs into a site file")
     for item in reader.listed(top.get("disable"), "'disable'"):
         if not site:
             reader.add(item, "'disable' belongs into a site file")
@@ -102,9 +120,10 @@ def read_phrases(pack: Pack, known: Phrases, places: dict[str, Place]) -> None:
             known[key.text] = tuple(reader.patterns(value, {}, f"phrases {key.text!r}"))
 
 
-def read_rules(pack: Pack, phrases: Phrases, receivers: Receivers) -> list[Rule]:
+def read_rules(pack: Pack, phrases: Phrases, receivers: ReceiverTable) -> list[Rule]:
     """The rules of a file, in the order of their declaration."""
     found = []
+    pack.reader.version = pack.version
     for position, item in enumerate(pack.reader.listed(pack.root.get("rules"), "'rules'")):
         before = len(pack.reader.problems)
         rule = _rule(item, pack, phrases, receivers, position)
@@ -113,8 +132,37 @@ def read_rules(pack: Pack, phrases: Phrases, receivers: Receivers) -> list[Rule]
     return found
 
 
+def read_overrides(pack: Pack) -> list[Override]:
+    """What a site file changes in shipped rules."""
+    reader = pack.reader
+    found = []
+    for item in reader.listed(pack.root.get("override"), "'override'"):
+        before = len(reader.problems)
+        node = reader.mapping(item, "an override", OVERRIDE_KEYS)
+        name = node and reader.word(node, "id", _ID, "the id of a shipped rule", required=True)
+        if node is None or not name:
+            continue
+        parts = {
+            "scope": reader.choice(node, "scope", SCOPES),
+            "stance": reader.choice(node, "stance", STANCES),
+            "retry": reader.duration(node, "retry"),
+            "rank": reader.rank(node, 50) if node.get("rank") else None,
+        }
+        parts = {key: value for key, value in parts.items() if value is not None}
+        narrow = node.get("suppress")
+        if narrow is not None and reader.flag(node, "suppress", False):
+            reader.add(narrow, "'suppress' may only be narrowed to false")
+        elif narrow is not None:
+            parts["suppress"] = False
+        if not parts and len(reader.problems) == before:
+            allowed = ", ".join(OVERRIDE_KEYS[1:])
+            reader.add(node, f"an override changes something; allowed: {allowed}")
+        found.append(Override(name, parts, node.place))
+    return found
+
+
 def _rule(
-    item: Node, pack: Pack, phrases: Phrases, receivers: Receivers, position: int
+    item: Node, pack: Pack, phrases: Phrases, receivers: ReceiverTable, position: int
 ) -> Rule | None:
     reader = pack.reader
     node = reader.mapping(item, "a rule", RULE_KEYS)
@@ -133,7 +181,7 @@ def _rule(
             node.get("suppress") or node,
             f"'suppress' may only be narrowed to false: {category} never suppresses at once",
         )
-    when = reader.mapping(node.get("when"), "'when'", WHEN_KEYS, at=node)
+    when = read_when(node.get("when"), node, reader, phrases, receivers)
     examples = tuple(reader.examples(node.get("examples"), "'examples'"))
     if not examples:
         reader.add(node, f"rule {name!r} has no example: no example, no rule")
@@ -145,7 +193,7 @@ def _rule(
         scope=reader.choice(node, "scope", SCOPES) or defaults.scope,  # type: ignore[arg-type]
         stance=reader.choice(node, "stance", STANCES) or defaults.stance,  # type: ignore[arg-type]
         suppress=narrow,
-        when=_conditions(when, reader, phrases, receivers) if when else When(),
+        when=when,
         rank=reader.rank(node, pack.rank),
         vague=reader.flag(node, "vague", False),
         retry=reader.duration(node, "retry"),
@@ -157,64 +205,3 @@ def _rule(
         site=pack.site,
         position=position,
     )
-
-
-def _conditions(when: Mapping, reader: FieldReader, phrases: Phrases, receivers: Receivers) -> When:
-    texts = _texts(when.get("text"), reader, phrases)
-    codes = frozenset(reader.codes(when.get("code")))
-    enhanced = frozenset(reader.enhanced(when.get("enhanced")))
-    named = [item.text for item in _receivers(when.get("receiver"), reader, receivers)]
-    if not any(when.get(key) for key in ("code", "enhanced")) and not _asks(when.get("text")):
-        reader.add(when, "a rule asks for at least one of: code, enhanced, text (any or all)")
-    exact = any(not status.endswith(".") for status in enhanced)
-    if ANYWHERE in named and not (texts["any"] or texts["all"] or exact):
-        reader.add(when, f"'receiver: {ANYWHERE}' needs a text or a full enhanced code")
-    origins = reader.choices(when.get("origin"), "origin", ORIGINS) or ["remote"]
-    return When(
-        receivers=tuple(named),
-        mx=tuple(reader.suffixes(when.get("mx"))),
-        codes=codes,
-        enhanced=enhanced,
-        stages=frozenset(reader.stages(when.get("stage"))),
-        origins=frozenset(origins),
-        any=texts["any"],
-        all=texts["all"],
-        none=texts["none"],
-    )
-
-
-def _receivers(node: Node | None, reader: FieldReader, receivers: Receivers) -> list[Scalar]:
-    allowed = ("generic", ANYWHERE, *receivers.by_id)
-    found = []
-    for item in reader.several(node):
-        if not isinstance(item, Scalar) or item.text not in allowed:
-            reader.add(item, f"unknown receiver {_shown(item)}; {reader.near(item, allowed)}")
-        else:
-            found.append(item)
-    if any(item.text == "generic" for item in found):
-        if len(found) > 1:
-            reader.add(found[0], "'generic' means any receiver and stands alone")
-        return []
-    return found
-
-
-def _texts(
-    node: Node | None, reader: FieldReader, phrases: Phrases
-) -> dict[str, tuple[Pattern, ...]]:
-    if node is None:
-        return dict.fromkeys(TEXT_KEYS, ())
-    if not isinstance(node, Mapping) or (node.entries and node.entries[0][0].text == "phrases"):
-        return {"any": tuple(reader.patterns(node, phrases, "'text'")), "all": (), "none": ()}
-    reader.mapping(node, "'text'", TEXT_KEYS)
-    return {key: tuple(reader.patterns(node.get(key), phrases, f"'{key}'")) for key in TEXT_KEYS}
-
-
-def _asks(text: Node | None) -> bool:
-    """Is there a text condition other than `none`."""
-    if isinstance(text, Mapping):
-        return any(key.text != "none" for key, _ in text.entries)
-    return text is not None
-
-
-def _shown(node: Node) -> str:
-    return repr(node.text) if isinstance(node, Scalar) else node.kind

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rules.errors import Problem
-from rules.model import ANYWHERE, Entry, Pattern, Rule, RuleSet, When
-from rules.receivers import Receivers
+from rules.model import ANYWHERE, Pattern, Ranked, Rule, RuleSet, When
+from rules.receivers import ReceiverTable
 
 __all__ = ["covers", "lint"]
 
@@ -26,7 +26,7 @@ def lint(ruleset: RuleSet, chosen: Iterable[Rule]) -> Iterator[Problem]:
     yield from _shadowed(ruleset.entries, {rule.id for rule in chosen})
 
 
-def _unreachable(rule: Rule, receivers: Receivers) -> Iterator[Problem]:
+def _unreachable(rule: Rule, receivers: ReceiverTable) -> Iterator[Problem]:
     named = [name for name in rule.when.receivers if name != ANYWHERE]
     if named and ANYWHERE not in rule.when.receivers:
         table = [receivers.by_id[name] for name in named]
@@ -57,20 +57,21 @@ def _impossible(rule: Rule) -> Iterator[Problem]:
 def _repeated(rule: Rule, seen: dict[tuple[object, ...], Rule]) -> Iterator[Problem]:
     when = rule.when
     for key in ("any", "all", "none"):
-        once: set[str] = set()
+        once: set[tuple[str, str]] = set()
         patterns: tuple[Pattern, ...] = getattr(when, key)
         for pattern in patterns:
-            if pattern.text in once:
+            if (pattern.kind, pattern.text) in once:
                 yield pattern.place.problem(
                     f"rule {rule.id!r} has the pattern {pattern.text!r} twice"
                 )
-            once.add(pattern.text)
+            once.add((pattern.kind, pattern.text))
     beside = (
         *(when.receivers, when.mx, when.codes, when.enhanced, when.stages, when.origins),
-        *(frozenset(pattern.text for pattern in texts) for texts in (when.all, when.none)),
+        *(_named(texts) for texts in (when.all, when.none)),
+        *(when.inner, frozenset(map(_named, when.also))),
     )
     for pattern in when.any:
-        other = seen.setdefault((pattern.text, *beside), rule)
+        other = seen.setdefault((pattern.kind, pattern.text, *beside), rule)
         if other is not rule:
             yield pattern.place.problem(
                 f"pattern {pattern.text!r} of rule {rule.id!r} is also in {other.id!r}, "
@@ -78,7 +79,7 @@ def _repeated(rule: Rule, seen: dict[tuple[object, ...], Rule]) -> Iterator[Prob
             )
 
 
-def _shadowed(entries: tuple[Entry, ...], chosen: set[str]) -> Iterator[Problem]:
+def _shadowed(entries: tuple[Ranked, ...], chosen: set[str]) -> Iterator[Problem]:
     hidden: dict[str, list[Rule]] = {}
     for position, entry in enumerate(entries):
         if entry.rule.id not in chosen:
@@ -106,6 +107,7 @@ def covers(first: When, second: When) -> bool:
         and _groups(second.enhanced, first.enhanced)
         and _within(tuple(second.stages), tuple(first.stages))
         and second.origins <= first.origins
+        and _codes(second.inner, first.inner)
         and _texts(second, first)
     )
 
@@ -138,12 +140,18 @@ def _groups(narrow: frozenset[str], wide: frozenset[str]) -> bool:
 
 
 def _texts(narrow: When, wide: When) -> bool:
-    some = {pattern.text for pattern in narrow.any}
-    every = {pattern.text for pattern in narrow.all}
-    wanted = {pattern.text for pattern in wide.any}
+    some, every, wanted = _named(narrow.any), _named(narrow.all), _named(wide.any)
     if wanted and not ((some and some <= wanted) or every & wanted):
         return False
-    surely = every | (some if len(some) == 1 else set())
-    if not {pattern.text for pattern in wide.all} <= surely:
+    surely = every | (some if len(some) == 1 else frozenset())
+    if not _named(wide.all) <= surely:
         return False
-    return {pattern.text for pattern in wide.none} <= {pattern.text for pattern in narrow.none}
+    groups = [some, *map(_named, narrow.also)]
+    if not all(any(group and group <= _named(one) for group in groups) for one in wide.also):
+        return False
+    return _named(wide.none) <= _named(narrow.none)
+
+
+def _named(patterns: Iterable[Pattern]) -> frozenset[tuple[str, str]]:
+    """Patterns by what they look for, and where."""
+    return frozenset((pattern.kind, pattern.text) for pattern in patterns)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from rules.probe import Probe
-from rules.receivers import Receivers
+from rules.probe import Clues
+from rules.receivers import ReceiverTable
 from rules.source import Place
 from rules.verdict import Scope, Stance
 
@@ -21,9 +21,10 @@ __all__ = [
     "ANYWHERE",
     "ORIGINS",
     "STAGES",
-    "Entry",
     "Example",
+    "Override",
     "Pattern",
+    "Ranked",
     "Rule",
     "RuleSet",
     "When",
@@ -41,6 +42,7 @@ class Pattern:
 
     text: str
     place: Place
+    kind: str = "said"  # where it is looked for (rules.texts.KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ class When:
     origins: frozenset[str] = frozenset({"remote"})
     any: tuple[Pattern, ...] = ()
     all: tuple[Pattern, ...] = ()
+    also: tuple[tuple[Pattern, ...], ...] = ()  # one of each: in links, hosts, ids, lines
     none: tuple[Pattern, ...] = ()
+    inner: frozenset[int] = frozenset()  # codes of other replies in the same text
 
     @property
     def specific(self) -> int:
@@ -79,12 +83,13 @@ class When:
         exact = any(code > 9 for code in self.codes)
         full = any(not status.endswith(".") for status in self.enhanced)
         return (
-            (8 if self.any or self.all else 0)
-            + (1 if self.any and self.all else 0)
+            (8 if self.any or self.all or self.also else 0)
+            + (1 if bool(self.any) + bool(self.all) + bool(self.also) > 1 else 0)
             + ((2 if full else 1) if self.enhanced else 0)
             + ((2 if exact else 1) if self.codes else 0)
             + (1 if self.stages else 0)
             + (1 if self.mx else 0)
+            + (1 if self.inner else 0)
         )
 
 
@@ -112,7 +117,7 @@ class Rule:
     position: int = 0  # place among the declarations of its pack
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[Ranked, ...]:
         """The places of the rule in the matching order.
 
         A rule that also speaks where nothing is known about the host has two: among the rules of
@@ -126,12 +131,12 @@ class Rule:
             places.insert(0, self._entry(replace(self.when, receivers=named), True))
         return tuple(places)
 
-    def _entry(self, when: When, named: bool) -> Entry:
+    def _entry(self, when: When, named: bool) -> Ranked:
         specific = self.when.specific - (16 if self.vague else 0)
-        return Entry((0 if named else 1, self.rank, -specific), self, when)
+        return Ranked((0 if named else 1, self.rank, -specific), self, when)
 
 
-class Entry(NamedTuple):
+class Ranked(NamedTuple):
     """A rule at one place of the matching order."""
 
     precedence: tuple[int, int, int]  # lower goes first
@@ -145,14 +150,22 @@ class Entry(NamedTuple):
         return (self.precedence, not rule.site, rule.pack, rule.position)
 
 
+class Override(NamedTuple):
+    """What a site file changes in a shipped rule."""
+
+    rule: str
+    parts: Mapping[str, Any]  # fields of `Rule`
+    place: Place
+
+
 class Written(NamedTuple):
     """What files say, before it is put together."""
 
     rules: list[Rule]
     phrases: dict[str, tuple[Pattern, ...]]
     places: dict[str, Place]  # where each phrase list is declared
-    receivers: Receivers
-    probes: Mapping[str, Probe]  # of the patterns that have been taken apart already
+    receivers: ReceiverTable
+    probes: Mapping[str, Clues]  # of the patterns that have been taken apart already
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +173,18 @@ class RuleSet:
     """Every rule in matching order, and the receivers they speak of."""
 
     rules: tuple[Rule, ...]
-    receivers: Receivers
-    disabled: frozenset[str] = frozenset()
+    receivers: ReceiverTable
+    disabled: Mapping[str, Place] = field(default_factory=lambda: MappingProxyType({}))
     phrases: Mapping[str, tuple[Pattern, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    probes: Mapping[str, Probe] = field(default_factory=lambda: MappingProxyType({}))
+    probes: Mapping[str, Clues] = field(default_factory=lambda: MappingProxyType({}))
+    overrides: Mapping[str, Place] = field(default_factory=lambda: MappingProxyType({}))
 
     def words(self, name: str) -> tuple[str, ...]:
         """The patterns of a phrase list; none if there is no such list."""
         return tuple(pattern.text for pattern in self.phrases.get(name, ()))
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[Ranked, ...]:
         """Every place of every rule, the first one that holds wins."""
         places = [entry for rule in self.rules for entry in rule.entries]
         return tuple(sorted(places, key=lambda entry: entry.order))

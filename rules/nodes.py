@@ -13,7 +13,7 @@ from rules.hints import LONGEST
 from rules.source import Mapping as MapNode
 from rules.source import Node, Problem, Scalar, Sequence, oneof
 
-__all__ = ["Reader", "seconds"]
+__all__ = ["NodeReader", "seconds"]
 
 _DURATION = re.compile(r"([0-9]{1,6})\s*(s|m|h|d)")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -25,11 +25,12 @@ def seconds(text: str) -> float | None:
     return float(int(found[1]) * _UNITS[found[2]]) if found else None
 
 
-class Reader:
+class NodeReader:
     """Reads nodes and remembers every mistake."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
+        self.version = 2  # of the language that the file at hand is written in
 
     def add(self, node: Node, message: str) -> None:
         """Note a mistake at a node."""

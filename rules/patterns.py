@@ -30,9 +30,15 @@ def compile_pattern(pattern: str) -> Any:
     return re2.compile(pattern, options())
 
 
-def pattern_set(memory: int, pattern: str | None = None) -> Any:
-    """A set that tells which of its patterns occur; with `pattern`: of that one, ready to use."""
+def pattern_set(memory: int, pattern: str | None = None, *, lines: bool = False) -> Any:
+    """A set that tells which of its patterns occur; with `pattern`: of that one, ready to use.
+
+    `lines`: `.`, `^` and `$` stay within a line.
+    """
     chosen = options()
+    if lines:
+        chosen.dot_nl = False
+        pattern = f"(?m){pattern}" if pattern else pattern
     chosen.never_capture = True
     chosen.max_mem = memory
     made = re2.Set.SearchSet(chosen)

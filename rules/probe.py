@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
-__all__ = ["Probe", "probe"]
+__all__ = ["Clues", "probe"]
 
 MOST = 160  # literals that one pattern may stand for
 SHORTEST = 3  # of a literal that is worth a look
@@ -28,7 +28,7 @@ Texts = frozenset[str]
 _EMPTY: Texts = frozenset({""})
 
 
-class Probe(NamedTuple):
+class Clues(NamedTuple):
     """What to look for instead of a pattern."""
 
     literals: Texts
@@ -67,22 +67,22 @@ _TIMES = re.compile(r"(?P<times>[*+?]|\{(?P<low>[0-9]+)(?:,(?P<high>[0-9]*))?\})
 _GROUP = re.compile(r"\((?:\?(?:P?<\w+>|:))?")
 
 
-def probe(pattern: str) -> Probe:
+def probe(pattern: str) -> Clues:
     """The literals of a pattern."""
     pattern = pattern.removeprefix("(?i)")  # every pattern is
     try:
         part, end = _alternatives(pattern, 0)
     except (ValueError, RecursionError):
-        return Probe(frozenset(), False)
+        return Clues(frozenset(), False)
     if end != len(pattern):
-        return Probe(frozenset(), False)
+        return Clues(frozenset(), False)
     if part.whole is not None and "" not in part.whole:
-        return Probe(_shortest_only(part.whole), part.firm)
+        return Clues(_shortest_only(part.whole), part.firm)
     telling = [texts for texts in part.all_needs if _weight(texts) >= SHORTEST]
     if not telling:
-        return Probe(frozenset(), False)
+        return Clues(frozenset(), False)
     beside = [texts for texts in telling[1:2] if _weight(texts) >= SECOND]
-    return Probe(
+    return Clues(
         _shortest_only(telling[0]), False, _shortest_only(beside[0]) if beside else frozenset()
     )
 

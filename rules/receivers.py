@@ -1,6 +1,6 @@
 """Which receiver stands behind an MX host: a table of exact names and label suffixes.
 
-Contract: `Receivers.of_host` answers from exact names first, then from the longest suffix on a
+Contract: `ReceiverTable.of_host` answers from exact names first, then from the longest suffix on a
 label boundary; `of_domain` knows consumer domains only and is weaker evidence. Pure look-ups, no
 DNS.
 Failure: a host that is in no table is None; mistakes in the file are `Problem`s.
@@ -8,6 +8,7 @@ Failure: a host that is in no table is None; mistakes in the file are `Problem`s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,9 +16,11 @@ from types import MappingProxyType
 from rules.source import Mapping as MapNode
 from rules.source import Node, Place, Problem, Scalar, Sequence, oneof
 
-__all__ = ["LONGEST", "Receiver", "Receivers", "indexed", "read_receivers"]
+__all__ = ["LONGEST", "Receiver", "ReceiverTable", "indexed", "read_receivers", "read_several"]
 
 LONGEST = 256  # of a host name; what is longer is none
+RESERVED = frozenset({"generic", "unknown", "local", "any", "other"})
+_ID = re.compile(r"[a-z0-9]+(?:[._\-][a-z0-9]+)*")
 KEYS = ("id", "name", "mx", "domains", "per_tenant", "source")
 
 
@@ -36,7 +39,7 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Receivers:
+class ReceiverTable:
     """All receivers, indexed by host name and domain."""
 
     by_id: Mapping[str, Receiver] = field(default_factory=lambda: MappingProxyType({}))
@@ -58,12 +61,12 @@ class Receivers:
         return self.domains.get(domain.lower().rstrip("."))
 
 
-def read_receivers(root: Node | None, problems: list[Problem]) -> Receivers:
+def read_receivers(root: Node | None, problems: list[Problem]) -> ReceiverTable:
     """The table written in a receivers file."""
     if not isinstance(root, MapNode):
         if root is not None:
             problems.append(root.place.problem("a receivers file is a mapping"))
-        return Receivers()
+        return ReceiverTable()
     for key, _ in root.entries:
         if key.text not in ("mxheed", "receivers"):
             problems.append(
@@ -72,11 +75,21 @@ def read_receivers(root: Node | None, problems: list[Problem]) -> Receivers:
                 )
             )
     listed = root.get("receivers")
-    if not isinstance(listed, Sequence):
+    if listed is None:
         problems.append(root.place.problem("'receivers' must be a list"))
-        return Receivers()
-    found = [_receiver(item, problems) for item in listed]
-    return indexed([receiver for receiver in found if receiver], problems)
+        return ReceiverTable()
+    return indexed(read_several(listed, problems), problems)
+
+
+def read_several(node: Node | None, problems: list[Problem]) -> list[Receiver]:
+    """The receivers of a list."""
+    if node is None:
+        return []
+    if not isinstance(node, Sequence):
+        problems.append(node.place.problem("'receivers' must be a list"))
+        return []
+    found = [_receiver(item, problems) for item in node]
+    return [receiver for receiver in found if receiver]
 
 
 def _receiver(item: Node, problems: list[Problem]) -> Receiver | None:
@@ -87,8 +100,16 @@ def _receiver(item: Node, problems: list[Problem]) -> Receiver | None:
         if key.text not in KEYS:
             problems.append(key.place.problem(f"unknown key {key.text!r}; {oneof(key.text, KEYS)}"))
     name = item.get("id")
-    if not isinstance(name, Scalar) or not name.text:
-        problems.append(item.place.problem("a receiver needs an 'id'"))
+    if not isinstance(name, Scalar) or not _ID.fullmatch(name.text):
+        place = name.place if isinstance(name, Scalar) else item.place
+        problems.append(
+            place.problem("a receiver needs an 'id': lower-case letters, digits, dashes")
+        )
+        return None
+    if name.text in RESERVED:
+        problems.append(
+            name.place.problem(f"{name.text!r} has a meaning of its own, take another id")
+        )
         return None
     mx = item.get("mx")
     exact: tuple[str, ...] = ()
@@ -130,7 +151,7 @@ def _hosts(node: Node, problems: list[Problem]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def indexed(found: list[Receiver], problems: list[Problem]) -> Receivers:
+def indexed(found: list[Receiver], problems: list[Problem]) -> ReceiverTable:
     """The look-up tables of these receivers."""
     by_id: dict[str, Receiver] = {}
     tables: dict[str, dict[str, str]] = {"exact": {}, "suffix": {}, "domains": {}}
@@ -146,7 +167,7 @@ def indexed(found: list[Receiver], problems: list[Problem]) -> Receivers:
                     problems.append(
                         receiver.place.problem(f"{host!r} already belongs to {other!r}")
                     )
-    return Receivers(
+    return ReceiverTable(
         MappingProxyType(by_id),
         MappingProxyType(tables["exact"]),
         MappingProxyType(tables["suffix"]),

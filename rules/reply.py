@@ -1,9 +1,9 @@
-"""An SMTP reply as a value: code, enhanced code and one line of text that patterns may look at.
+"""An SMTP reply as a value: code, enhanced code, what the text says, advises and points at.
 
 Contract: `read` accepts any string: a reply as it came over the wire (several lines), as Postfix
-or Exim folds it into a log line, with the logger's words around it, or without any code. The
-rules are written down in SPEC.md, "A reply". Only the first `LIMIT` characters are looked at; the
-work is linear in them.
+or Exim folds it into a log line, with the logger's words around it, or without any code; several
+replies in one text too. The rules are written down in SPEC.md, "A reply". Only the first `LIMIT`
+characters are looked at; the work is linear in them.
 Failure: none; what cannot be recognised simply stays text.
 """
 
@@ -12,6 +12,11 @@ from __future__ import annotations
 import functools
 import re
 from typing import NamedTuple
+
+from rules.advice import said
+from rules.masks import masked
+from rules.pointers import point
+from rules.transcript import parts
 
 __all__ = ["LIMIT", "Reply", "read"]
 
@@ -24,10 +29,17 @@ class Reply(NamedTuple):
     code: int | None
     enhanced: str | None  # as spoken
     status: str | None  # the enhanced code after the reply code has had its say
-    text: str  # for patterns: one line, addresses masked
+    text: str  # one line, addresses masked
     spoken: str  # for captures: one line, nothing masked
     stage: str | None  # told by the logger's words around the reply
     mismatch: bool  # reply code and enhanced code disagree about the class
+    wide: str = ""  # as `text`, with signs for what it points at
+    said: str = ""  # as `wide`, without clauses of advice: what patterns see first
+    urls: str = ""  # what it points at, joined by blanks
+    hosts: str = ""
+    ids: str = ""
+    lines: str = ""  # as `wide`, a line of the reply in each line
+    others: tuple[Reply, ...] = ()  # further replies in the same text
 
     @property
     def digit(self) -> int | None:
@@ -45,17 +57,9 @@ _HEAD = re.compile(
 # The look-behinds stand after the first character, and the rarest sign comes first where it can be:
 # so the search skips to where something can begin.
 _INSIDE = re.compile(r"\.(?<=[245].)(?<![^\s(#\[;:]..)[0-7]\.[0-9]{1,3}(?=[\s)\];:,]|$)")
+_FURTHER = re.compile(r" [245][0-9][0-9][ -]")
 _BREAK = re.compile(r"\\r\\n|\\n|\\r")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]+")
-_LOCAL_PART = re.compile(r"""[^\s<>()\[\]"',;:=]{1,64}""")
-_DOMAIN = re.compile(r"""[^\s<>()\[\]"',;:=@]{1,255}""")
-_IPV4 = re.compile(r"[0-9](?<![0-9.].)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?![0-9])")
-_IPV4_LIKE = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
-_IPV6 = re.compile(
-    r"[0-9A-Fa-f:](?<![0-9A-Fa-f:].)(?:(?<=:)|(?<!:)[0-9A-Fa-f]{0,3}:)"
-    r"(?:[0-9A-Fa-f]{0,4}:){2,6}[0-9A-Fa-f]{1,4}(?![0-9A-Fa-f:])"
-)
-_IPV6_LIKE = re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:")
 _WRAPPED = re.compile(r"host |smtp|SMTP|said|returned|responded|answered")
 _SUFFIX = re.compile(r" ?\(in reply to ([A-Za-z ]{2,40})\)$")
 _PREFIX = re.compile(
@@ -104,57 +108,66 @@ def read(reply: str) -> Reply:
         head = _HEAD.match(line)
         assert head is not None
         digits, mark, enhanced = head.groups()
-    rest = line[head.end() :]
     code = int(digits) if digits else None
+    rest = line[head.end() :]
+    lines = None
     if digits and (folded or mark == "-"):
-        rest = _repeated(digits, enhanced).sub(" ", rest).strip()
+        again = _repeated(digits, enhanced)
+        lines = "\n".join(filter(None, (part.strip() for part in again.split(rest))))
+        rest = again.sub(" ", rest).strip()
+    if digits and _FURTHER.search(rest):
+        first, *further = parts(rest)
+        others = [_further(part, stage) for part in further]
+        if others:
+            return _reply(code, enhanced, first, stage, lines, tuple(others))
+    return _reply(code, enhanced, rest, stage, lines)
+
+
+def _further(part: str, stage: str | None) -> Reply:
+    head = _HEAD.match(part)
+    assert head is not None
+    return _reply(int(head[1]), head[3], part[head.end() :], stage)
+
+
+def _reply(
+    code: int | None,
+    enhanced: str | None,
+    rest: str,
+    stage: str | None,
+    lines: str | None = None,
+    others: tuple[Reply, ...] = (),
+) -> Reply:
+    """A reply from its codes and its text in one line."""
     if enhanced is None:
         enhanced = _inside(rest, code)
     status, mismatch = enhanced, False
     if code is not None and enhanced is not None and int(enhanced[0]) != code // 100:
         status, mismatch = f"{code // 100}{enhanced[1:]}", True
-    return Reply(code, enhanced, status, _mask(rest), rest, stage, mismatch)
+    text = masked(rest)
+    wide, urls, hosts, ids = point(text)
+    words = said(wide)
+    return Reply(
+        code,
+        enhanced,
+        status,
+        text,
+        rest,
+        stage,
+        mismatch,
+        wide,
+        wide if words == wide else words,  # the very same: so nothing is looked at twice
+        urls,
+        hosts,
+        ids,
+        wide if lines is None else point(masked(lines)).text,
+        others,
+    )
 
 
 def _one_line(line: str) -> str:
     """One line with single blanks."""
     line = " ".join(line.split())
     return line if line.isprintable() else " ".join(_CONTROL.sub(" ", line).split())
-
-
-def _mask(text: str) -> str:
-    """Hide what names a mailbox or a host: a rule must not depend on it."""
-    if "@" in text:
-        text = _without_mailboxes(text)
-    if _IPV4_LIKE.search(text):
-        text = _IPV4.sub("0.0.0.0", text)
-    if _IPV6_LIKE.search(text):
-        text = _IPV6.sub("0.0.0.0", text)
-    return text
-
-
-def _without_mailboxes(text: str) -> str:
-    parts: list[str] = []
-    done = 0
-    at = text.find("@")
-    while at >= 0:
-        domain = _DOMAIN.match(text, at + 1)
-        start = _local_part(text, done, at) if domain else at
-        if domain and start < at:
-            parts += (text[done:start], "x@x.x")
-            done = domain.end()
-        at = text.find("@", max(done, at + 1))
-    parts.append(text[done:])
-    return "".join(parts)
-
-
-def _local_part(text: str, low: int, at: int) -> int:
-    """Where the local part before an @ begins; the @ itself if there is none."""
-    if text[at - 1 : at] == '"':
-        quote = text.rfind('"', max(low, at - 66), at - 1)
-        return quote if quote >= 0 else at
-    back = _LOCAL_PART.match(text[max(low, at - 64) : at][::-1])
-    return at - back.end() if back else at
 
 
 def _inside(text: str, code: int | None) -> str | None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rules.captures import KINDS
-from rules.fields import EXAMPLE_KEYS, FLAGS
-from rules.language import VERSION
+from rules.fields import BESIDE, EXAMPLE_KEYS, FLAGS
+from rules.language import VERSION, VERSIONS
 from rules.model import ORIGINS, STAGES
 from rules.patterns import MAX_PATTERN
 from rules.taxonomy import CATEGORIES, SCOPES, STANCES, UNKNOWN
@@ -43,15 +43,17 @@ def schema() -> dict[str, Any]:
         "title": f"mxheed rule file, version {VERSION}",
         **_object(
             {
-                "mxheed": {"const": VERSION},
+                "mxheed": _enum(VERSIONS),
                 "pack": {"type": "string", "pattern": _NAME},
                 "rank": {"$ref": "#/$defs/rank"},
                 "phrases": {
                     "type": "object",
                     "propertyNames": {"pattern": _NAME},
-                    "additionalProperties": {"$ref": "#/$defs/patterns"},
+                    "additionalProperties": {"$ref": "#/$defs/texts"},
                 },
                 "rules": {"type": "array", "items": {"$ref": "#/$defs/rule"}},
+                "receivers": {"type": "array", "items": {"$ref": "#/$defs/receiver"}},
+                "override": {"type": "array", "items": {"$ref": "#/$defs/override"}},
                 "disable": {"type": "array", "items": {"type": "string"}},
             },
             required=("mxheed", "pack"),
@@ -60,8 +62,18 @@ def schema() -> dict[str, Any]:
             "rank": {"type": "integer", "minimum": 0, "maximum": 99},
             "pattern": {"type": "string", "minLength": 1, "maxLength": MAX_PATTERN},
             "patterns": _some({"$ref": "#/$defs/pattern"}),
-            "texts": _some({"oneOf": [{"$ref": "#/$defs/pattern"}, {"$ref": "#/$defs/phrases"}]}),
-            "phrases": _object({"phrases": {"type": "string"}}, required=("phrases",)),
+            "texts": _some({"oneOf": [{"$ref": "#/$defs/pattern"}, {"$ref": "#/$defs/elsewhere"}]}),
+            "elsewhere": {
+                **_object(
+                    {
+                        "phrases": {"type": "string"},
+                        **{key: {"$ref": "#/$defs/patterns"} for key in BESIDE},
+                    }
+                ),
+                "minProperties": 1,
+            },
+            "receiver": _receiver(),
+            "override": _override(),
             "rule": _rule(),
             "when": _when(),
             "examples": {"type": "array", "items": _example()},
@@ -96,6 +108,45 @@ def _rule() -> dict[str, Any]:
     return rule
 
 
+def _receiver() -> dict[str, Any]:
+    hosts = _some({"type": "string"})
+    return _object(
+        {
+            "id": {"type": "string", "pattern": _NAME},
+            "name": {"type": "string"},
+            "mx": _object({"exact": hosts, "suffix": hosts}),
+            "domains": hosts,
+            "per_tenant": {"type": "boolean"},
+            "source": {"type": "string"},
+        },
+        required=("id",),
+    )
+
+
+def _override() -> dict[str, Any]:
+    changed = _object(
+        {
+            "id": {"type": "string", "pattern": _ID},
+            "scope": _enum(SCOPES),
+            "stance": _enum(STANCES),
+            "suppress": {"const": False},
+            "retry": {"type": "string", "pattern": _DURATION},
+            "rank": {"$ref": "#/$defs/rank"},
+        },
+        required=("id",),
+    )
+    return {**changed, "minProperties": 2}
+
+
+def _texts() -> dict[str, Any]:
+    return {
+        "oneOf": [
+            {"$ref": "#/$defs/texts"},
+            _object({key: {"$ref": "#/$defs/texts"} for key in ("any", "all", "none")}),
+        ]
+    }
+
+
 def _when() -> dict[str, Any]:
     when = _object(
         {
@@ -105,12 +156,8 @@ def _when() -> dict[str, Any]:
             "enhanced": _some({"type": "string", "pattern": _ENHANCED}),
             "stage": _some(_enum(STAGES)),
             "origin": _some(_enum(ORIGINS)),
-            "text": {
-                "oneOf": [
-                    {"$ref": "#/$defs/texts"},
-                    _object({key: {"$ref": "#/$defs/texts"} for key in ("any", "all", "none")}),
-                ]
-            },
+            **{key: _texts() for key in ("text", *BESIDE)},
+            "inner": _some(_CODE),
         }
     )
     only_none = {
@@ -121,7 +168,10 @@ def _when() -> dict[str, Any]:
     when["anyOf"] = [
         {"required": ["code"]},
         {"required": ["enhanced"]},
-        {"required": ["text"], "properties": {"text": {"not": only_none}}},
+        *(
+            {"required": [key], "properties": {key: {"not": only_none}}}
+            for key in ("text", *BESIDE)
+        ),
     ]
     return when
 

@@ -19,9 +19,10 @@ from rules.errors import Problem
 # ruamel.yaml is loaded when there is YAML to read: the shipped rules are compiled
 RawNode: TypeAlias = Any
 
-__all__ = ["Mapping", "Node", "Place", "Problem", "Scalar", "Sequence", "oneof", "parse"]
+__all__ = ["Mapping", "Node", "Place", "Problem", "Scalar", "Sequence", "nearest", "oneof", "parse"]
 
 MAX_DEPTH = 32
+FEW = 48  # names that an error lists; of more it tells the nearest
 _TAGS = "tag:yaml.org,2002:"
 
 
@@ -76,13 +77,20 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 
 def oneof(wrong: str, allowed: Iterable[str]) -> str:
-    """Words that say what is allowed, and what was probably meant."""
+    """Words that say what is allowed, and what was probably meant; of many names the nearest."""
+    names = list(allowed)
+    if len(names) > FEW:
+        return (nearest(wrong, names) or "; see the documentation for all").removeprefix("; ")
+    near = nearest(wrong, names, 1).removeprefix("; ")
+    return f"{near + ' ' if near else ''}allowed: {', '.join(names)}"
+
+
+def nearest(wrong: str, names: Iterable[str], most: int = 5) -> str:
+    """Words that ask for what was probably meant: at most so many names, or nothing."""
     import difflib
 
-    names = list(allowed)
-    near = difflib.get_close_matches(wrong, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}allowed: {', '.join(names)}"
+    near = difflib.get_close_matches(wrong, list(names), n=most, cutoff=0.6 if most == 1 else 0.5)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def parse(text: str, file: str, problems: list[Problem], *, quick: bool = False) -> Node | None:

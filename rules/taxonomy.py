@@ -98,6 +98,12 @@ CATEGORIES: Mapping[str, Category] = MappingProxyType(
         "content.spam": _c("message", "stop", "permanent", "the message looks like spam"),
         "content.virus": _c("message", "stop", "permanent", "the message looks harmful"),
         "content.size": _c("message", "stop", "permanent", "the message is too large"),
+        "content.url": _c(
+            "message", "stop", "permanent", "a link in the message is listed or unwanted"
+        ),
+        "content.attachment": _c(
+            "message", "stop", "permanent", "an attached file is not accepted"
+        ),
         "content.format": _c("message", "stop", "permanent", "the message is not well formed"),
         "auth.spf": _c("domain", "stop", "either", "SPF does not allow our address"),
         "auth.dkim": _c("domain", "stop", "either", "the DKIM signature is missing or bad"),
@@ -112,7 +118,19 @@ CATEGORIES: Mapping[str, Category] = MappingProxyType(
         "policy.geo": _c("ip", "stop", "permanent", "our country or network is not accepted"),
         "policy.other": _c("message", "stop", "either", "refused by a local policy"),
         "session.tls": _c("connection", "retry", "either", "encryption failed or is required"),
+        "session.certificate": _c(
+            "receiver", "retry", "either", "a certificate is not trusted or does not fit"
+        ),
+        "session.policy": _c(
+            "recipient-domain", "retry", "either", "what DANE or MTA-STS demand is not met"
+        ),
         "session.auth": _c("account", "stop", "either", "the log-in failed or is required"),
+        "account.suspended": _c(
+            "account", "pause", "either", "our own account is blocked or paused"
+        ),
+        "account.quota": _c(
+            "account", "pause", "either", "our own account's plan or credit is used up"
+        ),
         "net.connect": _c("receiver", "retry", "temporary", "no connection could be made or kept"),
         "net.timeout": _c("receiver", "retry", "temporary", "the other side took too long"),
         "net.dns": _c("recipient-domain", "retry", "temporary", "a name could not be looked up"),

@@ -5,8 +5,9 @@ never met before as for any other. (An RE2 set of them is as fast at best, but b
 while it reads: new texts cost five times as much, and hostile ones fill its memory.)
 
 Contract: `Texts.look` finds the literals of all patterns in one pass; the `Look` then tells whether
-one of several patterns (`Texts.some`) occurs. What is tried on the way follows from `hits` and the
-answers so far alone.
+one of several patterns (`Texts.some`) occurs. What is tried on the way follows from `Look.seen` and
+the answers so far alone. Each pattern has a kind: where it is looked for. What is `said` is looked
+at in layers: first without advice, then with it, then with all that the text points at.
 Failure: none.
 """
 
@@ -19,11 +20,24 @@ from typing import Any, NamedTuple
 import ahocorasick
 
 from rules.patterns import pattern_set
-from rules.probe import Probe, probe
+from rules.probe import Clues, probe
+from rules.reply import Reply
 
-__all__ = ["Known", "Look", "Some", "Texts"]
+__all__ = ["FIELDS", "KINDS", "LAYERS", "Known", "Look", "Some", "Texts"]
 
+# where patterns look: what is said; that and what is advised; all of it, links and names included;
+# links, host names, ids; what is said and advised, line by line
+KINDS = ("said", "wide", "text", "url", "host", "id", "line")
+LAYERS = 3
+_MAIN = ("said", "wide", "text", "line")  # kinds that share their literals
+FIELDS = {
+    "said": "said",
+    "wide": "wide", "text": "text", "url": "urls", "host": "hosts", "id": "ids", "line": "lines",
+}  # fmt: skip
+_SEEN = {"said": 0, "wide": 1, "text": 2, "url": 3, "host": 3, "id": 3, "line": 1}
+_LAYERS = ("said", "wide", "text")
 _PLACE = itemgetter(1)
+_NOTHING: frozenset[int] = frozenset()
 
 
 class Known(NamedTuple):
@@ -36,8 +50,9 @@ class Known(NamedTuple):
 
 
 class Some(NamedTuple):
-    """Patterns of which one is to occur, by what is found of them."""
+    """Patterns of one kind, of which one is to occur, by what is found of them."""
 
+    place: int  # which of `Look.seen` it is about
     sure: frozenset[int]  # literals that are enough
     leads: frozenset[int]  # literals that call for a try
     tries: dict[int, list[Known]]  # what to try where such a literal is found
@@ -47,98 +62,155 @@ class Some(NamedTuple):
 class Texts:
     """All patterns of a rule set."""
 
-    def __init__(self, probes: Mapping[str, Probe] | None = None) -> None:
+    def __init__(self, probes: Mapping[str, Clues] | None = None) -> None:
         self.probes = dict(probes or {})
-        self._known: dict[str, Known] = {}
-        self._literals: dict[str, int] = {}
+        self._known: dict[tuple[str, str], Known] = {}
+        self._literals: dict[tuple[str, str], int] = {}
         self._tries: list[Callable[[bytes], Any] | None] = []  # compiled when first tried
-        self._patterns: list[str] = []
+        self._patterns: list[tuple[str, str]] = []
         self._plain: Any = None
         self._other: Any = None
+        self._beside: list[tuple[str, Any]] = []
 
-    def add(self, pattern: str) -> Known:
+    def add(self, pattern: str, kind: str = "said") -> Known:
         """A pattern, new or known."""
-        known = self._known.get(pattern)
+        known = self._known.get((kind, pattern))
         if known is None:
             found = self.probes.get(pattern)
             if found is None:
                 found = self.probes[pattern] = probe(pattern)
-            known = self._known[pattern] = Known(
+            known = self._known[kind, pattern] = Known(
                 len(self._known),
-                self._number(found.literals),
+                self._number(found.literals, kind),
                 found.exact,
-                self._number(found.also),
+                self._number(found.also, kind),
             )
-            self._patterns.append(pattern)
+            self._patterns.append((kind, pattern))
             self._tries.append(None)
         return known
 
-    def _number(self, literals: Iterable[str]) -> frozenset[int]:
+    def _number(self, literals: Iterable[str], kind: str) -> frozenset[int]:
         numbers = self._literals
-        return frozenset([numbers.setdefault(literal, len(numbers)) for literal in literals])
+        place = "" if kind in _MAIN else kind
+        return frozenset([numbers.setdefault((place, word), len(numbers)) for word in literals])
 
-    def some(self, patterns: Iterable[str]) -> Some:
+    def some(self, patterns: Iterable[str], kind: str = "said") -> Some:
         """One of these patterns."""
         sure: set[int] = set()
         tries: dict[int, list[Known]] = {}
         always: list[Known] = []
-        for known in map(self.add, patterns):
-            if known.exact:
+        for known in [self.add(pattern, kind) for pattern in patterns]:
+            exact = known.exact and kind != "line"  # a literal may stand across two lines
+            if exact:
                 sure |= known.literals
             elif not known.literals:
                 always.append(known)
-            for literal in () if known.exact else known.literals:
+            for literal in () if exact else known.literals:
                 tries.setdefault(literal, []).append(known)
-        return Some(frozenset(sure), frozenset(tries), tries, always)
+        return Some(_SEEN[kind], frozenset(sure), frozenset(tries), tries, always)
 
     def compile(self) -> None:
         """No more patterns."""
+        words: dict[str, dict[str, int]] = {}
+        for (place, literal), number in self._literals.items():
+            words.setdefault(place, {})[literal] = number
+        main = words.pop("", {})
         # few texts have anything but ASCII, and nodes with few branches are faster
-        self._plain = _automaton(self._literals, True)
-        self._other = _automaton(self._literals, False)
+        self._plain = _automaton({word: at for word, at in main.items() if word.isascii()})
+        self._other = _automaton({word: at for word, at in main.items() if not word.isascii()})
+        self._beside = [(FIELDS[kind], _automaton(words[kind])) for kind in words]
+        kinds = {kind for kind, _ in self._patterns}
+        self._whole = "text" in kinds
+        # is there a pattern that might be found in links and names without any literal of it
+        self._open = self._whole or any(
+            not self._known[kind, pattern].literals
+            for kind, pattern in self._patterns
+            if kind in ("url", "host", "id")
+        )
 
-    def look(self, text: str) -> Look:
-        """One pass over a text."""
+    def blind(self, reply: Reply) -> bool:
+        """Is nothing in what a reply points at that any pattern could find."""
+        if reply.text is reply.wide:
+            return not self._whole
+        return not self._open and not self._pointed(reply)
+
+    def _pointed(self, reply: Reply) -> frozenset[int]:
+        """The literals in links, host names and ids."""
+        found = _NOTHING
+        if reply.urls or reply.hosts or reply.ids:
+            for field, automaton in self._beside:
+                text = getattr(reply, field)
+                if text:
+                    found |= frozenset(map(_PLACE, automaton.iter(text.lower())))
+        return found
+
+    def look(self, reply: Reply, layer: int = 0) -> Look:
+        """One pass over a reply; `layer`: how much of it counts as said."""
+        shown: str = getattr(reply, _LAYERS[layer])
+        hits = self._hits(shown)
+        wide = hits if shown is reply.wide else self._hits(reply.wide)
+        whole = self._hits(reply.text) if self._whole else _NOTHING
+        beside = self._pointed(reply)
+        return Look(self, reply, layer, (hits, wide, whole, beside))
+
+    def _hits(self, text: str) -> frozenset[int]:
         low = text.lower()
         hits = frozenset(map(_PLACE, self._plain.iter(low)))
         if not low.isascii():
             hits |= frozenset(map(_PLACE, self._other.iter(low)))
-        return Look(self, text, hits)
+        return hits
+
+    def kind(self, number: int) -> str:
+        """Where a pattern looks."""
+        return self._patterns[number][0]
 
     def occurs(self, number: int, text: bytes) -> bool:
         """Try one pattern by itself."""
         attempt = self._tries[number]
         if attempt is None:
-            attempt = self._tries[number] = pattern_set(1 << 23, self._patterns[number])._set.Match
+            kind, pattern = self._patterns[number]
+            lines = kind == "line"
+            attempt = pattern_set(1 << 23, pattern, lines=lines)._set.Match
+            self._tries[number] = attempt
         return bool(attempt(text))
 
 
-def _automaton(literals: dict[str, int], plain: bool) -> Any:
+def _automaton(literals: dict[str, int]) -> Any:
     automaton = ahocorasick.Automaton()
     automaton.add_word("\0", -1)  # stands in no text, and an automaton must not be empty
     for literal, number in literals.items():
-        if literal.isascii() is plain:
-            automaton.add_word(literal, number)
+        automaton.add_word(literal, number)
     automaton.make_automaton()
     return automaton
 
 
 class Look:
-    """What has been seen of one text so far."""
+    """What has been seen of one reply so far."""
 
-    __slots__ = ("_encoded", "_text", "_texts", "hits", "tried")
+    __slots__ = ("_encoded", "_reply", "_texts", "layer", "seen", "tried")
 
-    def __init__(self, texts: Texts, text: str, hits: frozenset[int]) -> None:
+    def __init__(
+        self, texts: Texts, reply: Reply, layer: int, seen: tuple[frozenset[int], ...]
+    ) -> None:
         self._texts = texts
-        self._text = text
-        self._encoded: bytes | None = None
-        self.hits = hits
+        self._reply = reply
+        self._encoded: dict[str, bytes] = {}
+        self.layer = layer
+        self.seen = seen  # literals: said, wide, text, beside
         self.tried: dict[int, bool] = {}
+
+    @property
+    def hits(self) -> frozenset[int]:
+        """The literals that lead to rules."""
+        hits, wide, whole, beside = self.seen
+        if whole or beside or wide is not hits:
+            return hits | wide | whole | beside  # conditions on lines look at the wide text
+        return hits
 
     def any(self, some: Some) -> bool:
         """Does one of these patterns occur."""
-        sure, leads, tries, always = some
-        hits = self.hits
+        place, sure, leads, tries, always = some
+        hits = self.seen[place]
         if not sure.isdisjoint(hits):
             return True
         leading = leads & hits
@@ -157,7 +229,11 @@ class Look:
         """Try a pattern that is more than its literals."""
         known = self.tried.get(number)
         if known is None:
-            if self._encoded is None:
-                self._encoded = self._text.encode("utf-8", "replace")
-            known = self.tried[number] = self._texts.occurs(number, self._encoded)
+            kind = self._texts.kind(number)
+            text = self._encoded.get(kind)
+            if text is None:
+                field = _LAYERS[self.layer] if kind == "said" else FIELDS[kind]
+                text = getattr(self._reply, field).encode("utf-8", "replace")
+                self._encoded[kind] = text
+            known = self.tried[number] = self._texts.occurs(number, text)
         return known

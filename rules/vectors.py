@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rules.assembly import File, build
 from rules.check import check
 from rules.classifier import Classifier
 from rules.errors import Problem
 from rules.hints import spoken
-from rules.loader import File, build
 from rules.model import RuleSet
 from rules.reply import read
 from rules.source import Mapping, Node, Scalar, Sequence, parse
@@ -59,9 +59,11 @@ def _vector(vector: dict[str, Any]) -> Iterator[str]:
     name = vector.get("name", "?")
     if "read" in vector:
         found = read(vector["read"])
-        yield from _differences(name, found._asdict(), vector["reply"])
+        values = found._asdict()
+        values["others"] = [[other.code, other.said] for other in found.others]
+        yield from _differences(name, values, vector["reply"])
     elif "hint" in vector:
-        hint = spoken(read(vector["hint"]).text)
+        hint = spoken(read(vector["hint"]).wide, vector.get("now"))
         yield from _differences(name, {"hint": hint and hint._asdict()}, {"hint": vector["wait"]})
     elif "rules" in vector:
         yield from _rules(name, vector)

@@ -12,19 +12,21 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rules.captures import typed
-from rules.hints import LONGEST, TRIGGER, recipients, spoken
+from rules.hints import LONGEST, TRIGGER, limits, recipients, spoken
 from rules.matching import Case
 from rules.model import Rule, RuleSet
 from rules.patterns import compile_pattern
 from rules.taxonomy import CATEGORIES, UNKNOWN
 from rules.texts import Look, Texts
-from rules.verdict import Flag, Verdict
+from rules.verdict import Flag, Stance, Verdict
 
-__all__ = ["LATER", "NEVER", "Decision", "Judge"]
+__all__ = ["DOUBT", "LATER", "NEVER", "Decision", "Judge"]
 
-# phrase lists that feed the flags
+# phrase lists that feed the flags, and one whose words forbid to give an address up
 LATER = "speaks.later"
 NEVER = "speaks.never"
+DOUBT = "speaks.doubt"
+LIMITED = ("flow.rate", "flow.quota", "flow.connections", "recipient.rate")  # may name a limit
 _EMPTY: Mapping[str, str | int | float] = MappingProxyType({})
 
 
@@ -35,15 +37,19 @@ class Decision(NamedTuple):
     flags: tuple[Flag, ...]
     timed: bool  # the text may speak of a wait
     verdict: Verdict | None  # if nothing is left to be read from the text
+    gone: bool = False  # if the class is 5, the address may be given up
+    stance: Stance = "retry"
 
 
 class Judge:
     """Turns a case and the rule that won it into a verdict."""
 
     def __init__(self, ruleset: RuleSet, texts: Texts) -> None:
-        self._passing = texts.some(ruleset.words(LATER))
-        self._lasting = texts.some(ruleset.words(NEVER))
-        self._trigger = texts.some((TRIGGER,))
+        # what is advised counts here: it may not decide, but it may contradict
+        self._passing = texts.some(ruleset.words(LATER), "wide")
+        self._lasting = texts.some(ruleset.words(NEVER), "wide")
+        self._doubtful = texts.some(ruleset.words(DOUBT), "wide")
+        self._trigger = texts.some((TRIGGER,), "wide")
         self._captures: dict[str, list[tuple[str, Any]]] = {
             rule.id: [(kind, compile_pattern(p.text)) for kind, p in rule.captures.items()]
             for rule in ruleset.rules
@@ -57,29 +63,38 @@ class Judge:
             return Decision(None, flags, False, _unknown(case, flags))
         flags = self._flags(case, look, rule)
         timed = _may_wait(case, rule) and look.any(self._trigger)
-        open_decision = Decision(rule, flags, timed, None)
+        gone = rule.suppress and not flags and not case.disputed
+        gone = gone and not look.any(self._doubtful)
+        stance = rule.stance
+        if stance == "stop" and case.reply.digit == 4 and not look.any(self._lasting):
+            stance = "retry"  # a temporary code: who stops needs more than a category for it
+        open_decision = Decision(rule, flags, timed, None, gone, stance)
         if timed or rule.id in self._captures or rule.category == "flow.recipients":
             return open_decision
-        return Decision(rule, flags, False, self.verdict(case, open_decision, None))
+        settled = self.verdict(case, open_decision, None)
+        return Decision(rule, flags, False, settled, gone, stance)
 
-    def verdict(self, case: Case, decision: Decision, dsn: str | None) -> Verdict:
-        """The verdict on a case that has been decided."""
-        rule, flags, timed, known = decision
+    def verdict(
+        self, case: Case, decision: Decision, dsn: str | None, now: float | None = None
+    ) -> Verdict:
+        """The verdict on a case that has been decided; `now`: when the reply was said."""
+        rule, flags, timed, known, gone, stance = decision
         if known is not None and (rule is None or dsn is None or case.reply.digit is not None):
             return known
         if rule is None:
             return _unknown(case, flags)
-        wait, words = _wait(case, rule, timed)
+        captures = self._captured(case, rule, timed)
+        wait, words = _wait(case, rule, timed, captures, now)
         return Verdict(
             category=rule.category,
             rule=rule.id,
             receiver=case.receiver,
             scope=rule.scope,
-            stance=rule.stance,
-            suppress=rule.suppress and not flags and _digit(case, dsn) == 5,
+            stance=stance,
+            suppress=gone and _digit(case, dsn) == 5,
             retry_after=wait,
             hint=words,
-            captures=self._captured(case, rule),
+            captures=captures,
             flags=flags,
             code=case.reply.code,
             enhanced=case.reply.enhanced,
@@ -95,13 +110,14 @@ class Judge:
             flags.append("permanent_text_temporary_code")
         if case.reply.mismatch:
             flags.append("enhanced_mismatch")
-        if rule.vague:
+        if rule.vague or look.layer:
             flags.append("vague")
         return tuple(flags)
 
-    def _captured(self, case: Case, rule: Rule) -> Mapping[str, str | int | float]:
+    def _captured(self, case: Case, rule: Rule, timed: bool) -> Mapping[str, str | int | float]:
         patterns = self._captures.get(rule.id, ())
-        if not patterns and rule.category != "flow.recipients":
+        limited = timed and rule.category in LIMITED
+        if not patterns and not limited and rule.category != "flow.recipients":
             return _EMPTY
         found: dict[str, str | int | float] = {}
         for kind, pattern in patterns:
@@ -110,9 +126,13 @@ class Judge:
             if value is not None:
                 found[kind] = value
         if rule.category == "flow.recipients" and "count" not in found:
-            count = recipients(case.reply.text)
+            count = recipients(case.reply.wide)
             if count is not None:
                 found["count"] = count
+        limit = limits(case.reply.wide) if limited else None
+        if limit and "period" not in found:
+            found.setdefault("count", limit.number)
+            found["period"] = limit.period
         return MappingProxyType(found) if found else _EMPTY
 
 
@@ -137,8 +157,17 @@ def _may_wait(case: Case, rule: Rule) -> bool:
     return digit in (4, None) or (digit == 5 and CATEGORIES[rule.category].nature == "temporary")
 
 
-def _wait(case: Case, rule: Rule, timed: bool) -> tuple[float | None, str | None]:
-    hint = spoken(case.reply.text) if timed else None
+def _wait(
+    case: Case,
+    rule: Rule,
+    timed: bool,
+    captures: Mapping[str, str | int | float],
+    now: float | None,
+) -> tuple[float | None, str | None]:
+    own = captures.get("duration")
+    if isinstance(own, float) and _may_wait(case, rule):
+        return own, f"rule {rule.id}"
+    hint = spoken(case.reply.wide, now) if timed else None
     if hint and hint.seconds is not None:
         return hint.seconds, hint.words
     words = hint.words if hint else None

@@ -111,9 +111,9 @@ def _show(classifier: Classifier, case: Case, reply: str) -> None:
             table.add_row(
                 name, escape(str(value).lower() if value in (True, False) else str(value))
             )
-    table.add_row("text", escape(case.reply.text[:400]))
+    table.add_row("text", escape(case.reply.said[:400]))
     console.print(table)
-    holding = list(classifier.matcher.holding(case))
+    holding = classifier.holding(case)
     if not holding:
         console.print("\nNo rule holds. Draft one: mxheed rules new REPLY")
         return

@@ -1,7 +1,7 @@
 """Replies as JSON lines: what `classify --json` and `rules coverage` read.
 
-Contract: `rows` yields (reply, mx, stage) per non-empty line; `mx` and `stage` may be null or
-absent.
+Contract: `rows` yields (reply, mx, stage, right categories) per non-empty line; all but the reply
+may be null or absent.
 Failure: `RulesError` naming the line that is no such object.
 """
 
@@ -22,6 +22,7 @@ class Row(NamedTuple):
     reply: str
     mx: str | None
     stage: str | None
+    right: tuple[str, ...] = ()  # the categories that are right, if the file says so
 
 
 def rows(lines: Iterable[str], name: str) -> Iterator[Row]:
@@ -37,7 +38,18 @@ def rows(lines: Iterable[str], name: str) -> Iterator[Row]:
             raise RulesError(f"{name}:{number}: not JSON: nested too deeply") from error
         if not isinstance(value, dict) or not isinstance(value.get("reply"), str):
             raise RulesError(f'{name}:{number}: not an object with a text "reply"')
-        yield Row(value["reply"], _text(value.get("mx")), _text(value.get("stage")))
+        yield Row(
+            value["reply"],
+            _text(value.get("mx")),
+            _text(value.get("stage")),
+            _texts(value.get("category")),
+        )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """One label, or several that all count as right."""
+    items = value if isinstance(value, list) else [value]
+    return tuple(item for item in items if isinstance(item, str) and item)
 
 
 def _text(value: object) -> str | None:

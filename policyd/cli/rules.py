@@ -1,5 +1,5 @@
-"""`mxheed rules`: check, test, list and explain the rules; measure them on a corpus; draft a new
-one.
+"""`mxheed rules`: check, test, list and explain the rules. (Measuring them and drafting new ones:
+`rules_work`.)
 
 Contract: every sub-command loads the shipped rules and the site files given with `--rules`.
 Failure: `check` and `test` print every mistake as file:line:column and end with exit code 1.
@@ -8,32 +8,26 @@ Failure: `check` and `test` print every mistake as file:line:column and end with
 from __future__ import annotations
 
 import json
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from policyd.cli.rules_work import AsJson, Site, coverage, new, new_table
 
+if TYPE_CHECKING:
     from rules.errors import Problem
-    from rules.model import Rule
+    from rules.model import Rule, RuleSet
 
 __all__ = ["register"]
 
-Site = Annotated[
-    list[Path] | None, typer.Option("--rules", metavar="FILE", help="Your own rules too.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+EFFECTS = 40  # changed examples that a check lists
 
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands."""
     group = typer.Typer(help="The rules: check, test, list, explain, coverage, new.")
-    for command in (_check, _test, _list, _explain, _coverage, _new):
+    for command in (_check, _test, _list, _explain, coverage, new):
         group.command(command.__name__.strip("_"))(command)
     app.add_typer(group, name="rules")
 
@@ -50,7 +44,27 @@ def _check(
     ruleset, problems = assemble(files or ())
     _fail([*problems, *examine(ruleset)])
     examples = sum(len(rule.examples) + len(rule.near) for rule in ruleset.rules)
+    if files:
+        _tell_effects(ruleset)
     typer.echo(f"{len(ruleset.rules)} rules, {examples} examples: no mistakes")
+
+
+def _tell_effects(ruleset: RuleSet) -> None:
+    """Warn of shipped examples that the site files answer otherwise."""
+    from rules import load
+    from rules.effects import effects
+
+    changed = list(effects(load(), ruleset))
+    if not changed:
+        return
+    count = len(changed)
+    typer.echo(
+        f"warning: {count} shipped example{'s are' if count > 1 else ' is'} answered otherwise now:"
+    )
+    for effect in changed[:EFFECTS]:
+        typer.echo(f"  {effect}")
+    if count > EFFECTS:
+        typer.echo(f"  and {count - EFFECTS} more")
 
 
 def _test(site: Site = None) -> None:
@@ -89,7 +103,9 @@ def _list(
     if as_json:
         typer.echo(json.dumps([_plain(rule) for rule in chosen]))
         return
-    console, table = _table("rule", "category", "receiver", "scope", "stance", "rank", "examples")
+    console, table = new_table(
+        "rule", "category", "receiver", "scope", "stance", "rank", "examples"
+    )
     for rule in chosen:
         receivers = ", ".join(rule.when.receivers) or "generic"
         count = str(len(rule.examples))
@@ -110,92 +126,31 @@ def _explain(
     from rules import Classifier, UnknownRule, load
     from rules.check import judge_example
     from rules.explain import conditions
-    from rules.source import oneof
+    from rules.source import nearest
 
     ruleset = load(site or ())
     rule = ruleset.get(name)
+    if rule is None and name in ruleset.disabled:
+        place = ruleset.disabled[name]
+        raise UnknownRule(f"rule {name!r} is disabled: {place.file}:{place.line}:{place.column}")
     if rule is None:
-        near = oneof(name, [rule.id for rule in ruleset.rules]).partition("allowed:")[0].strip()
-        raise UnknownRule(f"there is no rule {name!r}; {near or 'see `mxheed rules list`'}")
+        near = nearest(name, [rule.id for rule in ruleset.rules])
+        raise UnknownRule(f"there is no rule {name!r}{near or '; see `mxheed rules list`'}")
     classifier = Classifier(ruleset)
-    console, table = _table("", "")
+    console, table = new_table("", "")
     table.show_header = False
     for key, value in [*_plain(rule).items(), *conditions(rule)]:
         if value not in (None, "", []):
             table.add_row(key, escape(str(value)))
+    if name in ruleset.overrides:
+        place = ruleset.overrides[name]
+        table.add_row("changed by", escape(f"{place.file}:{place.line}"))
     console.print(table)
     for title, examples in (("wins", rule.examples), ("leaves", rule.near)):
         for example in examples:
             verdict = judge_example(classifier, rule, example)
             reply = example.reply.replace("\n", " ")
             console.print(f"{title}: {escape(reply)}\n  → {verdict.category} by {verdict.rule}")
-
-
-def _coverage(
-    corpus: Annotated[
-        Path, typer.Argument(metavar="CORPUS", help='JSON lines with "reply", "mx", "stage".')
-    ],
-    site: Site = None,
-    top: Annotated[int, typer.Option("--top", "-n", min=1, help="Rows in each table.")] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """Show which rules a corpus sets off, and what stays unknown, grouped by its text."""
-    from policyd.cli.rows import rows
-    from rules import Classifier, RulesError, load
-    from rules.coverage import measure
-
-    try:
-        with corpus.open(encoding="utf-8", errors="backslashreplace") as lines:
-            found = measure(Classifier(load(site or ())), rows(lines, str(corpus)))
-    except OSError as error:
-        raise RulesError(f"{corpus}: cannot be read: {error.strerror}") from error
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "replies": found.replies,
-                    "known": round(found.share, 4),
-                    "categories": dict(found.categories.most_common()),
-                    "rules": dict(found.rules.most_common()),
-                    "unknown": [
-                        {"count": count, "template": shape, "reply": found.samples[shape]}
-                        for shape, count in found.unknown.most_common()
-                    ],
-                    "silent": list(found.silent),
-                }
-            )
-        )
-        return
-    console, table = _table("replies", "rule")
-    for name, count in found.rules.most_common(top):
-        table.add_row(str(count), name)
-    console.print(table)
-    if found.unknown:
-        _, unknown = _table("replies", "unknown text")
-        for shape, count in found.unknown.most_common(top):
-            unknown.add_row(str(count), _escape(shape))
-        console.print(unknown)
-    console.print(
-        f"{found.replies} replies, {found.share:.1%} known, {len(found.rules)} rules fired, "
-        f"{len(found.silent)} did not, {len(found.unknown)} unknown texts"
-    )
-
-
-def _new(
-    reply: Annotated[str, typer.Argument(help="The reply, as received or as logged.")],
-    mx: Annotated[
-        str | None, typer.Option("--mx", metavar="HOST", help="The MX host that said it.")
-    ] = None,
-    stage: Annotated[str | None, typer.Option("--stage", help="When it was said.")] = None,
-    site: Site = None,
-) -> None:
-    """Draft a site rule for a reply, with the reply as its example, ready to edit."""
-    from rules import Classifier, load
-    from rules.draft import draft
-
-    today = datetime.now(UTC).date().isoformat()
-    text = draft(Classifier(load(site or ())), reply, mx=mx, stage=stage, seen=today)
-    typer.echo(text, nl=False)
 
 
 def _fail(problems: list[Problem]) -> None:
@@ -224,20 +179,3 @@ def _plain(rule: Rule) -> dict[str, object]:
         "seen": rule.seen,
         "examples": len(rule.examples),
     }
-
-
-def _table(*columns: str) -> tuple[Console, Table]:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return console, table
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

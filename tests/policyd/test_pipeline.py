@@ -27,6 +27,7 @@ def classify(
     stage: str | None = None,
     origin: str | None = "remote",
     dsn: str | None = None,
+    now: float | None = None,
 ) -> Verdict:
     """A small stand-in for the rules."""
     category = "recipient.unknown" if "5.1.1" in reply else "flow.rate" if "4.7" in reply else None

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from rules import Classifier, load
 from rules.patterns import pattern_set
-from rules.texts import Texts
+from rules.reply import read
+from rules.texts import FIELDS, Texts
 
 RULESET = load()
 WARM = Classifier(RULESET)
@@ -72,20 +73,28 @@ def test_every_shipped_pattern_is_found_exactly_where_it_matches() -> None:
     """Literals and tries together find what the pattern alone finds, no more and no less."""
     texts = Texts()
     patterns = {
-        pattern.text
+        (pattern.kind, pattern.text)
         for rule in RULESET.rules
-        for some in (rule.when.any, rule.when.all, rule.when.none)
+        for some in (rule.when.any, rule.when.all, rule.when.none, *rule.when.also)
         for pattern in some
     }
-    some = {pattern: texts.some([pattern]) for pattern in sorted(patterns)}
+    some = {(kind, text): texts.some([text], kind) for kind, text in sorted(patterns)}
     texts.compile()
-    alone = {pattern: pattern_set(1 << 22, pattern) for pattern in patterns}
+    alone = {
+        (kind, text): pattern_set(1 << 22, text, lines=kind == "line") for kind, text in patterns
+    }
     choose = random.Random(11)
-    for reply, _, _ in choose.sample(REPLIES, 120):
-        text = WARM.case(_mutate(reply, choose)).reply.text
-        look = texts.look(text)
-        found = {pattern for pattern in patterns if look.any(some[pattern])}
-        assert found == {pattern for pattern, one in alone.items() if one.Match(text)}, text
+    for said, _, _ in choose.sample(REPLIES, 60):
+        reply = read(_mutate(said, choose))
+        for layer, shown in enumerate((reply.said, reply.wide, reply.text)):
+            look = texts.look(reply, layer)
+            seen = {
+                "said": shown,
+                **{k: getattr(reply, f) for k, f in FIELDS.items() if k != "said"},
+            }
+            found = {pattern for pattern in patterns if look.any(some[pattern])}
+            matched = {one for one in patterns if alone[one].Match(seen[one[0]])}
+            assert found == matched, (layer, reply)
 
 
 def test_caches_are_bounded() -> None:

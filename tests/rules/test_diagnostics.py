@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rules import RulesError, load
+from rules.assembly import File, build
 from rules.check import check
-from rules.loader import File, build
 from rules.vectors import RECEIVERS
 
 HEAD = "mxheed: 1\npack: a\nrules:\n"

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules import Classifier
+from rules.assembly import File, build
 from rules.check import check
-from rules.loader import File, build
 from rules.patterns import compile_pattern, fault
 from rules.probe import probe
 from rules.vectors import RECEIVERS

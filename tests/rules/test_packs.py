@@ -99,7 +99,7 @@ def test_hosts_roll_up_to_their_receiver(shipped: RuleSet, host: str, receiver: 
             "mx00.gmx.net",
             "reputation.ip",
         ),
-        ("550 Mailbox unavailable or access denied", "mx1.qq.com", "policy.other"),
+        ("550 Mailbox unavailable or access denied", "mx1.qq.com", "recipient.rate"),
         (
             "550 5.4.1 Recipient address rejected: Access denied. AS(201806281)",
             "contoso-com.mail.protection.outlook.com",

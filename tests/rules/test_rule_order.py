@@ -56,7 +56,7 @@ def test_the_winner_is_the_first_that_holds() -> None:
     for rule in ruleset.rules:
         for example in rule.examples:
             case = classifier.case(example.reply, mx=example.mx, stage=example.stage, origin=None)
-            holding = list(classifier.matcher.holding(case))
+            holding = classifier.holding(case)
             places = [place[(entry.rule.id, entry.when.receivers)] for entry in holding]
             assert places == sorted(places)
             assert classifier.judge(case).rule == (holding[0].rule.id if holding else None)

@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from rules.assembly import PACKS, RECEIVERS, File, build
 from rules.errors import Problem
-from rules.loader import PACKS, RECEIVERS, File, build
 from rules.schema import FILE, schema
 from rules.source import parse
 from rules.vectors import plain

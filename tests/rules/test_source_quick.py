@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rules.assembly import PACKS, RECEIVERS
 from rules.errors import Problem
-from rules.loader import PACKS, RECEIVERS
 from rules.source import parse
 
 ODD = (
