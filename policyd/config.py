@@ -16,11 +16,12 @@ import rules
 from policyd.bind import bind
 from policyd.errors import ConfigError, MxheedError
 from policyd.lookupsettings import LookupSettings
+from policyd.names import name_problems
 from policyd.releasesettings import ReleaseSettings
 from policyd.serve.settings import ServeSettings
 from policyd.throttle.settings import PacingSettings
 from policyd.units import Duration
-from rules.source import Problem, parse
+from rules.source import Node, Problem, parse
 
 __all__ = ["Config", "LogSettings", "MetricsSettings", "RulesSettings", "StateSettings", "load"]
 
@@ -125,7 +126,7 @@ def load(path: Path | None) -> Config:
     problems: list[Problem] = []
     tree = parse(text, str(path), problems) if text.strip() else None
     config = bind(Config, tree, problems)
-    problems += site_problems(config, path)
+    problems += site_problems(config, path, tree)
     if problems:
         raise ConfigError(sorted(problems))
     return config
@@ -137,13 +138,13 @@ def site_files(config: Config, base: Path | None) -> list[Path]:
     return [folder / name for name in config.rules.site]
 
 
-def site_problems(config: Config, base: Path | None) -> list[Problem]:
-    """The mistakes in the site rule files."""
+def site_problems(config: Config, base: Path | None, tree: Node | None = None) -> list[Problem]:
+    """The mistakes in the site rule files, and the names in `tree` that no rules know."""
     files = site_files(config, base)
-    if not files:
+    if not files and tree is None:
         return []
     try:
-        rules.load(site=files)
+        ruleset = rules.load(site=files)
     except rules.RulesError as wrong:
         return list(wrong.problems)
-    return []
+    return list(name_problems(tree, ruleset.receivers))
