@@ -1,11 +1,10 @@
 """One parser for any log of Postfix or Exim: finds out by itself, line by line, what it reads.
 
 Contract: `AutoParser.feed(block, now)` takes whole lines of any supported shape, even mixed.
-Postfix records are looked for everywhere. Exim's lines too, but in a log of large blocks that has
-shown none so far only a few lines of a block are looked at, and all of them in one block of many.
-`plain`, `postfix`, `exim_lines` and `exim` are its steps, for callers in a hurry. `snapshot` is
+`plain`, `postfix`, `exim_lines` and `exim` are its steps, for callers in a hurry. `take_undated`
+counts the lines whose time could not be read: they got that of a neighbour, or `now`. `snapshot` is
 what was read and is not complete yet (a journal entry, a split container line): it belongs to the
-position.
+position. `recognise` tells how many lines of a block are an MTA's.
 Failure: none.
 """
 
@@ -16,21 +15,31 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any, ClassVar
 
-from logparse.events import Event
+from logparse.events import Event, Unparsed
 from logparse.exim import EximParser
-from logparse.exim_lines import Found
+from logparse.exim_lines import Found, only_exim
+from logparse.framing import MTA_FRAME
 from logparse.plain import Plain
 from logparse.postfix import PostfixParser
+from logparse.shapes import EXIM, EXIM_ID
+from logparse.stamps import OWN, STAMP
 
-__all__ = ["AutoParser"]
+__all__ = ["AutoParser", "recognise"]
 
-_OWN = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"  # Exim's own stamp has a blank where others have a T
-_SYSLOG = rb"[^\n\[]{10,100} exim[^ \n\[\]/]{0,20}\["
-_EXIM = re.compile(_OWN + rb"|" + _SYSLOG)
-_EXIM_LINE = re.compile(rb"\n(?:" + _OWN + rb"|" + _SYSLOG + rb")")
-_SMALL = 4096
-_PROBES = 4
-_THOROUGH = 16  # of so many large blocks one is looked through
+_OWN = re.compile(OWN)
+_OWN_LINE = re.compile(rb"\n" + OWN)
+_SYSLOG = b" exim"  # in each line of Exim's that syslog wrote
+# no prose of another program has a stamp before its tag, or a message id behind Exim's own stamp
+_LINES = re.compile(
+    rb"^(?:" + MTA_FRAME + rb"|(?:<\d{1,3}>)?(?:" + STAMP + rb") [^ \n]++ " + EXIM + rb"\[\d++\]: "
+    rb"|" + OWN + rb" (?:\[\d++\] )?" + EXIM_ID + rb" )",
+    re.MULTILINE,
+)
+
+
+def recognise(block: bytes, now: float) -> int:
+    """How many of these lines were written by Postfix or Exim."""
+    return sum(1 for _ in _LINES.finditer(Plain().lines(block, now, thorough=True)))
 
 
 class AutoParser:
@@ -39,43 +48,72 @@ class AutoParser:
     # what `restore` needs: text for `str`, whole numbers for `int`
     SAVED: ClassVar = {"plain": str, "exim": EximParser.SAVED}
 
-    def __init__(self, zone: tzinfo | None = None, removed: bool = True) -> None:
-        self.postfix = PostfixParser(zone, removed)
+    def __init__(
+        self,
+        zone: tzinfo | None = None,
+        removed: bool = True,
+        *,
+        postfix_removed: bool = True,
+        neighbours: bool = False,
+    ) -> None:
+        """Ends of messages come only if `removed`; Postfix's only if `postfix_removed`, too.
+
+        `neighbours`: a line without a time gets that of the line before, however long ago.
+        """
+        self.postfix = PostfixParser(zone, removed and postfix_removed)
         self.exim = EximParser(zone, removed)
-        self._plain = Plain()
-        self._blocks = 0
-        self._mixed = False
+        self._plain = Plain(removed and postfix_removed, neighbours)
+
+    def take_undated(self) -> int:
+        """Lines without a readable time since this was asked last."""
+        count = self._plain.undated + self.postfix.undated
+        self._plain.undated = self.postfix.undated = 0
+        return count
 
     def feed(self, block: bytes, now: float) -> list[Event]:
         """The events in `block`; Postfix's in the order of their lines, then Exim's."""
-        text = self.plain(block)
+        text = self.plain(block, now)
         events = (self.exim.line(line, now) for line, *_ in self.exim_lines(text))
-        return [*self.postfix.feed(text, now), *(event for event in events if event is not None)]
+        found = self.postfix.feed(text, now, self.telling)
+        found += (event for event in events if event is not None)
+        return [*found, *self.unread()]
 
-    def plain(self, block: bytes) -> bytes:
-        """`block` with all wrapping removed."""
-        return self._plain.lines(block)
+    def plain(self, block: bytes, now: float) -> bytes:
+        """`block` with every line in the usual frame."""
+        self._found: list[Found] | None = None
+        if not self._plain.carry and _OWN.match(block) is not None:
+            found = self.exim.lines(block)
+            if found and only_exim(found):
+                self._found = found
+                return self._plain.pass_by(block)
+        return self._plain.lines(block, now)
+
+    @property
+    def telling(self) -> list[int] | None:
+        """Where the lines begin that Postfix's parser must see; None: it must look for them."""
+        return self._plain.telling
+
+    @property
+    def lines(self) -> int:
+        """How many lines the last block had."""
+        return self._plain.count
+
+    def unread(self) -> list[Unparsed]:
+        """Lines that look like Exim's, in a frame that cannot be read; told once."""
+        found, self._plain.unread = self._plain.unread, []
+        return found
 
     def exim_lines(self, text: bytes) -> list[Found]:
-        """The lines of a block that went through `plain` that may be Exim's."""
+        """The lines of the block that went through `plain` last that may be Exim's."""
+        if self._found is not None:
+            return self._found
         return self.exim.lines(text) if self._holds_exim(text) else []
 
     def _holds_exim(self, text: bytes) -> bool:
-        """Whether Exim wrote any of these lines.
-
-        Large blocks are only sampled most of the time, unless the one before held any.
-        """
-        self._blocks += 1
-        if _EXIM.match(text) is not None:
-            self._mixed = False
-            return True
-        if self._mixed or len(text) <= _SMALL or self._blocks % _THOROUGH == 1:
-            self._mixed = _EXIM_LINE.search(text) is not None
-        else:
-            step = len(text) // _PROBES
-            places = (text.find(b"\n", probe * step) + 1 for probe in range(1, _PROBES))
-            self._mixed = any(_EXIM.match(text, at) is not None for at in places)
-        return self._mixed
+        """Whether Exim may have written any of these lines; never a guess."""
+        if self._plain.telling is not None:
+            return False
+        return _SYSLOG in text or _OWN.match(text) is not None or _OWN_LINE.search(text) is not None
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart, as plain JSON values."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from logparse.auto import recognise
 from logparse.errors import LogError
 from logparse.journal import MAIL, Journal
 from logparse.packedfile import open_generation
@@ -39,16 +40,10 @@ USUAL = (
     "/var/log/syslog",
     "/var/log/messages",
 )
-_LOOK = 1 << 18  # bytes at the start and at the end of a file
+_LOOK = 1 << 17  # bytes at the start and at the end of a file
 _STALE = 3600.0  # seconds a file may be older than the journal's last mail
 
-# A Postfix record with a queue id, or an Exim main log line
-_MAIL = re.compile(
-    rb"^[^\n]{5,100} postfix[^ \n]{0,80}/[a-z]+\[\d+\]: (?:NOQUEUE|[0-9A-Za-z]{6,20}): "
-    rb"|^(?:[^\n]{5,100} exim4?\[\d+\]: )?(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^\n]{0,20} )?"
-    rb"[0-9A-Za-z]{6}-[0-9A-Za-z]{6,11}-[0-9A-Za-z]{2,4} (?:<=|=>|->|==|\*\*|Completed)",
-    re.MULTILINE,
-)
+_SOME_TIME = 0.0  # when a line was written does not matter here
 
 
 class SourceChoice(NamedTuple):
@@ -127,10 +122,10 @@ def _has_mail(path: str) -> bool:
         return False
     try:
         if file.packed:
-            return _MAIL.search(file.read(_LOOK)) is not None
+            return recognise(file.read(_LOOK), _SOME_TIME) > 0
     finally:
         file.release()
     with open(path, "rb") as plain:
         start = plain.read(_LOOK)
         plain.seek(max(0, os.fstat(plain.fileno()).st_size - _LOOK))
-        return _MAIL.search(start) is not None or _MAIL.search(plain.read(_LOOK)) is not None
+        return any(recognise(part, _SOME_TIME) for part in (start, plain.read(_LOOK)))

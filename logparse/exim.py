@@ -27,18 +27,18 @@ from logparse.events import (
     number_of,
     text_of,
 )
-from logparse.exim_lines import ID, STAMP, Found, found_in
+from logparse.exim_lines import Found, found_in
 from logparse.exim_message import is_given_up, is_held, is_no_attempt, read_message
 from logparse.exim_record import HOST, Record, duration, host_name, parse
 from logparse.framing import FRAME
 from logparse.reply import code_of, unfold
-from logparse.stamps import Stamps
+from logparse.shapes import EVENT, EXIM_ID
+from logparse.stamps import OWN, Stamps
 
 __all__ = ["EximParser", "waited"]
 
 _LINE = re.compile(
-    rb"(?:(" + STAMP + rb") )?(?:\[([0-9]++)\] )?(" + ID + rb") "
-    rb"(=>|->|>>|\*>|\*\*|==|Completed(?= QT=|\Z)|H=)"
+    rb"(?:(" + OWN + rb") )?(?:\[([0-9]++)\] )?(" + EXIM_ID + rb") (" + EVENT + rb")"
 )
 _FRAME = re.compile(FRAME)
 _PIECE = re.compile(rb"\[(\d{1,3})([/\\])(\d{1,3})\] ")
@@ -94,7 +94,7 @@ class EximParser:
             head = None if whole is None else _LINE.match(line := whole)
             if head is None:
                 return None
-        stamp = head[1] or stamp
+        stamp = _own(head[1], stamp)
         if not stamp:
             return None
         when = self.stamps.posix(stamp, now)
@@ -243,6 +243,13 @@ def _judge(record: Record, mark: str) -> tuple[Outcome, Origin, Stage | None, st
     else:
         outcome = "suspended" if is_no_attempt(words) else "deferred"
     return outcome, message.origin, message.stage, message.reply
+
+
+def _own(own: bytes | None, outer: bytes) -> bytes:
+    """Exim's own stamp, unless only syslog's tells the zone."""
+    if own is None or (len(outer) > 19 and (outer.endswith(b"Z") or outer[-6:-5] in b"+-")):
+        return own if own is not None and len(own) >= 25 else outer
+    return own
 
 
 def waited(queue_time: bytes | str, queue_id: bytes, when: float) -> float:

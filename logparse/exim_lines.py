@@ -18,22 +18,33 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["ID", "STAMP", "Found", "found_in", "only_exim"]
+from logparse.shapes import (
+    ENDED,
+    EXIM,
+    EXIM_ID,
+    MARK,
+    NEW_EXIM_ID,
+    NEW_PARTS,
+    OLD_EXIM_ID,
+    OLD_PARTS,
+    SENT_MARK,
+    TO,
+)
+from logparse.stamps import OWN
 
-STAMP = rb"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3})?(?: [+-][0-9]{4})?"
-_OLD_ID = rb"[0-9A-Za-z]{6}-[0-9A-Za-z]{6}-[0-9A-Za-z]{2}"
-_NEW_ID = rb"[0-9A-Za-z]{6}-[0-9A-Za-z]{11}-[0-9A-Za-z]{4}"
-ID = rb"(?:" + _NEW_ID + rb"|" + _OLD_ID + rb")"
+__all__ = ["SYSLOG", "Found", "found_in", "only_exim"]
+
+SYSLOG = rb"[^\n\[]{10,100} " + EXIM + rb"\["  # how a line of Exim's begins that syslog wrote
 
 # line, stamp, message id, host with address and port, address, reply, time in the queue ("": not
 # told); for a line of any other kind all but the first are empty
 Found = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]
 
-_HEAD = re.compile(rb"(?:\A|\n)(" + STAMP + rb") (\[[0-9]++\] )?+(" + ID + rb") ")
-_OWN = re.compile(STAMP + rb" ")
-_SYSLOG = re.compile(rb"^([^\n\[]{10,100} exim[^ \n\[\]/]{0,20}\[[^\n]*+)", re.MULTILINE)
+_HEAD = re.compile(rb"(?:\A|\n)(" + OWN + rb") (\[[0-9]++\] )?+(" + EXIM_ID + rb") ")
+_OWN = re.compile(OWN + rb" ")
+_SYSLOG = re.compile(rb"^(" + SYSLOG + rb"[^\n]*+)", re.MULTILINE)
 _NO_PARTS = (b"", b"", b"", b"", b"", b"")
-_SHORT = 16  # characters of an id before Exim 4.97
+_SHORT = sum(OLD_PARTS) + 2  # characters of an id before Exim 4.97
 
 _BLANK = rb" \t\n\r\f\v"
 _VALUE = rb'=[^"<' + _BLANK + rb"]++"
@@ -43,7 +54,7 @@ _MORE = (
 )
 # the fields most lines have come first: a loop over any fields is slower
 _SENT = (
-    rb' [=-]> [^"<>()|/:' + _BLANK + rb']++(?: <[^<>"' + _BLANK + rb"]++>|)"
+    rb" " + SENT_MARK + rb' [^"<>()|/:' + _BLANK + rb']++(?: <[^<>"' + _BLANK + rb"]++>|)"
     rb'(?: R=[^"<:' + _BLANK + rb']++ T=[^"<:' + _BLANK + rb"]++(?= H=)|" + _FIELDS + rb")"
     rb" (H=[^\[\]" + _BLANK + rb"]++ \[([^\]" + _BLANK + rb"]++)\](?::[0-9]++|)\*?)"
     rb"(?: X" + _VALUE + rb" CV" + _VALUE + rb"(?= C=)|" + _MORE + rb")"
@@ -62,25 +73,23 @@ def found_in(block: bytes, removed: bool = True) -> list[Found]:
     return found
 
 
-def only_exim(lines: Iterable[bytes]) -> bool:
+def only_exim(found: Iterable[Found]) -> bool:
     """Whether no line but Exim's is in a block that had these lines to hand out."""
-    return all(_OWN.match(line) is not None for line in lines)
+    return all(
+        parts[1] or (_OWN.match(parts[0]) is not None and TO not in parts[0]) for parts in found
+    )
 
 
 @lru_cache(maxsize=64)
 def _made_for(stamp: int, pid: bool, identity: int, removed: bool) -> re.Pattern[bytes]:
     """The pattern for stamps and ids of these lengths."""
     process = rb"\[[0-9]++\] " if pid else rb""
-    first, second, known = (6, 2, _OLD_ID) if identity == _SHORT else (11, 4, _NEW_ID)
+    parts, known = (OLD_PARTS, OLD_EXIM_ID) if identity == _SHORT else (NEW_PARTS, NEW_EXIM_ID)
     # a dash, a blank and a colon there: it is Exim's own stamp, not syslog's
-    well_placed = rb"[^\n]{4}-[^\n]{5} [^\n]{2}:[^\n]{%d} %b[^\n]{6}-[^\n]{%d}-[^\n]{%d} " % (
-        stamp - 14,
-        process,
-        first,
-        second,
-    )
-    marks = rb"[=*>-][=*>]|H=|Completed" if removed else rb"[=*>-][=*>]|H="
+    well_placed = rb"[^\n]{4}-[^\n]{5} [^\n]{2}:[^\n]{%d} %b" % (stamp - 14, process)
+    well_placed += rb"-".join(rb"[^\n]{%d}" % part for part in parts) + rb" "
+    marks = MARK + rb"|" + ENDED if removed else MARK
     return re.compile(
         rb"\n(?!" + well_placed + rb"(?!" + marks + rb"))"
-        rb"((" + STAMP + rb") " + process + rb"(" + known + rb")" + _SENT + rb"|[^\n]++)"
+        rb"((" + OWN + rb") " + process + rb"(" + known + rb")" + _SENT + rb"|[^\n]++)"
     )

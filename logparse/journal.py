@@ -23,8 +23,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from logparse.errors import LogError
-from logparse.framing import is_dull, unwrap
+from logparse.framing import is_dull
 from logparse.source import LIMIT, Block, Position
+from logparse.wrapping import unwrap
 
 __all__ = ["MAIL", "Journal"]
 

@@ -13,7 +13,7 @@ import os
 
 from logparse.generation import LONGEST, Generation
 from logparse.mark import HEAD, Mark, digest
-from logparse.packed import PackError, Unpacked, is_packed
+from logparse.packed import START, PackError, Unpacked, is_packed, refused
 from logparse.plainfile import PlainFile
 
 __all__ = ["PackedFile", "open_generation"]
@@ -86,7 +86,10 @@ def open_generation(path: str) -> Generation:
     """Open a file of a log at its beginning, compressed or not."""
     raw = io.FileIO(path, "rb")
     try:
-        if is_packed(os.pread(raw.fileno(), 6, 0)):
+        start = os.pread(raw.fileno(), START, 0)
+        if (what := refused(start)) is not None:
+            raise PackError(f"{path} is {what}")
+        if is_packed(start):
             return PackedFile(path, raw)
         return PlainFile(path, raw)
     except BaseException:

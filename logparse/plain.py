@@ -1,11 +1,14 @@
-"""Takes the wrapping off whole blocks: containers' log files, journald's output, RFC 5424.
+"""Takes frames and wrappings off whole blocks: what comes out has the usual frame, line by line.
 
-Contract: `Plain.lines(block)` gives a block of plain lines (see `logparse.framing.FRAME`) from one
-in which each line may be wrapped in its own way. Blocks of plain lines come back as they are. What
-is not complete at the end of a block (a journal entry, a long line that a container runtime split)
-waits in `carry` for the next block; it belongs to the reader's position.
-To be quick only some lines of a large block are looked at: where they are plain, a single wrapped
-line between them is left to `PostfixParser.careful`, which unwraps it then.
+Contract: `Plain.lines(block, now)` gives a block of plain lines (`logparse.framing.FRAME`, or
+Exim's own) from one in which each line may have a frame of its own. What is not complete at the
+end of a block (a journal entry, a long line that a container runtime split) waits in `carry` for
+the next block; it belongs to the reader's position. Afterwards `count` tells the lines, `telling`
+where in a block that is all Postfix's the lines of interest begin, `undated` how many had no
+readable time, and `unread` those of Exim that look like a delivery in a frame nobody knows.
+To be quick a block of lines that all begin with a stamp is believed to be plain if its first line
+and its first delivery are; a single wrapped line in it is left to `PostfixParser.careful`.
+A line without a time gets that of the line before it, else `now`.
 Failure: none. A piece that never ends is given up as a line when `_LONGEST` bytes have come.
 """
 
@@ -14,19 +17,29 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from logparse.framing import JOURNAL_FIELDS, dress, is_dull, journal_line, tells_nothing, unwrap
+from logparse.dates import rfc3339
+from logparse.dull import telling
+from logparse.events import Unparsed
+from logparse.fields import JOURNAL_FIELDS, journal_line
+from logparse.framing import ASIDE, FRAME, is_dull, tells_nothing
+from logparse.line import canonical
+from logparse.shapes import EXIM_ID, TO
+from logparse.stamps import OWN, STAMP
+from logparse.wrapping import BYTE_ORDER, unwrap
 
 __all__ = ["Plain"]
 
 _LONGEST = 1 << 18
-_SMALL = 2048  # blocks up to this size are looked at line by line
-_PROBES = 4
 
-# JSON · RFC 5424 · the address a journal entry begins with ("__CURSOR=") · CRI · docker compose
-_WRAPPED = re.compile(
-    rb"\{|<\d{1,3}>1 |__[A-Z][A-Z0-9_]*+="
-    rb"|\d{4}-[^ \n]*+ std(?:out|err) [FP]|[\w.-]{1,64} +\| "
-)
+_FRAMED = FRAME + rb"(?!" + ASIDE + rb")"
+_FRAME = re.compile(_FRAMED)
+_EXIM = re.compile(OWN + rb" (?:\[\d++\] )?" + EXIM_ID + rb" ")
+_USUAL = re.compile(_FRAMED + rb"|" + _EXIM.pattern)
+_FIRST = re.compile(_FRAMED + rb"|" + OWN + rb" ")
+_ODD = re.compile(rb"\n(?!(?:<\d{1,3}>)?(?:" + STAMP + rb"|" + OWN + rb") |\Z)")
+_STAMPED = re.compile(rb"(?:<\d{1,3}>)?(" + STAMP + rb") ")
+_LEADING = re.compile(rb"(?:^|(?<=\n))\0++")
+_LAST = 3  # lines before an undated one in which a time is looked for
 _ENTRY = re.compile(rb"__[A-Z][A-Z0-9_]*+=")
 _FIELD = re.compile(rb"([A-Z_][A-Z0-9_]*+)(=|\n)")
 # an entry of the usual kind: values are in one line, not told by their length
@@ -36,14 +49,41 @@ _FIELDS = re.compile(rb"((?:[A-Z_][A-Z0-9_]*+=[^\n]*+\n)++)\n")
 class Plain:
     """See the module."""
 
-    def __init__(self) -> None:
+    def __init__(self, removed: bool = True, neighbours: bool = False) -> None:
+        """`neighbours`: the line before an undated one may be in the block before."""
         self.carry = b""
+        self.count = 0
+        self.telling: list[int] | None = None
+        self.undated = 0
+        self.unread: list[Unparsed] = []
+        self._removed = removed
+        self._neighbours = neighbours
+        self._near = b""
 
-    def lines(self, block: bytes) -> bytes:
-        """`block` with the wrapping of every line removed."""
-        if not self.carry and not _looks_wrapped(block):
-            return block
-        data, self.carry = self.carry + block, b""
+    def lines(self, block: bytes, now: float, thorough: bool = False) -> bytes:
+        """`block` with every line in the usual frame."""
+        if not self.carry:
+            if b"\r" in block:
+                block = block.replace(b"\r\n", b"\n")
+            if b"\0" in block:
+                block = _LEADING.sub(b"", block)
+            block = block.removeprefix(BYTE_ORDER)
+            self.count = block.count(b"\n")
+            self.telling = None if thorough else telling(block, self._removed)
+            if self.telling is not None or (not thorough and _is_plain(block)):
+                return block
+        self.telling = None
+        return self._each(self.carry + block, now)
+
+    def pass_by(self, block: bytes) -> bytes:
+        """A block that somebody else knows to be plain, and none of Postfix's."""
+        self.count = block.count(b"\n")
+        self.telling = []
+        return block
+
+    def _each(self, data: bytes, now: float) -> bytes:
+        """The same, each line looked at."""
+        self.carry = b""
         out: list[bytes] = []
         pieces: dict[bytes, _Pieces] = {}
         at = 0
@@ -60,10 +100,38 @@ class Plain:
             end = len(data) if end < 0 else end
             whole = _piece(data[at:end], pieces)
             if whole is not None:
-                out.append(whole)
+                out.append(whole.text if whole.done else self._usual(whole, out, now))
             at = end + 1
         self.carry = b"".join(piece.raw for piece in pieces.values()) + self.carry
+        self.count = len(out)
+        if self._neighbours and out and (last := _STAMPED.match(out[-1])) is not None:
+            self._near = last[1]
         return b"\n".join(out) + b"\n" if out else b""
+
+    def _usual(self, line: _Whole, out: list[bytes], now: float) -> bytes:
+        """A line in the usual frame."""
+        found = canonical(line.text, line.stamp)
+        if found.undated:
+            self.undated += 1
+            return canonical(line.text, b"", self._beside(out) or rfc3339(int(now))).text
+        if found.why and TO not in found.text:
+            self.unread.append(Unparsed(found.text, found.why))
+        return found.text
+
+    def _beside(self, out: list[bytes]) -> bytes:
+        """The time of the line before."""
+        for line in reversed(out[-_LAST:]):
+            if (match := _STAMPED.match(line)) is not None:
+                return match[1]
+        return self._near
+
+
+def _is_plain(block: bytes) -> bool:
+    """Whether all lines begin with a stamp, and the first one and the first delivery are plain."""
+    if _FIRST.match(block) is None or _ODD.search(block) is not None:
+        return False
+    at = block.find(TO)
+    return at < 0 or _FRAME.match(block, block.rfind(b"\n", 0, at) + 1) is not None
 
 
 @dataclass(slots=True)
@@ -75,32 +143,31 @@ class _Pieces:
     stamp: bytes = b""
 
 
-def _looks_wrapped(block: bytes) -> bool:
-    if len(block) <= _SMALL:
-        return any(map(_WRAPPED.match, block.split(b"\n")))
-    step = len(block) // _PROBES
-    at = 0
-    for probe in range(_PROBES):
-        at = block.find(b"\n", probe * step) + 1 if probe else 0
-        if _WRAPPED.match(block, at) is not None:
-            return True
-    return False
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A whole line without its wrapping, the wrapping's time, and whether its frame is usual."""
+
+    text: bytes
+    stamp: bytes = b""
+    done: bool = False
 
 
-def _piece(line: bytes, pieces: dict[bytes, _Pieces]) -> bytes | None:
-    """The plain line that `line` is or completes; None: more of it has to come."""
+def _piece(line: bytes, pieces: dict[bytes, _Pieces]) -> _Whole | None:
+    """The line that `line` is or completes; None: more of it has to come."""
+    if _USUAL.match(line) is not None:
+        return _Whole(line, done=True)
     if line[:1] == b"{" and is_dull(line):
-        return b""
+        return _Whole(b"", done=True)
     part = unwrap(line)
     if part.key is None:
-        return part.text
+        return _Whole(part.text, part.stamp, _USUAL.match(part.text) is not None)
     known = pieces.setdefault(part.key, _Pieces(stamp=part.stamp))
     known.raw += line + b"\n"
     known.text += part.text
     if part.more and len(known.raw) < _LONGEST:
         return None
     del pieces[part.key]
-    return dress(known.text, known.stamp)
+    return _Whole(known.text, known.stamp)
 
 
 def _entry(data: bytes, at: int) -> tuple[bytes, int]:

@@ -13,19 +13,23 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from typing import Any
 
+from logparse.dates import rfc3339
 from logparse.events import Delivery, Event, Removed, Unparsed, number_of, text_of
-from logparse.framing import FRAME, dress, program_of, unwrap
+from logparse.framing import ASIDE, MTA_FRAME, program_of
+from logparse.line import canonical
 from logparse.reason import Reading, Relay, read, relay_of
-from logparse.record import QUEUE_ID, RECORD, SENT, groups_of, seconds_of
+from logparse.record import RECORD, SENT, groups_of, seconds_of
+from logparse.shapes import QUEUE_ID, TO
 from logparse.stamps import Stamps
+from logparse.wrapping import unwrap
 
-__all__ = ["RECLEN", "PostfixParser", "records"]
+__all__ = ["RECLEN", "PostfixParser"]
 
 RECLEN = 2000  # Postfix cuts the text of a record to this many bytes, without a sign
 _KEPT = 16_384  # relays
-_FRAME = re.compile(FRAME)
-_QUEUE_ID = re.compile(QUEUE_ID + rb": ")
-_OTHER_ID = re.compile(rb"[A-Za-z]*+[0-9][0-9A-Za-z]*+: to=")
+_FRAME = re.compile(MTA_FRAME + rb"(?!" + ASIDE + rb")")
+_QUEUE_ID = re.compile(rb"(" + QUEUE_ID + rb"): ")
+_OTHER_ID = re.compile(rb"[A-Za-z]*+[0-9][0-9A-Za-z]*+" + TO)
 # what a line holds that is no delivery record and tells something all the same
 _OTHERS = (b"expired, returned to sender\n", b": host ", b": removed\n")
 _NOBODY = Relay()
@@ -38,13 +42,14 @@ class PostfixParser:
 
     def __init__(self, zone: tzinfo | None = None, removed: bool = True) -> None:
         self.stamps = Stamps(zone)
+        self.undated = 0  # lines without a readable time that were dated by their arrival
         self._removed = removed
         self._relays: dict[bytes, Relay] = {}
 
-    def feed(self, block: bytes, now: float) -> list[Event]:
-        """The events in `block`, in the order of its lines."""
+    def feed(self, block: bytes, now: float, places: list[int] | None = None) -> list[Event]:
+        """The events in `block`, in the order of its lines; `places`: where such lines begin."""
         events: list[Event] = []
-        for record in records(block, self._removed):
+        for record in self.records(block, places=places):
             event = (
                 self.careful(record, now)
                 if isinstance(record, bytes)
@@ -54,6 +59,21 @@ class PostfixParser:
                 events.append(event)
         return events
 
+    def records(
+        self,
+        block: bytes,
+        take: Callable[[re.Match[bytes]], bool] | None = None,
+        places: list[int] | None = None,
+    ) -> Iterator[re.Match[bytes] | bytes]:
+        """The lines of `block` that may hold an event: matches of `RECORD`, or raw bytes.
+
+        Where `take` is given, it is shown each match of `SENT` first and says if it has dealt with
+        it. `places` is where these lines begin; they are looked for if it is not known.
+        """
+        if places is None:
+            return _searched(block, self._removed, take)
+        return _found(block, places, take)
+
     def delivery(self, match: re.Match[bytes], now: float) -> Delivery:
         """The value of a line that `RECORD` matched."""
         return self._build(match.groups(), match.end() - match.start(4) >= RECLEN, now)
@@ -61,18 +81,23 @@ class PostfixParser:
     def careful(self, line: bytes, now: float) -> Event | None:
         """The event of a line that is not an ordinary record; None: it is none of ours."""
         frame = _FRAME.match(line)
-        if frame is None and (bare := unwrap(line)).text is not line:
-            line = dress(bare.text, bare.stamp)
-            frame = _FRAME.match(line)
-        head = frame.groups(b"") if frame else (b"", b"", b"")
-        start = frame.end() if frame else 0
+        if frame is None:
+            part = unwrap(line)
+            read = canonical(part.text, part.stamp, rfc3339(int(now)))
+            if read.why:
+                return Unparsed(line, read.why)
+            self.undated += read.undated
+            line, frame = read.text, _FRAME.match(read.text)
+        if frame is None:
+            return None  # another program's
+        head, start = frame.groups(), frame.end()
         found = _QUEUE_ID.match(line, start)
         if found is None:
-            if frame and _OTHER_ID.match(line, start):
+            if _OTHER_ID.match(line, start):
                 return Unparsed(line, "a delivery record with a queue id no Postfix gives")
             return None
         rest = found.end()
-        if line.startswith(b"to=", rest):
+        if line.startswith(TO[2:], rest):
             groups = groups_of(line, rest)
             if isinstance(groups, str):
                 return Unparsed(line, groups)
@@ -175,31 +200,41 @@ def _note(
     )
 
 
-def records(
-    block: bytes,
-    removed: bool = True,
-    take: Callable[[re.Match[bytes]], bool] | None = None,
+def _found(
+    block: bytes, places: list[int], take: Callable[[re.Match[bytes]], bool] | None
 ) -> Iterator[re.Match[bytes] | bytes]:
-    """The lines of `block` that may hold an event: matches of `RECORD`, or raw bytes.
+    """Records whose places are known."""
+    match, sent = RECORD.fullmatch, SENT.match
+    for begin in places:
+        if take is not None and (record := sent(block, begin)) is not None and take(record):
+            continue
+        end = block.find(b"\n", begin)
+        end = len(block) if end < 0 else end
+        yield match(block, begin, end) or block[begin:end]
 
-    Where `take` is given, it is shown each match of `SENT` first and says if it has dealt with it.
-    """
+
+def _searched(
+    block: bytes, removed: bool, take: Callable[[re.Match[bytes]], bool] | None
+) -> Iterator[re.Match[bytes] | bytes]:
+    """Records that have to be looked for."""
     match, find, rfind = RECORD.fullmatch, block.find, block.rfind
-    sent = SENT.fullmatch
+    sent = SENT.match
     others = _others(block, removed)
-    at = find(b": to=")
+    at = find(TO)
     while at >= 0:
         begin = rfind(b"\n", 0, at) + 1
-        end = find(b"\n", at)
-        if end < 0:
-            end = len(block)
         while others and others[-1][0] <= begin:
             place, line = others.pop()
             if place < begin:  # else it is this very line, whose sender has ": to=" in it
                 yield line
-        if take is None or (record := sent(block, begin, end)) is None or not take(record):
-            yield match(block, begin, end) or block[begin:end]
-        at = find(b": to=", end)
+        if take is not None and (record := sent(block, begin)) is not None and take(record):
+            at = find(TO, record.end())
+            continue
+        end = find(b"\n", at)
+        if end < 0:
+            end = len(block)
+        yield match(block, begin, end) or block[begin:end]
+        at = find(TO, end)
     while others:
         yield others.pop()[1]
 

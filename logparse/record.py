@@ -20,14 +20,13 @@ from __future__ import annotations
 
 import re
 
-from logparse.framing import FRAME
+from logparse.framing import MTA_FRAME
+from logparse.shapes import LONG_ID, PROGRAM, QUEUE_ID, SHORT_ID, TO
+from logparse.stamps import STAMP
 
-__all__ = ["QUEUE_ID", "RECORD", "SENT", "groups_of", "seconds_of"]
+__all__ = ["RECIPIENT", "RECORD", "SENT", "groups_of", "seconds_of"]
 
-# short ones are hexadecimal, long ones have the digits and letters that are no vowels
-_SHORT = rb"[0-9A-F]{5,20}+"
-_LONG = rb"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,30}+"
-QUEUE_ID = rb"((?:" + _LONG + rb"|" + _SHORT + rb")(?=:)|NOQUEUE)"
+RECIPIENT = len(TO) + 1  # bytes from the end of the queue id to the recipient: ": to=<"
 
 _SECONDS = rb"([0-9.]{1,20}+)"
 _DELAYS = rb"/".join([_SECONDS] * 4)
@@ -35,26 +34,21 @@ _DELAYS = rb"/".join([_SECONDS] * 4)
 # groups: 1 stamp, 2 program, 3 pid, 4 queue id, 5 to, 6 orig_to, 7 relay, 8 conn_use, 9 delay,
 # 10–13 delays, 14 dsn, 15 status, 16 text
 RECORD = re.compile(
-    FRAME + QUEUE_ID + rb': to=<([^<>"\n]*+)>(?:, orig_to=<([^<>"\n]*+)>)?+'
-    rb", relay=([^,\n]*+)(?:, conn_use=(\d++))?+, delay="
-    + _SECONDS
-    + rb", delays="
-    + _DELAYS
-    + rb"(?:, tls=[^, \n]++)?+"
+    MTA_FRAME + rb"(" + QUEUE_ID + rb")" + TO + rb'<([^<>"\n]*+)>(?:, orig_to=<([^<>"\n]*+)>)?+'
+    rb", relay=([^,\n]*+)(?:, conn_use=(\d++))?+, delay=" + _SECONDS
+    + rb", delays=" + _DELAYS + rb"(?:, tls=[^, \n]++)?+"
     rb", dsn=(\d\.\d{1,3}\.\d{1,3}), status=([A-Za-z-]++) \(([^\n]*+)"
-)
+)  # fmt: skip
 
-# the most common record of all, for those who only count: mail accepted with a plain 250. It must
-# be asked of one line at a time: to be quick, it lets fields run over line ends
+# the most common record of all, for those who only count: mail accepted with a plain 250
 # groups: 1 pid, 2 queue id, 3 relay, 4 delay, 5–8 delays, 9 reply
 SENT = re.compile(
     rb"(?:<[0-9]{1,3}>)?+"
-    rb"(?:[A-Z][a-z][a-z] [ 0-9][0-9] [0-9:]{8}|[0-9]{4}-[0-9:.T+-]{13,32}Z?)"
-    rb" [^ ]++ [^][ ]++\[([0-9]++)\]: (" + _LONG + rb"|" + _SHORT + rb")"
-    rb': to=<[^<>"]*+>(?:, orig_to=<[^<>"]*+>)?+'
-    rb", relay=([^,]++)(?:, conn_use=[0-9]++)?+, delay=" + _SECONDS
-    + rb", delays=" + _DELAYS + rb"(?:, tls=[^, ]++)?+"
-    rb", dsn=2\.[0-9]{1,3}\.[0-9]{1,3}, status=sent \((250 [ -~]{0,999}[!-~])\)"
+    rb"(?:" + STAMP + rb") [^ \n]++(?<!:) " + PROGRAM + rb"\[([0-9]++)\]: "
+    rb"(" + LONG_ID + rb"|" + SHORT_ID + rb")" + TO + rb'<[^<>"\n]*+>(?:, orig_to=<[^<>"\n]*+>)?+'
+    rb", relay=([^,\n]++)(?:, conn_use=[0-9]++)?+, delay=" + _SECONDS
+    + rb", delays=" + _DELAYS + rb"(?:, tls=[^, \n]++)?+"
+    rb", dsn=2\.[0-9]{1,3}\.[0-9]{1,3}, status=sent \((250 [ -~]{0,999}[!-~])\)(?=\n|\Z)"
 )  # fmt: skip
 
 # the same as RECORD with quoted local parts, addresses without brackets and fields nobody knows yet
@@ -72,7 +66,7 @@ _FIELDS = _NEW.join(
         rb", status=([A-Za-z-]++) \(([^\n]*+)",
     )
 )
-_TO = re.compile(rb"to=" + _BRACKETS + _NEW + rb"(?:, orig_to=" + _BRACKETS + rb")?+" + _FIELDS)
+_TO = re.compile(TO[2:] + _BRACKETS + _NEW + rb"(?:, orig_to=" + _BRACKETS + rb")?+" + _FIELDS)
 _REST = re.compile(rb">" + _FIELDS)
 _ORIG = re.compile(rb">" + _NEW + rb", orig_to=<(" + _ADDRESS + rb")>" + _FIELDS)
 
@@ -93,9 +87,9 @@ def groups_of(line: bytes, at: int) -> list[bytes | None] | str:
     if match is not None:
         to, bare_to, orig, bare_orig, *fields = match.groups()
         return [bare_to if to is None else to, bare_orig if orig is None else orig, *fields]
-    if not line.startswith(b"to=<", at):
+    if not line.startswith(TO[2:] + b"<", at):
         return "a delivery record of another form"
-    return _loose(line, at + 4)
+    return _loose(line, at + RECIPIENT - 2)
 
 
 def _loose(line: bytes, begin: int) -> list[bytes | None] | str:

@@ -1,8 +1,12 @@
-"""Turns the time stamps of log lines into POSIX seconds.
+"""The time stamps of log lines: their shapes, and what POSIX second each of them tells.
 
+The shapes are told here and nowhere else: every pattern of this program that needs one is made of
+`STAMP` (a syslog line's) and `OWN` (Exim's own). Stamps of any other layout are rewritten to these
+by `logparse.dates` before a line is read.
 Contract: `Stamps.posix(stamp, now)` reads RFC 3164 (``Feb  3 04:05:06``, one or two spaces or a
 zero before the day, no year and no zone), RFC 3339 (``2026-02-03T04:05:06.12+01:00``) and Exim's
-(``2026-02-03 04:05:06.123 +0100``). Missing years are inferred from `now`: the latest year that
+(``2026-02-03 04:05:06.123 +0100``). `minute` and `hour` give the part that lines of one minute or
+one hour share. Missing years are inferred from `now`: the latest year that
 does not put the line more than a day into the future, so a log read across New Year comes out
 right. Missing zones are `zone`, by default the machine's. The clock is never read.
 Failure: a stamp that is no date (``Feb 31``) gives `now`; nothing is raised.
@@ -13,12 +17,34 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
-__all__ = ["Stamps"]
+from logparse.months import MONTHS
 
-_NAMES = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_MONTHS = {name: number for number, name in enumerate(_NAMES, start=1)}
-_DAY = 86_400.0
+__all__ = ["OWN", "STAMP", "Stamps", "hour", "minute"]
+
+# written loosely: the syslog daemon writes them, and every record of a log is matched with them;
+# classes are spelled out since `\d` is slow
+_UNDATED = rb"[A-Z][a-z][a-z] [ 0-9][0-9] [0-9:]{8}"
+_DATED = rb"[0-9]{4}-[0-9:.T+-]{13,32}Z?"
+STAMP = _UNDATED + rb"|" + _DATED
+OWN = rb"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3})?(?: [+-][0-9]{4})?"
+
+# bytes of a stamp that tell the hour and the minute: with a year, and without
+_HOUR, _MINUTE = 14, 16  # "2026-02-03T04:", "2026-02-03T04:05"
+_UNDATED_HOUR, _UNDATED_MINUTE = 10, 12  # "Feb  3 04:", "Feb  3 04:05"
+_NINE = 57  # no letter is a smaller byte
+
+_LONG_DAY = 86_400.0
 _KEPT = 4096  # minutes in the cache; a busy log has few at a time
+
+
+def minute(text: bytes, start: int) -> bytes:
+    """The part of the stamp at `start` that tells the minute."""
+    return text[start : start + (_MINUTE if text[start] <= _NINE else _UNDATED_MINUTE)]
+
+
+def hour(text: bytes) -> bytes:
+    """The part of the stamp a text begins with that tells the hour."""
+    return text[: _HOUR if text[:1].isdigit() else _UNDATED_HOUR]
 
 
 class Stamps:
@@ -52,8 +78,8 @@ class Stamps:
         return start + float(clock[17:])
 
     def _undated(self, stamp: bytes, now: float) -> float:
-        if int(now // (_DAY / 2)) != self._epoch:
-            self._epoch = int(now // (_DAY / 2))
+        if int(now // (_LONG_DAY / 2)) != self._epoch:
+            self._epoch = int(now // (_LONG_DAY / 2))
             self._minutes.clear()
         minute = stamp[:-3]
         start = self._minutes.get(minute)
@@ -67,11 +93,11 @@ class Stamps:
         year = datetime.fromtimestamp(now, UTC).year
         for candidate in (year + 1, year, year - 1, *range(year - 2, year - 9, -1)):
             try:
-                when = datetime(candidate, _MONTHS[month], int(day), int(hours), int(minutes))
+                when = datetime(candidate, _month(month), int(day), int(hours), int(minutes))
             except ValueError:
                 continue  # 29 February exists only in some years
             start = self._local(when, None)
-            if start <= now + _DAY:
+            if start <= now + _LONG_DAY:
                 return start
         raise ValueError("no such day")
 
@@ -92,6 +118,10 @@ def _date(clock: bytes) -> datetime:
     return datetime(
         int(clock[:4]), int(clock[5:7]), int(clock[8:10]), int(clock[11:13]), int(clock[14:16])
     )
+
+
+def _month(name: bytes) -> int:
+    return MONTHS[name.lower()]
 
 
 def _split_zone(stamp: bytes) -> tuple[bytes, bytes]:

@@ -38,7 +38,7 @@ EARNED = 20  # attempts that earn a row once half of the rows are given away
 
 _ACCEPTED = ("accepted", "eod")
 _LABELS = {"deliveries": 2, "replies": 3, "unclassified": 1, "delay": 2}
-_TOTALS = ("lines", "unparsed", "gap_bytes", "last_time")
+_TOTALS = ("lines", "unparsed", "undated", "gap_bytes", "last_time")
 
 Value = int | list[int]
 Change = tuple[str, tuple[str, ...], Value]  # family, labels, value
@@ -123,6 +123,7 @@ class Counters:
         self.tallies: dict[str, Tally] = {}
         self.lines = 0
         self.unparsed = 0
+        self.undated = 0  # lines of an MTA whose time could not be read
         self.gap_bytes = 0
         self.last_time = 0  # whole seconds: the newest stamp seen at the end of a block
         self._candidates: dict[str, int] = {}  # receivers without a row, and how often seen

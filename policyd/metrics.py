@@ -58,6 +58,11 @@ TABLE: tuple[Family, ...] = (
         "Log lines that look like a delivery and were not understood.",
     ),
     Family(
+        "mxheed_log_undated_total",
+        "counter",
+        "Log lines of a mail system without a readable time.",
+    ),
+    Family(
         "mxheed_log_gap_bytes_total",
         "counter",
         "Bytes of the log that were lost to rotation or truncation before they could be read.",

@@ -25,10 +25,9 @@ from typing import Any, ClassVar, Protocol
 
 from logparse.auto import AutoParser
 from logparse.events import Delivery, Event, Removed, Unparsed
-from logparse.exim_lines import Found, only_exim
-from logparse.framing import STAMP
-from logparse.postfix import records
+from logparse.exim_lines import Found
 from logparse.reason import LOCAL_AGENTS
+from logparse.stamps import OWN, STAMP
 from policyd.counters import Counters, Tally
 from policyd.quick import Delays, EximShortcut, Quick, Shortcut
 from policyd.quick_exim import QuickExim
@@ -47,7 +46,7 @@ _ATTEMPTS = frozenset({"sent", "deferred", "bounced", "tried"})
 _QUEUE_AGAIN = frozenset({"deferred", "suspended", "held"})
 _PATHS = ("/", "private/", "public/")  # a socket's path where an address would be
 
-_STAMPED = re.compile(rb"(?:<\d{1,3}>)?(" + STAMP + rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
+_STAMPED = re.compile(rb"(?:<\d{1,3}>)?(" + STAMP + rb"|" + OWN + rb")")
 _QUEUED = 512  # messages whose last receiver is remembered, for the line that says "expired"
 
 
@@ -91,6 +90,7 @@ class Pipeline:
         sessions: Sessions | None = None,
         quick: Shortcut | None = None,
         quick_exim: EximShortcut | None = None,
+        neighbours: bool = False,
     ) -> None:
         self.counters = counters
         self._classify = classify
@@ -100,7 +100,12 @@ class Pipeline:
         self._on_removed = on_removed
         self._on_text = on_text
         self._on_unparsed = on_unparsed
-        self._parser = AutoParser(zone, removed=on_removed is not None)
+        self._parser = AutoParser(
+            zone,
+            removed=on_removed is not None,
+            postfix_removed=on_text is None,
+            neighbours=neighbours,
+        )
         self._delays = Delays()
         self._sessions = sessions or Sessions()
         self._takes = not self._sent or quick is not None
@@ -111,22 +116,24 @@ class Pipeline:
 
     def process(self, block: bytes, now: float) -> None:
         """Counts what `block` holds."""
-        text = self._parser.plain(block)
-        self.counters.lines += text.count(b"\n")
+        text = self._parser.plain(block, now)
+        self.counters.lines += self._parser.lines
         if self._on_text is not None:
             self._on_text(text)
         exim = self._parser.exim_lines(text)
-        if not exim or not only_exim(found[0] for found in exim if not found[1]):
+        if self._parser.telling != []:
             self._postfix(text, now)
         if exim:
             self._exim(exim, now)
+        self.counters.undated += self._parser.take_undated()
+        for unread in self._parser.unread():
+            self._take(unread)
         self._look_at_the_clock(text, now)
 
     def _postfix(self, text: bytes, now: float) -> None:
         """Counts Postfix's lines in `text`."""
         take = self._quick.postfix if self._takes else None
-        removed = self._on_removed is not None and self._on_text is None
-        for record in records(text, removed, take):
+        for record in self._parser.postfix.records(text, take, self._parser.telling):
             if isinstance(record, bytes):
                 event = self._parser.postfix.careful(record, now)
                 if event is not None:

@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping
 from logparse.events import number_of, text_of
 from logparse.framing import program_of
 from logparse.reason import Relay, relay_of
-from logparse.stamps import Stamps
+from logparse.record import RECIPIENT
+from logparse.stamps import STAMP, Stamps, minute
 from policyd.domains import Domains
 from policyd.quick import Shortcut
 from policyd.throttle.evidence import STALE, Taken
@@ -27,8 +28,7 @@ from policyd.throttle.evidence import STALE, Taken
 __all__ = ["QuickLive"]
 
 _CACHED = 65_536
-_MINUTE = 16  # bytes of a stamp that tell the minute
-_OLD_MINUTE = 12  # the same without a year: "Nov 17 06:25"
+_STAMP = re.compile(STAMP)
 _NOWHERE = ("local", "unknown")  # receivers that are not paced
 
 
@@ -99,10 +99,10 @@ class QuickLive:
             or not self._counting.postfix(match)
         ):
             return False
-        minute = text[start : start + (_MINUTE if text[start] < 58 else _OLD_MINUTE)]
-        if minute != self._minute:
-            self._look_at_the_clock(match, minute)
-        begin = match.end(2) + 6  # ": to=<"
+        when = minute(text, start)
+        if when != self._minute:
+            self._look_at_the_clock(match, when)
+        begin = match.end(2) + RECIPIENT
         recipient = text[begin : text.index(b">", begin)]
         domain = self._domains[recipient[recipient.rfind(b"@") + 1 :]]
         pool = self._pool(match) if self.pools else None
@@ -115,7 +115,6 @@ class QuickLive:
 
     def _look_at_the_clock(self, match: re.Match[bytes], minute: bytes) -> None:
         """A new minute in the log: is it news, or is a backlog being read?"""
-        text, start, now = match.string, match.start(), self._clock()
-        end = text.find(b" ", start + (7 if len(minute) == _OLD_MINUTE else 0))
-        self._fresh = now - self._stamps.posix(text[start:end], now) <= STALE
+        now, stamp = self._clock(), _STAMP.match(match.string, match.start())
+        self._fresh = stamp is not None and now - self._stamps.posix(stamp[0], now) <= STALE
         self._minute = minute

@@ -59,6 +59,7 @@ def metrics(
     page.stream("mxheed_delivery_delay_seconds", counters.each_delay)
     page.add("mxheed_log_lines_total", lambda: {(): counters.lines})
     page.add("mxheed_log_unparsed_total", lambda: {(): counters.unparsed})
+    page.add("mxheed_log_undated_total", lambda: {(): counters.undated})
     page.add("mxheed_log_gap_bytes_total", lambda: {(): counters.gap_bytes})
     page.add("mxheed_log_last_line_timestamp_seconds", lambda: {(): counters.last_time})
     page.add("mxheed_rules_loaded", lambda: {(): len(core.ruleset.rules)})

@@ -22,7 +22,7 @@ from policyd.errors import MxheedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from policyd.report import Summary, Tally
+    from policyd.report import Reading, Summary, Tally
 
 __all__ = ["register"]
 
@@ -83,11 +83,22 @@ def report(
         show.page(html)
     if as_json:
         show.json()
-    elif html is None and (reading.tally.lines or not reading.problems):
+    elif html is None and reading.recognised:
         show.tables()
+    if not reading.recognised and (reading.tally.lines or not reading.problems):
+        print(f"mxheed: {_strangers(reading)}", file=sys.stderr)
     for problem in reading.problems:
         print(f"mxheed: {problem}", file=sys.stderr)
-    return 1 if reading.problems else 0
+    return 1 if reading.problems or not reading.recognised else 0
+
+
+def _strangers(reading: Reading) -> str:
+    """What was read, where none of it is an MTA's."""
+    if not reading.tally.lines:
+        return "not a single line to read"
+    first = reading.first.decode("utf-8", "backslashreplace")
+    shown = "".join(c if c.isprintable() else "?" for c in first)
+    return f"{reading.tally.lines:,} lines, none looks like Postfix or Exim; the first: {shown}"
 
 
 class _Show:

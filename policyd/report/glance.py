@@ -20,13 +20,12 @@ from logparse.events import text_of
 from logparse.exim import waited
 from logparse.exim_lines import Found
 from logparse.framing import FRAME
-from logparse.stamps import Stamps
+from logparse.record import RECIPIENT
+from logparse.stamps import Stamps, minute
 from policyd.report.tally import Tally
 
 __all__ = ["Glance"]
 
-_MINUTE = 16  # bytes of a stamp that tell the minute
-_OLD_MINUTE = 12  # the same without year: "Nov 17 06:25"
 _RELAYS = 65_536
 _SETTLE = 50_000  # records between two settlements
 _FRAME = re.compile(FRAME)
@@ -94,13 +93,12 @@ class Glance:
         text, start = match.string, match.start()
         if text[start] == 60:  # "<22>"
             start = text.index(b">", start) + 1
-        length = _MINUTE if text[start] < 58 else _OLD_MINUTE  # a digit: the year
-        minute = text[start : start + length]
-        hour = self._minutes.get(minute)
+        when = minute(text, start)
+        hour = self._minutes.get(when)
         if hour is None:
-            hour = self._hour(minute, match)
+            hour = self._hour(when, match)
         row.hours[hour] += 1
-        begin = match.end(2) + 6  # ": to=<"
+        begin = match.end(2) + RECIPIENT
         address = text[begin : text.index(b">", begin)]
         domain = address[address.rfind(b"@") + 1 :]
         domains = row.domains

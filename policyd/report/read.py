@@ -19,6 +19,7 @@ from datetime import tzinfo
 from multiprocessing.sharedctypes import Synchronized
 from typing import NamedTuple
 
+from logparse.auto import recognise
 from logparse.errors import LogError
 from logparse.packed import Unpacked
 from policyd.counters import Counters
@@ -34,6 +35,7 @@ STDIN = "-"
 
 _BLOCK = 1 << 18
 _POLL = 0.1  # seconds between two looks at the progress
+_SAMPLE = 160  # bytes of a line that was not recognised
 _LONGEST = 1 << 20  # a "line" longer than this is no line
 
 
@@ -42,6 +44,8 @@ class Reading(NamedTuple):
 
     tally: Tally
     problems: tuple[str, ...]
+    recognised: bool = False  # some line was written by Postfix or Exim
+    first: bytes = b""  # line of a source in which none was
 
 
 class Work(NamedTuple):
@@ -100,19 +104,22 @@ def _read_here(source: str) -> Reading:
 def _together(readings: Iterator[Reading]) -> Reading:
     tally: Tally | None = None
     problems: list[str] = []
+    recognised, first = False, b""
     for reading in readings:
+        recognised, first = recognised or reading.recognised, first or reading.first
         if tally is None:
             tally = reading.tally
         else:
             tally.merge(reading.tally)
         problems += reading.problems
-    return Reading(tally or Tally(), tuple(problems))
+    return Reading(tally or Tally(), tuple(problems), recognised, first)
 
 
 def _read(source: str, work: Work, progress: Callable[[int], None] | None = None) -> Reading:
     """One source from its beginning to its end."""
     tally, counters = Tally(), Counters()
     problems: list[str] = []
+    recognised, first = False, b""
     try:
         raw = _open(source, work.done)
         now = work.now if source == STDIN else os.fstat(raw.fileno()).st_mtime
@@ -125,9 +132,12 @@ def _read(source: str, work: Work, progress: Callable[[int], None] | None = None
             zone=work.zone,
             quick=glance,
             quick_exim=glance,
+            neighbours=True,
         )
         try:
             for block in blocks(raw):
+                first = first or block[: block.find(b"\n")][:_SAMPLE]
+                recognised = recognised or recognise(block, now) > 0
                 pipeline.process(block, now)
                 tally.bytes += len(block)
                 if progress is not None:
@@ -138,7 +148,8 @@ def _read(source: str, work: Work, progress: Callable[[int], None] | None = None
         words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         problems.append(f"{source}: {words}")
     tally.lines, tally.unparsed = counters.lines, counters.unparsed
-    return Reading(tally, tuple(problems))
+    tally.undated = counters.undated
+    return Reading(tally, tuple(problems), recognised, b"" if recognised else first)
 
 
 def _teacher(receivers: Receivers) -> Callable[[str, str], object]:

@@ -121,6 +121,7 @@ class Summary:
     lines: int
     bytes: int
     unparsed: int
+    undated: int
     gap: int
     first: float
     last: float

@@ -69,6 +69,7 @@ def summarise(
         lines=tally.lines,
         bytes=tally.bytes,
         unparsed=tally.unparsed,
+        undated=tally.undated,
         gap=tally.gap,
         first=tally.first,
         last=tally.last,

@@ -79,6 +79,7 @@ class Tally:
     lines: int = 0
     bytes: int = 0
     unparsed: int = 0
+    undated: int = 0
     gap: int = 0
     first: float = 0.0
     last: float = 0.0
@@ -137,6 +138,7 @@ class Tally:
         self.lines += other.lines
         self.bytes += other.bytes
         self.unparsed += other.unparsed
+        self.undated += other.undated
         self.gap += other.gap
         self.first = min(filter(None, (self.first, other.first)), default=0.0)
         self.last = max(self.last, other.last)

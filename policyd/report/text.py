@@ -65,6 +65,10 @@ def _head(summary: Summary, zone: tzinfo | None) -> Text:
         text.append(f" · {first:%a %d %b %Y %H:%M} – {end}")
     if summary.unparsed:
         text.append(f" · {words.count(summary.unparsed)} not understood", style="red")
+    if summary.undated:
+        text.append(
+            f" · {words.many(summary.undated, 'line')} without a readable time", style="red"
+        )
     if summary.gap:
         text.append(f" · {words.count(summary.gap)} bytes missing", style="red")
     text.append(f"\n{words.many(summary.attempts, 'attempt')}")

@@ -85,5 +85,5 @@ def test_lines_of_other_programs_are_seen(line: str) -> None:
     """Only where all lines have Exim's own stamp nobody else wrote any."""
     head = f"{STAMPS[0]} {IDS[0]} "
     exim = f"{head}{SENT[0]}\n{head}{SILENT[0]}\n"
-    assert only_exim(found[0] for found in found_in(exim.encode()))
-    assert not only_exim(found[0] for found in found_in(f"{exim}{line}\n{exim}".encode()))
+    assert only_exim(found_in(exim.encode()))
+    assert not only_exim(found_in(f"{exim}{line}\n{exim}".encode()))

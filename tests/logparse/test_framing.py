@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from logparse.auto import AutoParser
 from logparse.events import Delivery, Event
-from logparse.framing import journal_line, unwrap
+from logparse.fields import journal_line
+from logparse.wrapping import unwrap
 from tests.logparse.postfix_lines import NOW, record, said
 
 TEXT = record(said("450 4.2.1 later"), dsn="4.2.1", status="deferred")

@@ -14,8 +14,8 @@ import pytest
 
 from bench.logs_worst import KINDS
 from logparse.auto import AutoParser
-from logparse.framing import unwrap
 from logparse.reply import unfold
+from logparse.wrapping import unwrap
 from tests.logparse.postfix_lines import NOW
 
 _GROWTH = 16

@@ -194,3 +194,32 @@ def test_top_and_all_show_more() -> None:
         len(run(sample.PATH, *more)[1].splitlines()) for more in ([], ["--top", "12"], ["--all"])
     )
     assert short < longer < longest
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"Nov  2 06:00:00 mx1 sshd[7]: hello\x1b[2J\n" * 4212, "4,212 lines, none looks like"),
+        (b"", "not a single line"),
+        ("Nov  2 06:00:00 mx1 postfix/smtp[1]: x\n".encode("utf-16"), "UTF-16"),
+        (b"PK\x03\x04" + b"x" * 90, "zip"),
+        (b"\x04\x22\x4d\x18" + b"x" * 90, "lz4"),
+    ],
+)
+def test_a_log_of_nothing_known_is_no_success(tmp_path: Path, data: bytes, words: str) -> None:
+    """The command says what it saw and ends with 1; it never shows an empty report."""
+    log = tmp_path / "log"
+    log.write_bytes(data)
+    code, out, err = run(log)
+    assert (code, out) == (1, "")
+    assert words in err
+    assert "\x1b" not in err
+
+
+def test_a_log_without_deliveries_is_one(tmp_path: Path) -> None:
+    """A mail system that delivered nothing has a report."""
+    log = tmp_path / "log"
+    log.write_bytes(b"Nov  2 06:00:00 mx1 postfix/smtpd[7]: connect from a[192.0.2.1]\n")
+    code, out, _ = run(log)
+    assert code == 0
+    assert out

@@ -1,0 +1,57 @@
+"""Passes over those lines of a Postfix log that tell no event, for a whole block at once.
+
+Most lines tell none (connections, arrivals, removals nobody asked for), and lines of one log begin
+alike: the same hour, the same host, the same name of the mail system. One pattern made for the
+first line's beginning finds every line that does not begin so, or that does and may tell an event.
+So this is exact: what is passed over has the usual frame, is of Postfix, and tells nothing. A block
+with a line of any other beginning is left to those who look at each line.
+Contract: `telling(block, removed)` gives the places of the lines that may tell an event; None for a
+block in which not all lines begin alike. Ends of messages count only if `removed`.
+Failure: none. Time is linear.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from logparse.shapes import PROGRAM, TO
+from logparse.stamps import STAMP, hour
+
+__all__ = ["telling"]
+
+_FIRST = re.compile(
+    rb"(" + STAMP + rb") ([^ \n]++)(?<!:) (" + PROGRAM + rb")\[[0-9]++\]: (?![<\[])"
+)
+
+
+def telling(block: bytes, removed: bool) -> list[int] | None:
+    """Where the lines begin that may tell an event."""
+    first = _FIRST.match(block)
+    if first is None:
+        return None
+    begins = hour(block)
+    service = first[3].partition(b"/")[0]
+    pattern = _made_for(begins, len(first[1]) - len(begins), first[2], service, removed)
+    places = [0]
+    for match in pattern.finditer(block):
+        if match.lastindex is None:
+            return None
+        places.append(match.start(1))
+    return places
+
+
+@lru_cache(maxsize=64)
+def _made_for(
+    begins: bytes, rest: int, host: bytes, service: bytes, removed: bool
+) -> re.Pattern[bytes]:
+    """The pattern for lines that begin so."""
+    head = rb"%b.{%d} %b %b/[^][ \n]++\[[0-9]++\]: " % (
+        re.escape(begins), rest, re.escape(host), re.escape(service),
+    )  # fmt: skip
+    words = [re.escape(TO), rb": host ", rb": from=<[^\n]*, status="]
+    words += [rb": removed"] if removed else []
+    return re.compile(
+        rb"\n(?!" + head + rb"[0-9A-Za-z]++(?!" + rb"|".join(words) + rb")|\Z)"
+        rb"(" + head + rb"(?![<\[]))?"
+    )

@@ -1,0 +1,53 @@
+"""Takes the wrapping off one line: RFC 5424, Kubernetes' CRI, JSON, logfmt.
+
+Contract: `unwrap(line)` gives the text, the wrapping's own time, and whether this is a piece of a
+longer line. What is left may have any frame (see `logparse.line`).
+Failure: none; a line that is not wrapped comes back as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+from logparse.dates import stamp_at
+from logparse.fields import read_json, read_logfmt
+from logparse.framing import Part, framed
+
+__all__ = ["BYTE_ORDER", "unwrap"]
+
+BYTE_ORDER = b"\xef\xbb\xbf"
+_RFC5424 = re.compile(
+    rb"(?:<\d{1,3}>)?1 ([^ ]++) ([^ ]++) ([^ ]++) ([^ ]++) [^ ]++ "
+    rb'(?:-|(?:\[(?:[^\]"\\]|\\.|"(?:[^"\\]|\\.)*+")*+\])++)(?: (?:\xef\xbb\xbf)?|\Z)'
+)
+_CRI = re.compile(rb"([^ ]++) (stdout|stderr) ([FP])(?::[^ ]*+)? ")
+_LOGFMT = re.compile(rb'[\w.@-]{1,40}=(?:"|[^ "<>]*+ [\w.@-]{1,40}=)')
+_COMPOSE = re.compile(rb"[\w.-]{1,64} +\| +(?=\{)")
+
+
+def unwrap(line: bytes) -> Part:
+    """The text in `line`."""
+    line = line.lstrip(b"\0").removeprefix(BYTE_ORDER)
+    first = line[:1]
+    if first == b"{":
+        return read_json(line)
+    if (match := _RFC5424.match(line)) is not None:
+        return _rfc5424(match, line[match.end() :]) or Part(line)
+    if (match := _CRI.match(line)) is not None:
+        stamp = stamp_at(match[1], 0)
+        told = b"" if stamp is None else stamp.text
+        return Part(line[match.end() :], b"cri " + match[2], match[3] == b"P", told)
+    if (match := _COMPOSE.match(line)) is not None:
+        return read_json(line[match.end() :])
+    return read_logfmt(line) if _LOGFMT.match(line) is not None else Part(line)
+
+
+def _rfc5424(match: re.Match[bytes], text: bytes) -> Part | None:
+    stamp, host, program, pid = match.groups()
+    pid = pid if pid.isdigit() else b"0"
+    if stamp == b"-":
+        return Part(b"%b[%b]: %b" % (program, pid, text))
+    found = stamp_at(stamp, 0)
+    if found is None or found.end != len(stamp):
+        return None
+    return Part(framed(found.text, host, program, pid, text))

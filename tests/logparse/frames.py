@@ -1,0 +1,145 @@
+"""Frames in which the lines of an MTA come, and lines of other programs in the same frames.
+
+A frame takes what a program logs (name, agent, process, text) and gives the bytes of a line as one
+collector or another writes it. All of them tell the same second, `TIME`, or none (`UNDATED`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import NamedTuple
+
+__all__ = ["FRAMES", "TIME", "UNDATED", "Said", "local"]
+
+TIME = 1_770_091_506  # 2026-02-03 04:05:06 UTC
+MICROSECONDS = TIME * 1_000_000
+
+
+class Said(NamedTuple):
+    """What a program wants in the log."""
+
+    program: str
+    pid: int
+    text: str
+    offset: int = 0  # minutes east of UTC, where the frame is in local time
+
+    @property
+    def tag(self) -> str:
+        """As syslog writes it."""
+        return f"{self.program}[{self.pid}]: {self.text}"
+
+
+def local(said: Said, form: str) -> str:
+    """The time in the log's zone."""
+    zone = timezone(timedelta(minutes=said.offset))
+    return datetime.fromtimestamp(TIME, zone).strftime(form)
+
+
+def zone(said: Said, colon: bool = True) -> str:
+    """The zone of the log's stamps."""
+    found = local(said, "%z")
+    return f"{found[:3]}:{found[3:]}" if colon else found
+
+
+def utc(form: str) -> str:
+    return datetime.fromtimestamp(TIME, UTC).strftime(form)
+
+
+def iso(said: Said, blank: str = "T") -> str:
+    return local(said, f"%Y-%m-%d{blank}%H:%M:%S")
+
+
+def bsd(said: Said, pad: str = "%e") -> str:
+    return local(said, f"%b {pad} %H:%M:%S")
+
+
+def jsonl(**fields: object) -> str:
+    return json.dumps(fields)
+
+
+FRAMES: dict[str, Callable[[Said], str]] = {
+    # syslog daemons
+    "rfc 3164": lambda s: f"{bsd(s)} mx1 {s.tag}",
+    "postlogd": lambda s: f"{bsd(s, '%d')} mx1 {s.tag}",
+    "forwarded": lambda s: f"<22>{bsd(s)} mx1 {s.tag}",
+    "rfc 3339": lambda s: f"{iso(s)}.123456{zone(s)} mx1 {s.tag}",
+    "rfc 5424": lambda s: f"<22>1 {iso(s)}.123456{zone(s)} mx1 {s.program} {s.pid} - - {s.text}",
+    "rfc 5424 without priority": lambda s: (
+        f'1 {iso(s)}{zone(s)} mx1 {s.program} {s.pid} - [o@1 a="b c"] {s.text}'
+    ),
+    "year first": lambda s: f"{local(s, '%Y %b %e %H:%M:%S')}.123 mx1 {s.tag}",
+    "year behind": lambda s: f"{local(s, '%b %e %Y %H:%M:%S')} mx1 {s.tag}",
+    "level in place of the host": lambda s: f"{iso(s)}.123456{zone(s)} INFO    {s.tag}",
+    "facility and level": lambda s: f"{bsd(s)} mx1 mail.info {s.tag}",
+    "level behind the host": lambda s: f"{bsd(s)} mx1 info {s.tag}",
+    "numbers as FreeBSD writes them": lambda s: f"{bsd(s)} <2.6> mx1 {s.tag}",
+    "names as FreeBSD writes them": lambda s: f"{bsd(s)} <mail.info> mx1 {s.tag}",
+    "Solaris": lambda s: f"{bsd(s)} mx1 {s.program}[{s.pid}]: [ID 197553 mail.info] {s.text}",
+    "no process": lambda s: f"{bsd(s)} mx1 {s.program}: {s.text}",
+    "a chain of hosts": lambda s: f"{bsd(s)} s_net@relay/192.0.2.7 {s.tag}",
+    "an address for a host": lambda s: f"{bsd(s)} 2001:db8::25 {s.tag}",
+    "ctime": lambda s: f"{local(s, '%a %b %e %H:%M:%S %Y')} mx1 {s.tag}",
+    "mail's date": lambda s: f"{local(s, '%a, %d %b %Y %H:%M:%S %z')} mx1 {s.tag}",
+    "web server's date": lambda s: f"[{local(s, '%d/%b/%Y:%H:%M:%S %z')}] mx1 {s.tag}",
+    "German date": lambda s: f"{local(s, '%d.%m.%Y %H:%M:%S')} mx1 {s.tag}",
+    "slashes": lambda s: f"{local(s, '%Y/%m/%d %H:%M:%S')} mx1 {s.tag}",
+    "comma and milliseconds": lambda s: f"{iso(s, ' ')},123 mx1 {s.tag}",
+    "compact": lambda s: f"{utc('%Y%m%dT%H%M%SZ')} mx1 {s.tag}",
+    "brackets": lambda s: f"[{iso(s, ' ')}] mx1 {s.tag}",
+    "a colon behind the time": lambda s: f"{iso(s, ' ')}: {s.tag}",
+    "märz": lambda s: f"{bsd(s).replace('Feb', 'févr.')} mx1 {s.tag}",
+    "day first": lambda s: f"{local(s, '%e')}. {bsd(s)[:3]} {local(s, '%H:%M:%S')} mx1 {s.tag}",
+    # journalctl -o …
+    "short-precise": lambda s: f"{bsd(s, '%d')}.123456 mx1 {s.tag}",
+    "short-iso": lambda s: f"{iso(s)}{zone(s, False)} mx1 {s.tag}",
+    "short-iso-precise": lambda s: f"{iso(s)}.123456{zone(s)} mx1 {s.tag}",
+    "short-full": lambda s: f"{utc('%a %Y-%m-%d %H:%M:%S UTC')} mx1 {s.tag}",
+    "short-unix": lambda s: f"{TIME}.123456 mx1 {s.tag}",
+    "short-monotonic": lambda s: f"[ 4711.123456] mx1 {s.tag}",
+    "journal json": lambda s: jsonl(
+        __CURSOR="s=1;i=2", __REALTIME_TIMESTAMP=str(MICROSECONDS), _HOSTNAME="mx1",
+        SYSLOG_IDENTIFIER=s.program, SYSLOG_PID=str(s.pid), MESSAGE=s.text,
+    ),
+    # containers
+    "docker logs -t": lambda s: f"{utc('%Y-%m-%dT%H:%M:%S')}.1Z {bsd(s)} mx1 {s.tag}",
+    "docker logs -t, bare": lambda s: f"{utc('%Y-%m-%dT%H:%M:%S')}.123456789Z {s.tag}",
+    "docker compose": lambda s: f"smtp-1  | {bsd(s)} mx1 {s.tag}",
+    "docker compose, bare": lambda s: f"smtp-1  | {s.tag}",
+    "docker compose -t": lambda s: f"smtp-1  | {utc('%Y-%m-%dT%H:%M:%S')}.123456789Z {s.tag}",
+    "docker": lambda s: jsonl(
+        log=f"{bsd(s)} mx1 {s.tag}\n", stream="stdout", time=utc("%Y-%m-%dT%H:%M:%S.1Z")
+    ),
+    "kubernetes": lambda s: f"{utc('%Y-%m-%dT%H:%M:%S')}.1Z stdout F {bsd(s)} mx1 {s.tag}",
+    "s6-log": lambda s: f"@4{TIME + 10:015x}00000000 {s.tag}",
+    "bare": lambda s: s.tag,
+    # shippers
+    "vector": lambda s: jsonl(
+        appname=s.program, facility="mail", host="mx1", message=s.text, procid=s.pid,
+        severity="info", source_type="syslog", timestamp=utc("%Y-%m-%dT%H:%M:%SZ"),
+    ),
+    "vector's file source": lambda s: jsonl(
+        file="/var/log/mail.log", host="mx1", message=f"{bsd(s)} mx1 {s.tag}",
+        timestamp=utc("%Y-%m-%dT%H:%M:%S.123Z"),
+    ),
+    "fluent-bit": lambda s: jsonl(
+        date=TIME + 0.5, pri="22", host="mx1", ident=s.program, pid=str(s.pid), message=s.text
+    ),
+    "fluent-bit, unparsed": lambda s: jsonl(date=TIME, log=f"{bsd(s)} mx1 {s.tag}"),
+    "graylog": lambda s: jsonl(
+        version="1.1", host="mx1", short_message=s.text, timestamp=TIME,
+        _application_name=s.program, _process_id=s.pid,
+    ),
+    "elastic": lambda s: json.dumps({
+        "@timestamp": utc("%Y-%m-%dT%H:%M:%S.000Z"), "message": s.text,
+        "process": {"name": s.program, "pid": s.pid}, "host": {"hostname": "mx1"},
+    }),
+    "logfmt": lambda s: (
+        f"time={iso(s)}{zone(s)} level=info program={s.program} pid={s.pid} "
+        'msg="' + s.text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    ),
+}  # fmt: skip
+
+# these tell no time, or one that starts with the machine
+UNDATED = frozenset({"short-monotonic", "docker compose, bare", "bare"})
