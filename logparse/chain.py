@@ -16,8 +16,9 @@ from typing import TypeAlias
 from logparse.generation import Generation
 from logparse.looking import entry_of, index_of, is_bare, is_copy, is_empty, named, opened, resumed
 from logparse.mark import WEAK, Mark
+from logparse.overlap import behind, entered
 from logparse.packedfile import open_generation
-from logparse.rotated import TRIES, Entry, listed, names, rotated
+from logparse.rotated import TRIES, Entry, beside, listed, names, rotated
 
 __all__ = ["Chain"]
 
@@ -53,6 +54,14 @@ class Chain:
                 found = resumed(entry, mark)
                 if found is not None:
                     return found
+        return self._locate_anywhere(mark)
+
+    def _locate_anywhere(self, mark: Mark) -> Generation | None:
+        """The marked file under a name no rotation gives; few bytes do not tell one from others."""
+        entries = [e for e in beside(self.path, self._patterns) if e.mtime >= mark.mtime - SECOND]
+        for entry in sorted(entries, key=lambda e: (e.dev, e.ino) != (mark.dev, mark.ino)):
+            if mark.head_size >= WEAK and (found := resumed(entry, mark)) is not None:
+                return found
         return None
 
     def _candidates(self, mark: Mark, previous: Mark | None, older: list[Entry]) -> list[Entry]:
@@ -79,20 +88,35 @@ class Chain:
                 generation.release()  # the inode is used again, by a copy of the current file
         return None
 
-    def after(self, *known: Generation | None, or_empty: bool = False) -> Generation | None:
-        """What comes after the first of `known` that is still there: opened at its beginning."""
+    def after(
+        self, *known: Generation | None, or_empty: bool = False, past: Sequence[Mark] = ()
+    ) -> Generation | None:
+        """What comes after the first of `known` that is still there: opened at its beginning.
+
+        One of `known`, or a file marked in the `past`, is opened where it was left.
+        """
         generations = [generation for generation in known if generation is not None]
 
         def look(entries: list[Entry]) -> list[Entry]:
             for generation in generations:
                 index = index_of(entries, generation)
                 if index is not None:
-                    return entries[index + 1 :]
+                    # of a file that was removed this is a copy, perhaps with more in it
+                    return entries[index + 1 if generation.linked() else index :]
+            # rotated to a name of its own: others may be named alike
+            alike = listed(self.path, self._patterns, loose=True)
+            index = index_of(alike, generations[0])
+            if index is not None:
+                return alike[index + 1 :]
             return [e for e in entries if e.mtime > generations[0].mtime]
 
         found = self._oldest(look, or_empty)
-        if found is not None and found.path == self.path and generations[0].offset:
-            found.resume(generations[0].mark())  # a copy was read: go on where it ended
+        if found is not None:
+            # a copy was read: go on where it ended; or a link was switched back
+            marks = [*(generation.mark() for generation in generations), *reversed(past)]
+            removed = [generation.mark() for generation in generations if not generation.linked()]
+            if not entered(found, marks):
+                any(behind(found, mark) for mark in removed)
         return found
 
     def newer(self, mark: Mark) -> Generation | None:
@@ -101,10 +125,23 @@ class Chain:
         def empty_still(entry: Entry) -> bool:
             return not entry.size and not mark.size and entry.ino == mark.ino
 
-        return self._oldest(
-            lambda entries: [e for e in entries if e.mtime > mark.mtime or empty_still(e)],
-            or_empty=True,
-        )
+        def look(entries: list[Entry]) -> list[Entry]:
+            since = [e for e in entries if e.mtime > mark.mtime or empty_still(e)]
+            return since or ([] if mark.size else self._same_inode(mark))
+
+        return self._oldest(look, or_empty=True)
+
+    def _same_inode(self, mark: Mark) -> list[Entry]:
+        """The file that was empty when it was marked, under a name no rotation gives."""
+        live = self.live()
+        return [
+            entry
+            for entry in beside(self.path, self._patterns)
+            if (entry.dev, entry.ino) == (mark.dev, mark.ino)
+            and (live is None or entry.ino != live.st_ino)
+            and entry.size
+            and entry.mtime >= mark.mtime
+        ]
 
     def _oldest(self, look: _Look, or_empty: bool) -> Generation | None:
         """The first rotated generation that `look` finds, else the live one.

@@ -49,6 +49,14 @@ class Generation:
         """Go to the marked place; False where this is not the file that was marked."""
         raise NotImplementedError
 
+    def go_to(self, offset: int) -> bool:
+        """Go to the end of a line; False where the file is shorter."""
+        raise NotImplementedError
+
+    def linked(self) -> bool:
+        """Whether the file still has a name in some folder."""
+        return True
+
     def unsure(self) -> bool:
         """It held next to nothing and has changed: by growing, or by all that rotation does?"""
         return False
@@ -73,6 +81,7 @@ class Generation:
         """The place where the next line begins."""
         if self._head_digest[0] != len(self.head):
             self._head_digest = (len(self.head), digest(self.head))
+        last = self.near[self.near.rfind(b"\n", 0, len(self.near) - 1) + 1 :]
         return Mark(
             path=self.path,
             dev=self.dev,
@@ -84,6 +93,8 @@ class Generation:
             head_size=self._head_digest[0],
             near=digest(self.near),
             near_size=len(self.near),
+            last=digest(last),
+            last_size=len(last),
         )
 
     def _advance(self, data: bytes) -> None:

@@ -23,6 +23,7 @@ NEAR = 256  # bytes before the offset that must be the same again
 
 _NUMBERS = ("dev", "ino", "offset", "size", "mtime", "head_size", "near_size")
 _TEXTS = ("path", "head", "near")
+_LATER = {"last": str, "last_size": int}  # positions saved before they existed lack them
 
 
 def digest(data: bytes) -> str:
@@ -44,10 +45,12 @@ class Mark:
     head_size: int
     near: str  # digest of the `near_size` bytes before `offset`
     near_size: int
+    last: str = ""  # digest of the last line before `offset`, as far as it is within NEAR bytes
+    last_size: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The mark as plain JSON values."""
-        return {name: getattr(self, name) for name in (*_NUMBERS, *_TEXTS)}
+        return {name: getattr(self, name) for name in (*_NUMBERS, *_TEXTS, *_LATER)}
 
     @classmethod
     def from_json(cls, value: object) -> Mark:
@@ -58,7 +61,8 @@ class Mark:
             for name in names:
                 if not isinstance(value.get(name), kind):
                     raise LogError(f"a place in a log lacks a proper {name!r}")
-        mark = cls(**{name: value[name] for name in (*_NUMBERS, *_TEXTS)})
+        later = [name for name, kind in _LATER.items() if isinstance(value.get(name), kind)]
+        mark = cls(**{name: value[name] for name in (*_NUMBERS, *_TEXTS, *later)})
         if not (0 <= mark.near_size <= mark.offset <= mark.size and 0 <= mark.head_size <= HEAD):
             raise LogError("a place in a log contradicts itself")
         return mark

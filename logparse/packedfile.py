@@ -7,9 +7,11 @@ as the system gives it.
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
+import stat
 
 from logparse.generation import LONGEST, Generation
 from logparse.mark import HEAD, Mark, digest
@@ -39,12 +41,17 @@ class PackedFile(Generation):
     def resume(self, mark: Mark) -> bool:
         if digest(self.head[: mark.head_size]) != mark.head:
             return False
-        while self.offset + len(self._ahead) < mark.offset:
+        if not self.go_to(mark.offset):
+            return False
+        return digest(self.near[len(self.near) - mark.near_size :]) == mark.near
+
+    def go_to(self, offset: int) -> bool:
+        while self.offset + len(self._ahead) < offset:
             self._take(len(self._ahead))
             if not self._more(HEAD * 8):
                 return False
-        self._take(mark.offset - self.offset)
-        return digest(self.near[len(self.near) - mark.near_size :]) == mark.near
+        self._take(offset - self.offset)
+        return True
 
     def read(self, limit: int) -> bytes:
         self.at_end = False
@@ -84,8 +91,11 @@ class PackedFile(Generation):
 
 def open_generation(path: str) -> Generation:
     """Open a file of a log at its beginning, compressed or not."""
-    raw = io.FileIO(path, "rb")
+    # a pipe in the log's place would make us wait for its writer, for ever
+    raw = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
     try:
+        if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", path)
         start = os.pread(raw.fileno(), START, 0)
         if (what := refused(start)) is not None:
             raise PackError(f"{path} is {what}")

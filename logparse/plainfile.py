@@ -36,6 +36,17 @@ class PlainFile(Generation):
         self.offset, self.near, self._idle = mark.offset, near, None
         return True
 
+    def go_to(self, offset: int) -> bool:
+        size = min(NEAR, offset)
+        near = os.pread(self._fd, size, offset - size)
+        if len(near) < size:
+            return False
+        self.offset, self.near, self._idle = offset, near, None
+        return True
+
+    def linked(self) -> bool:
+        return os.fstat(self._fd).st_nlink > 0
+
     def read(self, limit: int) -> bytes:
         stat = os.fstat(self._fd)
         seen = (stat.st_size, stat.st_mtime_ns)

@@ -17,6 +17,7 @@ from logparse.chain import Chain
 from logparse.errors import LogError
 from logparse.generation import Generation
 from logparse.mark import Mark
+from logparse.overlap import behind, entered
 from logparse.packedfile import open_generation
 from logparse.plainfile import PlainFile
 from logparse.rotated import TRIES
@@ -34,6 +35,7 @@ class Place(NamedTuple):
     previous: Generation | None = None  # late lines may come in it
     lost: int = 0
     why: str = ""
+    past: tuple[Mark, ...] = ()  # where files before the previous one were left
 
 
 def resume(chain: Chain, position: Position) -> Place:
@@ -48,11 +50,11 @@ def resume(chain: Chain, position: Position) -> Place:
     *before, current = marks
     file = chain.locate(current, before[-1] if before else None)
     if file is not None:
-        return _with_previous(chain, file, before)
+        return _with_previous(chain, file, before)._replace(past=tuple(before[:-1]))
     if position.get("log") != chain.path:
         _log.info("%s: another log than before, read from its beginning", chain.path)
         return Place(beginning(chain))
-    return _after_gap(chain, current, before)
+    return _after_gap(chain, current, before)._replace(past=tuple(marks))
 
 
 def beginning(chain: Chain, from_end: bool = False) -> Generation:
@@ -66,6 +68,9 @@ def beginning(chain: Chain, from_end: bool = False) -> Generation:
 def _with_previous(chain: Chain, file: Generation, before: list[Mark]) -> Place:
     for mark in before[-1:]:
         previous = chain.locate_older(mark, file)
+        if previous is not None and (previous.dev, previous.ino) == (file.dev, file.ino):
+            previous.release()  # the same lines, moved to another file
+            previous = None
         if previous is None and mark.size > mark.offset:
             return Place(file, None, mark.size - mark.offset, "the end of a line is gone")
         return Place(file, previous)
@@ -73,7 +78,7 @@ def _with_previous(chain: Chain, file: Generation, before: list[Mark]) -> Place:
 
 
 def _after_gap(chain: Chain, current: Mark, before: list[Mark]) -> Place:
-    """The marked file is gone, or was empty and cannot be told from others."""
+    """The marked file is gone, or was empty and cannot be told from others, or lost its head."""
     previous = chain.locate(before[-1]) if before else None
     try:
         file = _next_one(chain, current, previous)
@@ -81,13 +86,21 @@ def _after_gap(chain: Chain, current: Mark, before: list[Mark]) -> Place:
         if previous is not None:
             previous.release()
         raise
+    if previous is not None and (previous.dev, previous.ino) == (file.dev, file.ino):
+        previous.release()  # a link was switched back to it
+        previous = None
+    if not file.offset and behind(file, current):
+        return Place(file, previous)  # the lines we read last stand in it: nothing is lost
+    if not file.offset:
+        older = tuple(reversed(before))
+        entered(file, older) or any(behind(file, mark) for mark in older)
     lost = max(1, current.size - current.offset) if current.size else 0
     return Place(file, previous, lost, "the file we were reading is gone")
 
 
 def _next_one(chain: Chain, current: Mark, previous: Generation | None) -> Generation:
     for _ in range(TRIES):
-        file = chain.after(previous, or_empty=True) if previous else chain.newer(current)
+        file = chain.newer(current) if previous is None else chain.after(previous, or_empty=True)
         if file is not None:
             return file
         if chain.live() is None:

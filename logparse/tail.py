@@ -21,12 +21,15 @@ from pygtail import Pygtail
 
 from logparse.chain import Chain
 from logparse.generation import Cut, Generation
+from logparse.mark import Mark
 from logparse.resume import beginning, resume
 from logparse.source import LIMIT, Block, Position
 
 __all__ = ["Tail"]
 
 _log = logging.getLogger(__name__)
+
+_REMEMBERED = 6  # files left behind that may become the log again, as a link is switched back
 
 
 class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
@@ -50,6 +53,7 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         self._chain = Chain(self.filename, patterns)
         self._from_end = from_end
         self._start = position or {}
+        self._past: tuple[Mark, ...] = ()  # where files before that one were left
         self._previous: Generation | None = None  # the one before: late lines may come
         self._next: Generation | None = None  # found by _is_new_file, entered by _filehandle
         self._limit = LIMIT
@@ -64,7 +68,8 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         """Where the next block begins: the marks of the file before and of this one."""
         if self.fh is None:
             return self._start
-        files = [g.mark().to_json() for g in (self._previous, self.fh) if g is not None]
+        marks = [g.mark() for g in (self._previous, self.fh) if g is not None]
+        files = [mark.to_json() for mark in (*self._past, *marks)]
         return {"log": self.filename, "files": files}
 
     def read(self, limit: int = LIMIT) -> Block | None:
@@ -140,7 +145,7 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         if self._chain.live() is None:
             # usual for a moment, and for longer where rotation leaves it to the writer to create it
             self._wait_for(f"{self.filename}: there is no such file now", logging.INFO)
-        self._next = self._chain.after(self.fh, self._previous)
+        self._next = self._chain.after(self.fh, self._previous, past=self._past)
         if self._next is not None and self.fh.changed():
             # perhaps not by late lines: it may have been copied, truncated and filled anew before
             # it was renamed, all since its end was seen
@@ -155,7 +160,7 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         if self._from_end and not self._start:
             return beginning(self._chain, from_end=True)
         place = resume(self._chain, self._start)
-        self._previous = place.previous
+        self._previous, self._past = place.previous, place.past[-_REMEMBERED:]
         self._lost(place.lost, place.why)
         return place.file
 
@@ -182,6 +187,8 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         """Close a file for good; an incomplete last line in it will not be completed."""
         if file is not None:
             self._lost(file.size - file.offset, f"{file.path} ends in the middle of a line")
+            if file.offset and not file.packed:
+                self._past = (*self._past, file.mark())[-_REMEMBERED:]
             file.release()
 
     def _is_live(self) -> bool:

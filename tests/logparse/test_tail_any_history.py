@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import zstandard
@@ -37,21 +38,40 @@ UNPACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".bz2": bz2.decompress,
     ".zst": zstandard.ZstdDecompressor().decompress,
 }
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 NAMES: dict[str, Callable[[int, int], str]] = {
     "numbers": lambda age, born: f"mail.log.{age}",
     "days": lambda age, born: f"mail.log-202611{born:02}",
+    "day, month, year": lambda age, born: f"mail.log-{day(born):%d%m%Y}",
+    "day, month, year with dashes": lambda age, born: f"mail.log-{day(born):%d-%m-%Y}",
+    "month, day, year": lambda age, born: f"mail.log-{day(born):%m%d%Y}",
+    "a ring of days": lambda age, born: f"mail.log.{day(born):%d}",
+    "a date inside": lambda age, born: f"mail.{day(born):%Y-%m-%d}.log",
+    "a low line": lambda age, born: f"mail.log_{day(born):%Y%m%d}",
+    "weekdays": lambda age, born: f"mail.log.{WEEKDAYS[born % 7]}",
     "hours": lambda age, born: f"mail.log-20261123{born:02}",
     "seconds": lambda age, born: f"mail.log-20261123-{1795000000 + born}",
     "inside": lambda age, born: f"mail.{age}.log",
 }
 
 
+def day(number: int) -> date:
+    """Days around the end of a month and of a year."""
+    return date(2026, 12, 27) + timedelta(days=number)
+
+
 class AnyHistory(RuleBasedStateMachine):
     """A log, its writer and logrotate on one side, a reader that may be killed on the other."""
 
-    @initialize(scheme=st.sampled_from(sorted(NAMES)))
-    def begin(self, scheme: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="tail-"))
+    @initialize(scheme=st.sampled_from(sorted(NAMES)), switches=st.booleans())
+    def begin(self, scheme: str, switches: bool) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="tail-"))
+        self.folder = self.home / "log"
+        for name in "ab":
+            (self.home / name).mkdir()
+        self.folder.symlink_to("a")
+        self.away, self.switches = False, switches
+        self.resting: list[tuple[int, str]] = []  # generations in the other folder
         self.log = self.folder / "mail.log"
         self.log.touch()
         self.name = NAMES[scheme]
@@ -81,7 +101,7 @@ class AnyHistory(RuleBasedStateMachine):
             self.judge()
         finally:
             self.tail.close()
-            shutil.rmtree(self.folder)
+            shutil.rmtree(self.home)
 
     def judge(self) -> None:
         assert len(set(self.seen)) == len(self.seen), "a line was handed out twice"
@@ -109,7 +129,12 @@ class AnyHistory(RuleBasedStateMachine):
 
     def line(self) -> str:
         self.serial += 1
-        text = f"{self.serial:06} a line of its own, as long as the lines of mail logs are\n"
+        self.tick += 1
+        when = datetime.fromtimestamp(self.tick, UTC)
+        text = (
+            f"{when:%Y-%m-%dT%H:%M:%S}+00:00 mx1 postfix/smtp[99]: {self.serial:06} a line of its"
+            " own, as long as the lines of mail logs are\n"
+        )
         self.written.append(text.encode())
         return text
 
@@ -152,6 +177,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     # A log without a line is rotated once, not again and again while somebody writes elsewhere
     @precondition(lambda self: self.log.exists() and (self.log.stat().st_size or not self.late))
+    @precondition(lambda self: len(self.older) < len(WEEKDAYS))
     @rule(create=st.booleans(), finish_late=st.booleans())
     def rename(self, create: bool, finish_late: bool) -> None:
         if not finish_late:
@@ -164,7 +190,7 @@ class AnyHistory(RuleBasedStateMachine):
             self.touch(self.log)
         self.finish(self.path(0))
 
-    @precondition(lambda self: self.log.exists())
+    @precondition(lambda self: self.log.exists() and len(self.older) < len(WEEKDAYS))
     @rule()
     def copy_and_truncate(self) -> None:
         self.finish(self.log)
@@ -213,6 +239,41 @@ class AnyHistory(RuleBasedStateMachine):
         self.will_lose(self.log)
         os.truncate(self.log, 0)
         self.touch(self.log)
+
+    @precondition(lambda self: self.log.exists() and self.log.stat().st_size)
+    @rule(part=st.integers(1, 99))
+    def trim_the_head(self, part: int) -> None:
+        """As ``tail -n +N log > new; mv new log`` does."""
+        self.finish(self.log)
+        whole = self.log.read_bytes().splitlines(keepends=True)
+        keep = whole[len(whole) * part // 100 :]
+        # what was cut may not have been read; and where our last lines were, no one can know
+        read = set(self.saved[1]) & set(self.seen)
+        if set(whole) - set(keep) - read or not set(keep) & read:
+            self.may_lose = True
+        self.no_trace |= bool(set(whole) - set(keep) - read)
+        new = self.folder / "new"
+        new.write_bytes(b"".join(keep))
+        new.replace(self.log)
+        self.touch(self.log)
+        self.renamed = False
+
+    @precondition(lambda self: self.switches)
+    @rule()
+    def switch_the_folder(self) -> None:
+        """A link to the folder leads to another one for a while, where the same log is written."""
+        self.finish(self.log)
+        self.away = not self.away
+        (self.home / "new").symlink_to("b" if self.away else "a")
+        (self.home / "new").replace(self.folder)
+        self.older, self.resting = self.resting, self.older
+        self.renamed = False
+        # what is written in the folder we do not see is out of reach, and may leave no trace; but
+        # nothing is counted twice
+        self.may_lose = self.late = self.no_trace = True
+        if not self.log.exists():
+            self.log.touch()
+            self.touch(self.log)
 
     # the reader
 
