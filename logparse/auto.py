@@ -22,7 +22,7 @@ from logparse.framing import MTA_FRAME
 from logparse.plain import Plain
 from logparse.postfix import PostfixParser
 from logparse.shapes import EXIM, EXIM_ID
-from logparse.stamps import OWN, STAMP
+from logparse.stamps import OWN, STAMP, Stamps
 
 __all__ = ["AutoParser", "recognise"]
 
@@ -60,14 +60,15 @@ class AutoParser:
 
         `neighbours`: a line without a time gets that of the line before, however long ago.
         """
-        self.postfix = PostfixParser(zone, removed and postfix_removed)
-        self.exim = EximParser(zone, removed)
+        self.stamps = Stamps(zone)
+        self.postfix = PostfixParser(zone, removed and postfix_removed, self.stamps)
+        self.exim = EximParser(zone, removed, self.stamps)
         self._plain = Plain(removed and postfix_removed, neighbours)
 
     def take_undated(self) -> int:
         """Lines without a readable time since this was asked last."""
-        count = self._plain.undated + self.postfix.undated
-        self._plain.undated = self.postfix.undated = 0
+        count = self._plain.undated + self.postfix.undated + self.stamps.odd
+        self._plain.undated = self.postfix.undated = self.stamps.odd = 0
         return count
 
     def feed(self, block: bytes, now: float) -> list[Event]:

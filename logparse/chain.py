@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
+from logparse.age import first_time
 from logparse.generation import Generation
 from logparse.looking import entry_of, index_of, is_bare, is_copy, is_empty, named, opened, resumed
 from logparse.mark import WEAK, Mark
 from logparse.overlap import behind, entered
 from logparse.packedfile import open_generation
-from logparse.rotated import TRIES, Entry, beside, listed, names, rotated
+from logparse.rotated import TRIES, Entry, begun, beside, listed, names, rotated
 
 __all__ = ["Chain"]
 
@@ -96,28 +98,34 @@ class Chain:
         One of `known`, or a file marked in the `past`, is opened where it was left.
         """
         generations = [generation for generation in known if generation is not None]
+        marks = [*(generation.mark() for generation in generations), *reversed(past)]
+        removed = [generation for generation in generations if not generation.linked()]
+        # of a file that was removed there may be a copy, perhaps with more in it
+        for copies in (True, False) if removed else (False,):
+            look = partial(self._unread, known=generations, copies=copies)
+            found = self._oldest(look, or_empty)
+            found, known_place = entered(found, marks) if found is not None else (None, False)
+            if found is None or known_place:
+                return found
+            if any(behind(found, generation.mark()) for generation in removed):
+                return found
+            if not copies or not any(found.head.startswith(g.head or b"-") for g in removed):
+                return found
+            found.release()
+        return None
 
-        def look(entries: list[Entry]) -> list[Entry]:
-            for generation in generations:
-                index = index_of(entries, generation)
-                if index is not None:
-                    # of a file that was removed this is a copy, perhaps with more in it
-                    return entries[index + 1 if generation.linked() else index :]
-            # rotated to a name of its own: others may be named alike
-            alike = listed(self.path, self._patterns, loose=True)
-            index = index_of(alike, generations[0])
+    def _unread(self, entries: list[Entry], known: list[Generation], copies: bool) -> list[Entry]:
+        """What comes after the first that is known; itself as well, if it is but a copy."""
+        for generation in known:
+            index = index_of(entries, generation)
             if index is not None:
-                return alike[index + 1 :]
-            return [e for e in entries if e.mtime > generations[0].mtime]
-
-        found = self._oldest(look, or_empty)
-        if found is not None:
-            # a copy was read: go on where it ended; or a link was switched back
-            marks = [*(generation.mark() for generation in generations), *reversed(past)]
-            removed = [generation.mark() for generation in generations if not generation.linked()]
-            if not entered(found, marks):
-                any(behind(found, mark) for mark in removed)
-        return found
+                return entries[index if copies and not generation.linked() else index + 1 :]
+        # rotated to a name of its own: others may be named alike
+        alike = listed(self.path, self._patterns, loose=True)
+        index = index_of(alike, known[0])
+        if index is not None:
+            return alike[index + 1 :]
+        return [e for e in entries if _is_after(e, known[0])]
 
     def newer(self, mark: Mark) -> Generation | None:
         """The oldest generation that was written to after `mark`: opened at its beginning."""
@@ -176,3 +184,11 @@ class Chain:
         if found and is_copy(found[-1], last):
             del found[-1]
         return [*found, last]
+
+
+def _is_after(entry: Entry, generation: Generation) -> bool:
+    """Whether a file began after this one; late lines may make the older one look the newer."""
+    mine, theirs = first_time(generation.head, generation.mtime / 1e9), begun(entry)
+    if mine is None or theirs is None or mine == theirs:
+        return entry.mtime > generation.mtime
+    return theirs > mine

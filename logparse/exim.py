@@ -66,8 +66,10 @@ class EximParser:
         "pieces": [(str, [str])],
     }
 
-    def __init__(self, zone: tzinfo | None = None, removed: bool = True) -> None:
-        self.stamps = Stamps(zone)
+    def __init__(
+        self, zone: tzinfo | None = None, removed: bool = True, stamps: Stamps | None = None
+    ) -> None:
+        self.stamps = stamps or Stamps(zone)
         self._removed = removed
         self._hosts: dict[str, _Host] = {}
         self._pieces: dict[bytes, list[bytes]] = {}

@@ -5,8 +5,8 @@ inode, another beginning. A folder may be switched to another one and back. Read
 its beginning would count its lines twice. But the bytes before the place where we stopped are
 known, as a digest, and they end with a line.
 Contract: `entered(file, marks)` goes to the place in a file that was marked before; `behind(file,
-mark)` goes behind the last lines that were read. Both are False where the file is new.
-Failure: none; a file that cannot be read holds nothing. Time is linear in the size of the file.
+mark)` goes behind the last lines that were read, and is False where they are not in the file.
+Failure: OSError where a file cannot be opened again. Time is linear in the size of the file.
 """
 
 from __future__ import annotations
@@ -24,19 +24,24 @@ _BLOCK = 1 << 20
 _LINE = 32  # bytes of a last line that tell it from others, stamp and all
 
 
-def entered(file: Generation, marks: Iterable[Mark]) -> bool:
-    """Whether one of these marks is of this very file; then reading goes on there."""
+def entered(file: Generation, marks: Iterable[Mark]) -> tuple[Generation | None, bool]:
+    """The file where it was left, and whether it was known; else at its beginning.
+
+    None: its name belongs to another file by now, and it can only be read forwards.
+    """
     for mark in marks:
-        if mark.head_size >= WEAK and digest(file.head[: mark.head_size]) == mark.head:
-            try:
-                probe = open_generation(file.path)  # a packed file cannot go back
-            except (OSError, LogError):
-                continue
-            known = (probe.dev, probe.ino) == (file.dev, file.ino) and probe.resume(mark)
-            probe.release()
-            if known:
-                return file.go_to(mark.offset)
-    return False
+        if mark.head_size < WEAK or digest(file.head[: mark.head_size]) != mark.head:
+            continue
+        if file.resume(mark):
+            return file, True
+        if file.packed:
+            file.release()
+            again = open_generation(file.path)
+            if (again.dev, again.ino) != (file.dev, file.ino):
+                again.release()
+                return None, False
+            file = again
+    return file, False
 
 
 def behind(file: Generation, mark: Mark) -> bool:

@@ -40,8 +40,10 @@ _EXPIRED = re.compile(rb"from=<[^\n]*>, status=(expired|force-expired), returned
 class PostfixParser:
     """Reads blocks of whole log lines."""
 
-    def __init__(self, zone: tzinfo | None = None, removed: bool = True) -> None:
-        self.stamps = Stamps(zone)
+    def __init__(
+        self, zone: tzinfo | None = None, removed: bool = True, stamps: Stamps | None = None
+    ) -> None:
+        self.stamps = stamps or Stamps(zone)
         self.undated = 0  # lines without a readable time that were dated by their arrival
         self._removed = removed
         self._relays: dict[bytes, Relay] = {}

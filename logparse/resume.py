@@ -50,7 +50,8 @@ def resume(chain: Chain, position: Position) -> Place:
     *before, current = marks
     file = chain.locate(current, before[-1] if before else None)
     if file is not None:
-        return _with_previous(chain, file, before)._replace(past=tuple(before[:-1]))
+        place = _with_previous(chain, file, before)
+        return place._replace(past=tuple(before if place.previous is None else before[:-1]))
     if position.get("log") != chain.path:
         _log.info("%s: another log than before, read from its beginning", chain.path)
         return Place(beginning(chain))
@@ -93,7 +94,12 @@ def _after_gap(chain: Chain, current: Mark, before: list[Mark]) -> Place:
         return Place(file, previous)  # the lines we read last stand in it: nothing is lost
     if not file.offset:
         older = tuple(reversed(before))
-        entered(file, older) or any(behind(file, mark) for mark in older)
+        entered_file, known = entered(file, older)
+        if entered_file is None:
+            raise OSError(EAGAIN, "it is being rotated", chain.path)
+        file = entered_file
+        if not known:
+            any(behind(file, mark) for mark in older)
     lost = max(1, current.size - current.offset) if current.size else 0
     return Place(file, previous, lost, "the file we were reading is gone")
 

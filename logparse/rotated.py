@@ -26,7 +26,7 @@ from logparse.errors import LogError
 from logparse.packed import SUFFIXES
 from logparse.packedfile import open_generation
 
-__all__ = ["TRIES", "Entry", "beside", "listed", "names", "rotated"]
+__all__ = ["TRIES", "Entry", "begun", "beside", "listed", "names", "rotated"]
 
 TRIES = 20  # listings that disagree, before one is taken as it is
 _NUMBER = 5  # more digits than this are a date
@@ -138,15 +138,15 @@ def _loose_pattern(name: str) -> re.Pattern[str]:
 
 def _in_order(entries: list[Entry], path: str) -> list[Entry]:
     """Oldest first: by the first stamp in each, where all have one."""
-    begun = {entry: _begun(entry) for entry in entries}
+    times = {entry: begun(entry) for entry in entries}
     hint = {entry.path: place for place, entry in enumerate(_by_name(entries, path))}
-    if all(time is not None for time in begun.values()):
-        return sorted(entries, key=lambda e: (begun[e], e.mtime, hint[e.path]))
+    if all(time is not None for time in times.values()):
+        return sorted(entries, key=lambda e: (times[e], hint[e.path]))
     return _by_name(entries, path)
 
 
 @lru_cache(maxsize=1024)
-def _begun(entry: Entry) -> float | None:
+def begun(entry: Entry) -> float | None:
     """When it began; None: it does not tell. The same file at the same moment is read once."""
     try:
         generation = open_generation(entry.path)

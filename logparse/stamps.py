@@ -8,13 +8,14 @@ zero before the day, no year and no zone), RFC 3339 (``2026-02-03T04:05:06.12+01
 (``2026-02-03 04:05:06.123 +0100``). `minute` and `hour` give the part that lines of one minute or
 one hour share. Missing years are inferred from `now`: the latest year that
 does not put the line more than a day into the future, so a log read across New Year comes out
-right. Missing zones are `zone`, by default the machine's. The clock is never read.
-Failure: a stamp that is no date (``Feb 31``) gives `now`; nothing is raised.
+right. Missing zones are `zone`, by default the machine's, and `offset` is added
+to such stamps. The hour that comes twice in autumn is the one that is `now`, else the second one
+once time would go back. The clock is never read.
+Failure: a stamp that is no date (``Feb 31``) gives `now` and is counted in `odd`.
 """
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from logparse.months import MONTHS
@@ -34,6 +35,8 @@ _UNDATED_HOUR, _UNDATED_MINUTE = 10, 12  # "Feb  3 04:", "Feb  3 04:05"
 _NINE = 57  # no letter is a smaller byte
 
 _LONG_DAY = 86_400.0
+_CLOSE = 600.0  # seconds from now that a line is which was written just now
+_BACK = 120.0  # seconds that lines of a log may be out of order
 _KEPT = 4096  # minutes in the cache; a busy log has few at a time
 
 
@@ -52,35 +55,59 @@ class Stamps:
 
     def __init__(self, zone: tzinfo | None = None) -> None:
         self._zone = zone
+        self._zoned = self._twice = False
         self._minutes: dict[bytes, float] = {}
         self._last, self._last_now, self._last_time = b"", 0.0, 0.0
         self._epoch = 0  # half days: inferred years hold only near the `now` they came from
+        self._latest = 0.0  # minute that was read last, to tell the two hours of an autumn night
+        self._offset = 0.0
+        self.odd = 0  # stamps that are no date, so far
+
+    @property
+    def offset(self) -> float:
+        """Seconds that stamps without a zone are behind: they are added."""
+        return self._offset
+
+    @offset.setter
+    def offset(self, seconds: float) -> None:
+        self._offset, self._last = seconds, b""
+
+    @property
+    def zoned(self) -> bool:
+        """Whether the stamp read last told its zone."""
+        return self._zoned
 
     def posix(self, stamp: bytes, now: float) -> float:
         """The time of `stamp`; `now` when it is not a date."""
         if stamp == self._last and abs(now - self._last_now) < 60:
             return self._last_time  # neighbours often share even the second
         try:
-            when = self._dated(stamp) if stamp[:1].isdigit() else self._undated(stamp, now)
+            when = self._dated(stamp, now) if stamp[:1].isdigit() else self._undated(stamp, now)
         except (ValueError, IndexError, KeyError, OverflowError, OSError):
+            self.odd += 1
             return now
+        if not self._zoned:
+            when += self._offset
         self._last, self._last_now, self._last_time = stamp, now, when
         return when
 
-    def _dated(self, stamp: bytes) -> float:
+    def _dated(self, stamp: bytes, now: float) -> float:
         if len(stamp) == 19 and (start := self._minutes.get(stamp[:16])) is not None:
+            self._zoned = False
             return start + int(stamp[17:])
         clock, zone = _split_zone(stamp)
+        self._zoned = bool(zone)
         minute = clock[:16] + zone
         start = self._minutes.get(minute)
         if start is None:
-            start = self._keep(minute, self._local(_date(clock), _offset(zone)))
+            start = self._keep(minute, self._local(_date(clock), _offset(zone), now))
         return start + float(clock[17:])
 
     def _undated(self, stamp: bytes, now: float) -> float:
         if int(now // (_LONG_DAY / 2)) != self._epoch:
             self._epoch = int(now // (_LONG_DAY / 2))
             self._minutes.clear()
+        self._zoned = False
         minute = stamp[:-3]
         start = self._minutes.get(minute)
         if start is None:
@@ -96,18 +123,29 @@ class Stamps:
                 when = datetime(candidate, _month(month), int(day), int(hours), int(minutes))
             except ValueError:
                 continue  # 29 February exists only in some years
-            start = self._local(when, None)
+            start = self._local(when, None, now)
             if start <= now + _LONG_DAY:
                 return start
         raise ValueError("no such day")
 
-    def _local(self, when: datetime, zone: tzinfo | None) -> float:
-        zone = zone or self._zone
-        if zone is None:
-            return time.mktime(when.timetuple())
-        return when.replace(tzinfo=zone).timestamp()
+    def _local(self, when: datetime, zone: tzinfo | None, now: float) -> float:
+        when = when.replace(tzinfo=zone or self._zone)  # none: the machine's
+        first, second = when.timestamp(), when.replace(fold=1).timestamp()
+        self._twice = first != second
+        return self._which(first, second, now - self._offset) if self._twice else first
+
+    def _which(self, first: float, second: float, now: float) -> float:
+        """Of an hour that comes twice, the one that is now; else time does not go back in a log."""
+        if abs(now - second) < _CLOSE:
+            return second
+        if abs(now - first) < _CLOSE or first >= self._latest - _BACK:
+            return first
+        return second if second <= now + _CLOSE else first
 
     def _keep(self, minute: bytes, start: float) -> float:
+        self._latest = start
+        if self._twice:
+            return start  # decided anew for each line
         if len(self._minutes) >= _KEPT:
             self._minutes.clear()
         self._minutes[minute] = start

@@ -138,6 +138,7 @@ def _scalar(kind: Any, node: Scalar, problems: list[Problem], entry: Field[Any])
         value = _read(kind, node)
         if isinstance(value, str):
             _plain(value)
+            entry.metadata.get("check", _plain)(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             _within(value, entry, node.text)
     except ValueError as wrong:

@@ -21,6 +21,7 @@ from policyd.releasesettings import ReleaseSettings
 from policyd.serve.settings import ServeSettings
 from policyd.throttle.settings import PacingSettings
 from policyd.units import Duration
+from policyd.zones import zone_named
 from rules.source import Node, Problem, parse
 
 __all__ = ["Config", "LogSettings", "MetricsSettings", "RulesSettings", "StateSettings", "load"]
@@ -42,6 +43,14 @@ class LogSettings:
         metadata={
             "doc": "The folder that rotated files are moved to (`olddir` of logrotate), as written "
             "there: absolute, or from the log's own folder."
+        },
+    )
+    timezone: str = field(
+        default="",
+        metadata={
+            "doc": "The zone of stamps that tell none, such as `Europe/Berlin` or `UTC`. Empty: "
+            "the machine's; a log in another zone is noticed, and allowed for.",
+            "check": zone_named,
         },
     )
     pools: Mapping[str, str] = field(

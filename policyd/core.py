@@ -42,6 +42,7 @@ from policyd.snapshots import Part, Snapshots, pack
 from policyd.throttle import Controller, from_delivery
 from policyd.throttle.evidence import Taken, from_status
 from policyd.whose import Whose
+from policyd.zones import zone_named
 from rules.verdict import Verdict
 
 __all__ = ["Core", "Prepared", "prepare"]
@@ -95,7 +96,9 @@ class Core:
             on_text=self._queue_lines,
             sessions=sessions,
             quick=self._quick,
+            zone=zone_named(config.log.timezone),
         )
+        self._quick.stamps = self.pipeline.stamps
         self._connect(config)
         self.snapshots = Snapshots(self._parts, clock)
         self.documents = self.snapshots.documents

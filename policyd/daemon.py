@@ -110,6 +110,7 @@ class Daemon:
             documents=self.core.documents,
             interval=config.log.commit_interval,
             report=lambda trouble: self.sight.report(trouble, clock()),
+            fresh=self.core.pipeline.clock.fresh,
         )
         # what comes through a pipe was never read before: there is nothing to catch up with
         self.follower.caught_up = chosen.kind in ("stdin", "sample")

@@ -85,6 +85,7 @@ class Follower:
         interval: float = 1.0,
         poll: float = 0.05,
         report: Callable[[str | None], None] = lambda trouble: None,
+        fresh: Callable[[], None] = lambda: None,
     ) -> None:
         self.caught_up = False
         self.opened = False  # something, or the lack of it, was read once
@@ -99,6 +100,7 @@ class Follower:
         self._interval = interval
         self._poll = poll
         self._report = report  # told after each reading why there is no log, or None
+        self._fresh = fresh  # told before a block that was written just now
         self._position = source.position
         self._dirty = False
         self._limit = LIMIT
@@ -126,6 +128,7 @@ class Follower:
         loop = asyncio.get_running_loop()
         next_commit = loop.time() + self._interval
         rest, pause = 0.0, self._poll
+        at_end = False
         with ThreadPoolExecutor(1, "mxheed-log") as thread:
             try:
                 while not self._stopping:
@@ -145,6 +148,8 @@ class Follower:
                     self._report(self.trouble)
                     if block is not None:
                         begun = loop.time()
+                        if at_end and self.caught_up:
+                            self._fresh()
                         self._take(block)
                         self._adapt(len(block.data), loop.time() - begun)
                     elif not self._position:  # nothing yet: remember at least where that was

@@ -82,6 +82,11 @@ TABLE: tuple[Family, ...] = (
         "counter",
         "Entries of the state file that could not be read at the start and were kept aside.",
     ),
+    Family(
+        "mxheed_log_clock_offset_seconds",
+        "gauge",
+        "How far stamps of the log without a zone are behind the clock; it is allowed for.",
+    ),
     Family("mxheed_rules_loaded", "gauge", "Rules in use."),
     Family(
         "mxheed_classifier_lookups_total",

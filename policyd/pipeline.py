@@ -18,7 +18,6 @@ Failure: none of its own; what `classify`, `receiver_of` or a callback raises co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
 from typing import Any, ClassVar, Protocol
@@ -27,8 +26,8 @@ from logparse.auto import AutoParser
 from logparse.events import Delivery, Event, Removed, Unparsed
 from logparse.exim_lines import Found
 from logparse.reason import LOCAL_AGENTS
-from logparse.stamps import OWN, STAMP
 from policyd.counters import Counters, Tally
+from policyd.logclock import LogClock
 from policyd.quick import Delays, EximShortcut, Quick, Shortcut
 from policyd.quick_exim import QuickExim
 from policyd.sessions import Sessions, make_room
@@ -46,7 +45,6 @@ _ATTEMPTS = frozenset({"sent", "deferred", "bounced", "tried"})
 _QUEUE_AGAIN = frozenset({"deferred", "suspended", "held"})
 _PATHS = ("/", "private/", "public/")  # a socket's path where an address would be
 
-_STAMPED = re.compile(rb"(?:<\d{1,3}>)?(" + STAMP + rb"|" + OWN + rb")")
 _QUEUED = 512  # messages whose last receiver is remembered, for the line that says "expired"
 
 
@@ -113,6 +111,8 @@ class Pipeline:
         self._quick_exim = quick_exim or QuickExim(counters, self._sessions, self._delays)
         self._tell_sent = self._sent or (quick is not None and on_attempt is not None)
         self._queued: dict[str, str] = {}
+        self.stamps = self._parser.stamps
+        self.clock = LogClock(self.stamps, counters)
 
     def process(self, block: bytes, now: float) -> None:
         """Counts what `block` holds."""
@@ -128,7 +128,7 @@ class Pipeline:
         self.counters.undated += self._parser.take_undated()
         for unread in self._parser.unread():
             self._take(unread)
-        self._look_at_the_clock(text, now)
+        self.clock.look(text, now)
 
     def _postfix(self, text: bytes, now: float) -> None:
         """Counts Postfix's lines in `text`."""
@@ -237,13 +237,6 @@ class Pipeline:
         if delivery.delays is not None or delivery.delay:
             tally.delays[-1] += known[delivery.delay]
 
-    def _look_at_the_clock(self, text: bytes, now: float) -> None:
-        """Takes the time of the last line."""
-        last = _STAMPED.match(text, text.rfind(b"\n", 0, len(text) - 1) + 1)
-        if last is not None:
-            when = int(self._parser.postfix.stamps.posix(last[1], now))
-            self.counters.last_time = max(self.counters.last_time, when)
-
     def use(self, classify: Classify, receiver_of: ReceiverOf) -> None:
         """Judges by other rules from now on."""
         self._classify = classify
@@ -257,6 +250,7 @@ class Pipeline:
             "sessions": self._sessions.snapshot(),
             "queued": [[queue_id, receiver] for queue_id, receiver in self._queued.items()],
             "parser": self._parser.snapshot(),
+            "offset": self.clock.snapshot(),
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
@@ -264,6 +258,7 @@ class Pipeline:
         self._sessions.restore(saved.get("sessions", ()))
         self._queued = dict(saved.get("queued", ()))
         self._parser.restore(saved.get("parser", {}))
+        self.clock.restore(saved.get("offset"))  # older snapshots have none
 
 
 def _known(receiver: str) -> str | None:

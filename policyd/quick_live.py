@@ -57,7 +57,7 @@ class QuickLive:
         self._special = special
         self._tell = tell
         self._clock = clock
-        self._stamps = Stamps()
+        self.stamps = Stamps()  # to be shared with the one who reads all other lines
         self._minute, self._fresh = b"", False
         self._relays: dict[bytes, tuple[str, Relay]] = {}
         self._domains = Domains()
@@ -116,5 +116,5 @@ class QuickLive:
     def _look_at_the_clock(self, match: re.Match[bytes], minute: bytes) -> None:
         """A new minute in the log: is it news, or is a backlog being read?"""
         now, stamp = self._clock(), _STAMP.match(match.string, match.start())
-        self._fresh = stamp is not None and now - self._stamps.posix(stamp[0], now) <= STALE
+        self._fresh = stamp is not None and now - self.stamps.posix(stamp[0], now) <= STALE
         self._minute = minute

@@ -62,6 +62,7 @@ def metrics(
     page.add("mxheed_log_undated_total", lambda: {(): counters.undated})
     page.add("mxheed_log_gap_bytes_total", lambda: {(): counters.gap_bytes})
     page.add("mxheed_log_last_line_timestamp_seconds", lambda: {(): counters.last_time})
+    page.add("mxheed_log_clock_offset_seconds", lambda: {(): core.pipeline.clock.learnt.seconds})
     page.add("mxheed_rules_loaded", lambda: {(): len(core.ruleset.rules)})
     page.add("mxheed_classifier_lookups_total", lambda: _cache(core))
     page.add("mxheed_config_last_reload_successful", lambda: {(): int(reloads.successful)})
