@@ -21,7 +21,7 @@ from logparse.stamps import STAMP, hour
 __all__ = ["telling"]
 
 _FIRST = re.compile(
-    rb"(" + STAMP + rb") ([^ \n]++)(?<!:) (" + PROGRAM + rb")\[[0-9]++\]: (?![<\[])"
+    rb"(" + STAMP + rb") ([^ \n]++)(?<!:) (" + PROGRAM + rb")\[[0-9]++\]: (?![<@{\[])"
 )
 
 
@@ -53,5 +53,5 @@ def _made_for(
     words += [rb": removed"] if removed else []
     return re.compile(
         rb"\n(?!" + head + rb"[0-9A-Za-z]++(?!" + rb"|".join(words) + rb")|\Z)"
-        rb"(" + head + rb"(?![<\[]))?"
+        rb"(" + head + rb"(?![<@{\[]))?"
     )

@@ -48,15 +48,19 @@ _TEXTS = _names(
 _PROGRAMS = _names(
     "syslog_identifier ident identifier syslog.identifier program programname program_name appname"
     " app_name app-name application_name _application_name syslog.appname log.syslog.appname"
+    " attributes.appname"
     " process.name process_name procname syslogtag _comm"
 )
-_PIDS = _names("syslog_pid pid procid proc_id process.pid process_id syslog.procid _pid")
+_PIDS = _names(
+    "syslog_pid pid procid proc_id process.pid process_id syslog.procid attributes.proc_id _pid"
+)
 _TIMES = _names(
-    "_source_realtime_timestamp __realtime_timestamp timereported timestamp @timestamp time ts date"
-    " datetime eventtime timegenerated receivetimestamp"
+    "_source_realtime_timestamp __realtime_timestamp timereported timestamp @timestamp time ts"
+    " isodate date datetime eventtime timegenerated receivetimestamp"
 )
 _HOSTS = _names("_hostname hostname host host.name host.hostname source _host computer")
 
+_JOURNALD = ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "SYSLOG_IDENTIFIER", "_COMM")
 _MTA = re.compile(MTA)
 _UNSAFE = re.compile(r"[\s\[\]]")
 _PAIR = re.compile(rb'([\w.@-]++)=(?:"((?:[^"\\]|\\.)*+)"|([^ "]*+))(?: ++|\Z)')
@@ -80,7 +84,7 @@ def read_json(line: bytes) -> Part:
             not log.endswith("\n"),
             _time(found.get("time")),
         )
-    if "MESSAGE" in found:
+    if "MESSAGE" in found and not found.keys().isdisjoint(_JOURNALD):
         names = ((name, found.get(name.decode())) for name in JOURNAL_FIELDS)
         return Part(journal_line({name: _bytes(value) for name, value in names if value}))
     return _part(dict(_leaves(found))) or Part(line)
@@ -121,10 +125,11 @@ def _part(values: Mapping[str, Any]) -> Part | None:
     stamp = next(filter(None, (_time(values.get(name)) for name in _TIMES)), b"")
     if not program:
         return Part(text, stamp=stamp)
-    program = program.rstrip(b": ").partition(b"[")[0]
+    program, _, inside = program.rstrip(b": ").partition(b"[")
+    text = text.lstrip(b" ")
     if (_MTA.fullmatch(program) and program + b"[" in text) or program + b": " in text:
         return Part(text, stamp=stamp)  # the text has a frame of its own
-    pid = next((_bytes(values[name]) for name in _PIDS if values.get(name)), b"0")
+    pid = next((_bytes(values[name]) for name in _PIDS if values.get(name)), inside.rstrip(b"]"))
     host = next((_word(_bytes(values[name])) for name in _HOSTS if values.get(name)), b"")
     tag = b"%b[%b]: " % (_word(program), pid if pid.isdigit() else b"0")
     return Part(b"%b %b %b" % (stamp, host or b"-", tag + text) if stamp else tag + text)

@@ -36,7 +36,7 @@ FRAME = _BEFORE + rb"[^ \[\]\n]++)\[(\d++)\]: "
 MTA_FRAME = _BEFORE + PROGRAM + rb")\[(\d++)\]: "
 
 # what may stand between the frame and the text: Solaris and some daemons repeat the level
-ASIDE = rb"(?:(?:\[[\w .]{1,40}\]|<[\w.]{1,20}>|(?:info|INFO|notice):) ){1,2}"
+ASIDE = rb"(?:(?:\[[\w .]{1,40}\]|<[\w.]{1,20}>|(?:info|INFO|notice|@cee):) ){1,2}"
 
 _BYTES = re.compile(rb'"MESSAGE"\s*+:\s*+\[')  # journald's way with what is no text
 

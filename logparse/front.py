@@ -24,15 +24,27 @@ _LONGEST = 300  # bytes; no frame is that long
 _LEVEL_WORDS = 2  # beside the host's name
 _WORDS = 8  # where the stamp is of a layout nobody knows
 
-_COMPOSE = re.compile(rb"[\w.-]{1,64} +\|[ \t]")
+# docker compose, docker swarm, supervisord: who wrote it, behind it a bar; grep: the file, the line
+_PREFIX = re.compile(
+    rb"(?:[\w.@-]{1,128}(?: stdout| stderr)? +\|[ \t]"
+    rb"|(?:[\w.+/-]*/[\w.+-]+:)?(?:\d{1,9}:)?(?=[A-Z<\d]))"
+)
 _BLANKS = re.compile(rb"[ \t|]++")
 # <22> · <2.6> · <mail.info> · [mail.info] · [ 1234.567890], the seconds since the machine started
-_BRACKETS = re.compile(rb"<[\w.]{1,20}>|\[ {0,8}[\w.:/-]{1,40}\]|\((?:\w{1,10})\)")
-_SINCE_START = re.compile(rb"\[ *[0-9]+\.[0-9]+\]")
+_BRACKETS = re.compile(
+    rb"<[\w.]{1,20}>|\[ {0,8}[\w.:/-]{1,80}\]|\((?:\w{1,10})\)"
+    rb"|\[ {0,8}\d+\.\d+ < {0,8}\d+\.\d+ >\]"  # journalctl -o short-delta
+    rb'|\{(?:\w+="[^"{}]*+",? ?)++\}'  # labels, as logcli prints them
+    rb"|(?:mail|daemon|user|local[0-7])\.\w{1,8}:(?=[ \t])"  # socklog
+)
+_SINCE_START = re.compile(rb"\[ *[0-9]+\.[0-9]+(?: < *[0-9.]+ >)?\]")
 _MARK = re.compile(rb"[\[(]?")
 _AFTER = re.compile(rb"[\])]?[:,;]?(?=[ \t]|\Z)")
-_WORD = re.compile(rb"(?:[\w.@/%+:*~\x80-\xff-]*[\w.\x80-\xff*]|-)(?=[ \t]|\Z)")
-_FIELD = re.compile(rb"\w{1,40}=\Z")
+_WORD = re.compile(rb"(?:[\w.@/%+:*~\x80-\xff-]*[\w.\x80-\xff*]|-)(?:<\d{1,3}>)?(?=[ \t]|\Z)")
+_TAGGED = re.compile(rb":(?:[ \t]|\Z)|[(=]")  # a tag, or what a program says of a value
+_FIELD = re.compile(rb"\s*\w{1,40}=\Z")
+_TABLE = re.compile(rb'"[^"]*+",')
+_STREAM = re.compile(rb"[0-9/.-]")
 _CLOCK = re.compile(rb"[0-9]{1,2}[:.h][0-9]{2}")
 
 
@@ -57,7 +69,7 @@ def read_front(text: bytes, outer: bytes = b"") -> Front | Foreign:
     best: Stamp | None = None
     words: list[bytes] = []
     clocked = False
-    prefix = _COMPOSE.match(text)
+    prefix = _PREFIX.match(text)
     at = prefix.end() if prefix is not None else 0
     while at < len(text):
         if (blanks := _BLANKS.match(text, at)) is not None:
@@ -65,13 +77,16 @@ def read_front(text: bytes, outer: bytes = b"") -> Front | Foreign:
             continue
         stamp = _stamp(text, at)
         if stamp is not None:
+            if not _may_lead(words, best is None):
+                return Foreign.UNKNOWN
             at = stamp.end
+            words.clear()
             if best is None or stamp.worth >= best.worth:
                 best = stamp
             continue
         match = _BRACKETS.match(text, at) or _WORD.match(text, at)
         if match is None:
-            return Foreign.UNKNOWN if _FIELD.match(text, at) else Foreign.PROGRAM
+            return _why(text)
         if match.re is _WORD:
             words.append(match[0])
         clocked = clocked or _SINCE_START.fullmatch(match[0]) is not None
@@ -82,9 +97,22 @@ def read_front(text: bytes, outer: bytes = b"") -> Front | Foreign:
         return Front(outer) if found == Front() and outer else found
     names = [word for word in words if not _is_level(word)]
     if len(names) > 1 or len(words) - len(names) > _LEVEL_WORDS:
-        return Foreign.PROGRAM
+        return Foreign.UNKNOWN
     told = outer if outer and best.worth < _ZONED else best.text
     return Front(told, names[0] if names else b"")
+
+
+def _may_lead(words: list[bytes], first: bool) -> bool:
+    """Whether these words may stand before a stamp: levels, or a stream's name between two."""
+    names = [word for word in words if not _is_level(word)]
+    return not names or (not first and len(names) == 1 and _STREAM.search(names[0]) is not None)
+
+
+def _why(text: bytes) -> Foreign:
+    """Why a front cannot be read: a program's tag or its quotes, or only a frame nobody knows."""
+    if _TAGGED.search(text) is not None and _FIELD.match(text) is None:
+        return Foreign.PROGRAM
+    return Foreign.PROGRAM if b'"' in text and not _TABLE.match(text) else Foreign.UNKNOWN
 
 
 def _stamp(text: bytes, at: int) -> Stamp | None:
@@ -102,7 +130,7 @@ def _undated(words: list[bytes], clocked: bool) -> Front | Foreign:
     if not words or (clocked and len(words) <= 1):
         return Front()
     if len(words) > _WORDS:
-        return Foreign.PROGRAM
+        return Foreign.UNKNOWN
     if any(map(_CLOCK.search, words)) and any(byte in b"0123456789" for byte in words[0]):
         return Front()
     return Foreign.UNKNOWN
@@ -115,5 +143,5 @@ _LEVELS = frozenset(
 
 
 def _is_level(word: bytes) -> bool:
-    name, _, rest = word.lower().partition(b".")
+    name, _, rest = word.lower().partition(b"<")[0].replace(b":", b".").partition(b".")
     return name in _LEVELS and (not rest or rest in _LEVELS)

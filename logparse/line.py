@@ -16,6 +16,7 @@ import re
 from typing import NamedTuple
 
 from logparse.dates import exim_stamp
+from logparse.fields import read_json
 from logparse.framing import ASIDE, framed
 from logparse.front import Foreign, Front, read_front
 from logparse.reason import LOCAL_AGENTS
@@ -24,7 +25,7 @@ from logparse.stamps import OWN
 
 __all__ = ["Line", "canonical"]
 
-_BEGINS = rb"(?:(?<=[ \t|>\]=])|\A)"
+_BEGINS = rb"(?:(?<=[ \t|>\]=:])|(?<=,\")|\A)"
 # groups: 1 the program's name, 2 its process
 _TAG = re.compile(_BEGINS + rb"(" + MTA + rb")(?:\[(\d++)\])?:(?: |\Z)(?:" + ASIDE + rb")?+")
 # groups: 1 own stamp, 2 process, 3 message id and flag
@@ -65,6 +66,8 @@ def canonical(text: bytes, outer: bytes = b"", default: bytes = b"-") -> Line:
 def _tagged(text: bytes, tag: re.Match[bytes], front: Front, default: bytes) -> Line:
     """A line with a tag of Postfix or of Exim."""
     name, rest = tag[1], text[tag.end() :]
+    if rest.startswith(b"{"):
+        rest = read_json(rest).text
     if name.startswith(b"exim"):
         if (own := _EXIM.match(rest)) is not None and own[1] and not front.stamp:
             return Line(rest, True)

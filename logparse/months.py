@@ -14,6 +14,10 @@ ENGLISH = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 _YEARS = (
     "jan feb mar apr may jun jul aug sep oct nov dec",
+    "january february march april may june july august september october november december",
+    "januar februar märz april mai juni juli august september oktober november dezember",
+    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
     "jan feb mär apr mai jun jul aug sep okt nov dez",
     "jän feb märz apr mai juni juli aug sept okt nov dez",
     "janv févr mars avr mai juin juil août sept oct nov déc",

@@ -22,6 +22,9 @@ _RFC5424 = re.compile(
 )
 _CRI = re.compile(rb"([^ ]++) (stdout|stderr) ([FP])(?::[^ ]*+)? ")
 _LOGFMT = re.compile(rb'[\w.@-]{1,40}=(?:"|[^ "<>]*+ [\w.@-]{1,40}=)')
+_TABBED = re.compile(
+    rb"([^\t{]{8,40})\t[^\t{]{0,100}\t(?=\{)"
+)  # Fluentd's files: time, tag, fields
 _COMPOSE = re.compile(rb"[\w.-]{1,64} +\| +(?=\{)")
 
 
@@ -31,6 +34,9 @@ def unwrap(line: bytes) -> Part:
     first = line[:1]
     if first == b"{":
         return read_json(line)
+    if (match := _TABBED.match(line)) is not None and (found := stamp_at(match[1], 0)) is not None:
+        part = read_json(line[match.end() :])
+        return part if part.stamp or part.key else part._replace(stamp=found.text)
     if (match := _RFC5424.match(line)) is not None:
         return _rfc5424(match, line[match.end() :]) or Part(line)
     if (match := _CRI.match(line)) is not None:

@@ -139,7 +139,51 @@ FRAMES: dict[str, Callable[[Said], str]] = {
         f"time={iso(s)}{zone(s)} level=info program={s.program} pid={s.pid} "
         'msg="' + s.text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     ),
+    # found later, in the documents of other collectors
+    "OpenWrt": lambda s: f"{local(s, '%a %b %e %H:%M:%S %Y')} mail.info {s.tag}",
+    "busybox": lambda s: f"{bsd(s)} mail.info {s.tag}",
+    "AIX": lambda s: f"{bsd(s)} mx1 mail:info {s.tag}",
+    "macOS": lambda s: f"{iso(s, ' ')}.123456{zone(s, False)}  localhost {s.tag}",
+    "ts of moreutils": lambda s: f"{bsd(s, '%d')} {bsd(s)} mx1 {s.tag}",
+    "svlogd": lambda s: f"{utc('%Y-%m-%d_%H:%M:%SZ')} mx1 {s.tag}",
+    "socklog": lambda s: f"{utc('%Y-%m-%d_%H:%M:%SZ')} mail.info: {bsd(s)} {s.tag}",
+    "docker swarm": lambda s: f"mail_smtp.1.x7k2@node1    | {bsd(s)} mx1 {s.tag}",
+    "kubectl": lambda s: f"[pod/postfix-0/postfix] {bsd(s)} mx1 {s.tag}",
+    "supervisord": lambda s: f"postfix stdout | {bsd(s)} mx1 {s.tag}",
+    "short-delta": lambda s: f"[ 4711.123456 <    0.000123 >] mx1 {s.tag}",
+    "no host": lambda s: f"{bsd(s, '%d')} {s.tag}",
+    "CloudWatch": lambda s: f"{utc('%Y-%m-%dT%H:%M:%SZ')} mail/i-0abc {bsd(s)} mx1 {s.tag}",
+    "Cloud Logging": lambda s: jsonl(
+        insertId="1x", timestamp=utc("%Y-%m-%dT%H:%M:%SZ"), textPayload=f"{bsd(s)} mx1 {s.tag}"
+    ),
+    "Fluentd's file": lambda s: f"{utc('%Y-%m-%dT%H:%M:%S')}+00:00\tmail.log\t"
+    + jsonl(host="mx1", ident=s.program, pid=str(s.pid), message=s.text),
+    "logcli": lambda s: (
+        f'{utc("%Y-%m-%dT%H:%M:%SZ")} {{host="mx1", job="mail"}} {bsd(s)} mx1 {s.tag}'
+    ),
+    "syslog-ng's json": lambda s: jsonl(
+        PROGRAM=s.program, PRIORITY="info", PID=str(s.pid), MESSAGE=s.text, HOST="mx1",
+        ISODATE=f"{iso(s)}{zone(s)}",
+    ),
+    "rsyslog's json": lambda s: json.dumps({
+        "@timestamp": f"{iso(s)}{zone(s)}", "host": "mx1", "message": f" {s.text}",
+        "syslogtag": f"{s.program}[{s.pid}]:",
+    }),
+    "pri-text": lambda s: f"{iso(s)}{zone(s)} mail.info<22> mx1 {s.tag}",
+    "cee": lambda s: f"{bsd(s)} mx1 {s.program}[{s.pid}]: @cee: {jsonl(msg=s.text)}",
+    "OpenTelemetry": lambda s: jsonl(
+        Timestamp=TIME * 10**9, Body=s.text,
+        Attributes={"appname": s.program, "proc_id": str(s.pid)},
+    ),
+    "Loki": lambda s: jsonl(ts=utc("%Y-%m-%dT%H:%M:%S.0Z"), line=f"{bsd(s)} mx1 {s.tag}"),
+    "grep -n": lambda s: f"12345:{bsd(s)} mx1 {s.tag}",
+    "grep -H": lambda s: f"/var/log/mail.log:{bsd(s)} mx1 {s.tag}",
+    "tabs": lambda s: f"{iso(s, ' ')}\tmx1\t{s.tag}",
+    "long months": lambda s: f"{local(s, '%e %B %Y %H:%M:%S')} mx1 {s.tag}",
+    "no time in rfc 5424": lambda s: f"<22>1 - mx1 {s.program} {s.pid} - - {s.text}",
 }  # fmt: skip
 
 # these tell no time, or one that starts with the machine
-UNDATED = frozenset({"short-monotonic", "docker compose, bare", "bare"})
+UNDATED = frozenset(
+    {"short-monotonic", "short-delta", "docker compose, bare", "bare", "no time in rfc 5424"}
+)
