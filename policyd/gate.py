@@ -32,7 +32,6 @@ KEEP = b"NOTFOUND "
 DROP = b"OK IGNORE"
 
 _ADDRESSES = (b"A", b"AAAA")
-_MOST_POOLS = 1000  # a bound for what any client could say
 _MOST_NAMED = 32  # exchangers by which a hold line is recognised
 
 
@@ -50,27 +49,25 @@ class _Asking:
         "seen", "shut", "tells", "waiter",
     )  # fmt: skip
 
-    def __init__(self, questions: Questions, tells: bool, first: bool) -> None:
+    def __init__(self, questions: Questions, before: _Asking | None) -> None:
         self.questions = questions
         self.lane: LaneState | None = None
         self.attempt: Attempt | None = None
         self.waiter: Waiter | None = None  # at the door
         self.checked = -1  # the preference that was kept last
         self.shut = False  # an address was dropped: so is what follows
-        self.tells = tells  # the status filter speaks on this connection
+        # whether the status filter speaks on this connection
+        self.tells: bool = before is not None and before.tells
         self.ended = False  # it told this attempt's end
         self.beside = False  # it has turned to another next-hop
-        self.first = first  # nothing was asked on this connection before
+        self.first = before is None  # on this connection
         self.pool: str | None = None  # by which it goes, once an address was asked for
         self.message: object = None  # whose attempt it is, where that must be known,
-        self.seen = False  # and whether it was seen to be of the same message still
+        self.seen = False  # and was seen to be still
 
 
 class Gate:
-    """Answers the MX gate's questions; keeps each connection's attempt in its session.
-
-    `whose` tells which message the client of a connection is delivering, None if it cannot be seen.
-    """
+    """See the module; `whose` tells which message a connection's client delivers, if it can."""
 
     def __init__(
         self,
@@ -85,7 +82,7 @@ class Gate:
         self._whose = whose
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._domains: dict[bytes, str] = {}
-        self._telling: set[str] = set()  # pools of whose agents the status filter has spoken
+        self._telling: set[str | None] = set()  # pools of whose agents the status filter has spoken
         self.held = 0
         self.admitted = 0
         self.odd = 0
@@ -112,7 +109,7 @@ class Gate:
         if asking is not None:
             if not asking.beside and asking.questions.exchanger(domain, preference, host):
                 return
-            if self._goes_on(asking, domain):
+            if self._goes_beside(asking, domain):
                 self._named(asking, [host])
                 return
         asking = self._begin(Questions(domain), session)
@@ -124,7 +121,9 @@ class Gate:
         if asking is not None:
             if not asking.beside:
                 host = asking.questions.address(name, value)
-            if host is None and self._goes_on(asking, name):
+            if host is None and self._goes_on(asking, name, value):
+                if not asking.shut:
+                    return KEEP
                 self._named(asking, [name])
                 return DROP
         if asking is None or host is None:
@@ -145,12 +144,20 @@ class Gate:
             asking.seen = now is not None
         return None if asking is None or asking.ended else asking
 
+    def _goes_on(self, asking: _Asking, name: bytes, value: bytes) -> bool:
+        """Whether an address of no exchanger that is known is of this attempt all the same.
+
+        The worse hosts of one that is held must stay held: they may be behind this machine.
+        """
+        alone = not asking.beside and (asking.shut or asking.tells)
+        beside = self._goes_beside(asking, name)
+        return beside or (alone and asking.questions.unplaced(name, value))
+
     @staticmethod
-    def _goes_on(asking: _Asking, name: bytes) -> bool:
+    def _goes_beside(asking: _Asking, name: bytes) -> bool:
         """Whether this next-hop is asked for because the one before is held: no attempt began.
 
-        Where that cannot be known, it is another attempt. Without a status filter the message alone
-        does not tell it: its next recipients may be delivered by the same agent.
+        Where that is unknown, it is another attempt: perhaps of the message's next recipient.
         """
         if not asking.shut or name == asking.questions.domain:
             return False
@@ -162,9 +169,8 @@ class Gate:
         before: _Asking | None = session.memory
         if before is not None and before.attempt is not None and before.lane is not None:
             self._controller.end(before.lane, before.attempt, self._clock())
-        tells = before is not None and before.tells
-        asking = session.memory = _Asking(questions, tells, first=before is None)
-        return asking
+        session.memory = made = _Asking(questions, before)
+        return made
 
     def _decide(self, asking: _Asking, host: bytes, session: HasMemory, pool: str) -> bytes | Later:
         questions, asking.pool = asking.questions, pool
@@ -258,8 +264,7 @@ class Gate:
         asking: _Asking | None = session.memory
         if asking is not None:
             asking.tells = asking.ended = True
-            if asking.pool is not None and len(self._telling) < _MOST_POOLS:
-                self._telling.add(asking.pool)
+            self._telling.add(asking.pool)
 
     def accepted(self, session: HasMemory) -> None:
         """It was about mail that was accepted."""

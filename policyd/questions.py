@@ -5,10 +5,12 @@ host, best preference first, A before AAAA. An exchanger that is an alias is ask
 it stands for; one without any address is not asked for at all.
 
 Contract: pure. `exchanger` and `address` take one question in and tell whether it can be of this
-attempt; a record that is asked for again cannot, nor can an address beyond the last exchanger.
+attempt; an MX record behind an address cannot, nor can an address beyond the last exchanger.
 What is remembered is bounded by what fits into one DNS answer, the time for each question is
-constant on average. Failure: an alias behind an exchanger without addresses is taken for that one;
-from then on `vague` is true.
+constant on average (but for an alias that is listed twice). Failure: an alias behind an exchanger
+without addresses is taken for that one; from then on `vague` is true. Of names that stand for
+several exchangers, or for one twice, it can be lost whose they are: then `unplaced` tells whether
+an address can still be of this attempt.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Sequence
 
 __all__ = ["Questions"]
 
+_MOST = 4096  # records: a DNS answer of 64 KiB has room for fewer
 _NUMERIC = frozenset(b"0123456789.:")
 
 
@@ -25,8 +28,8 @@ class Questions:
     """What one attempt has asked so far."""
 
     __slots__ = (
-        "_asked", "_equals", "_host", "_level", "_lookups", "_name", "_order",
-        "_records", "_values", "domain", "hosts", "vague",
+        "_asked", "_equals", "_given", "_host", "_level", "_lookups", "_name", "_order",
+        "_records", "_stands", "_values", "domain", "hosts", "vague",
     )  # fmt: skip
 
     def __init__(self, domain: bytes) -> None:
@@ -34,6 +37,8 @@ class Questions:
         self.hosts: dict[bytes, int] = {}  # exchanger → its best preference
         self._equals: dict[int, list[bytes]] = {}  # those of each preference
         self._records: set[tuple[int, bytes]] = set()
+        self._given: list[bytes] = []  # their exchangers, twins and all
+        self._stands: dict[bytes, list[bytes]] = {}  # alias's real name → itself, for each look-up
         self._asked: set[bytes] = set()  # exchangers whose addresses were asked for
         self._order: deque[bytes] | None = None  # those that were not, best preference first
         self.vague = False  # whether any of them may be another one than it is taken for
@@ -53,8 +58,11 @@ class Questions:
     def exchanger(self, domain: bytes, preference: int, host: bytes) -> bool:
         """An MX record; False: it cannot be of this attempt."""
         record = (preference, host)
-        if domain != self.domain or self._lookups or record in self._records:
+        if domain != self.domain or self._lookups or len(self._given) >= _MOST:
             return False
+        self._given.append(host)
+        if record in self._records:
+            return True
         self._records.add(record)
         self._equals.setdefault(preference, []).append(host)
         self.hosts[host] = min(preference, self.hosts.get(host, preference))
@@ -63,22 +71,45 @@ class Questions:
     def address(self, name: bytes, value: bytes) -> bytes | None:
         """The exchanger this address belongs to; None: it cannot be of this attempt."""
         if name == self._name and value not in self._values:
-            self._values.add(value)
-            return self._host
-        if self._lookups >= len(self._records):
+            if self._host:
+                self._values.add(value)
+            return self._host or None
+        if self._lookups >= len(self._given):
             return None
-        host = name if name in self.hosts else self._alias()
+        host = name if name in self.hosts else self._again(name) or self._alias()
+        if host is None and name in self._stands:
+            host = self._stands[name][0]  # taken for another one's name before
         if host is None:
             return None
-        self._lookups += 1
+        if host != name:
+            self._stands.setdefault(name, []).append(host)
         self._asked.add(host)
         self._level = max(self._level, self.hosts[host])
-        self._name, self._host, self._values = name, host, {value}
+        self._looked_up(name, host, value)
         return host
+
+    def unplaced(self, name: bytes, value: bytes) -> bool:
+        """Whether an address of no exchanger that is known can be of this attempt all the same."""
+        if name == self._name and not self._host and value not in self._values:
+            self._values.add(value)
+            return True
+        if self._lookups >= len(self._given):
+            return False
+        self._looked_up(name, b"", value)
+        return True
+
+    def _looked_up(self, name: bytes, host: bytes, value: bytes) -> None:
+        self._lookups += 1
+        self._name, self._host, self._values = name, host, {value}
 
     def equals(self, host: bytes) -> Sequence[bytes]:
         """The exchangers of the same preference, itself among them."""
         return self._equals[self.hosts[host]]
+
+    def _again(self, name: bytes) -> bytes | None:
+        """The exchanger that this was the real name of, if it was given more often than asked."""
+        stood = self._stands.get(name)
+        return stood[0] if stood and len(stood) < self._given.count(stood[0]) else None
 
     def _alias(self) -> bytes | None:
         """The first exchanger whose turn may still come."""

@@ -56,4 +56,4 @@ def test_a_message_is_held_for_its_held_recipients_only(world: Lab, name: str) -
     world.until(lambda: listed(world).keys() >= USUAL.keys(), "all have been tried")
     assert listed(world) == USUAL
     let_go(world)
-    world.until(lambda: not world.postfix.queue(), "nothing is left", 30)
+    world.until(lambda: not world.postfix.queue(), "nothing is left", 60)

@@ -168,6 +168,40 @@ def test_a_fallback_host_of_a_held_receiver_is_dropped_and_costs_nothing() -> No
     assert door.attempt("d2.test", *hosts) == names[:1]
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_behind_a_held_host_nobody_is_kept_whatever_name_is_asked(told: bool) -> None:
+    """An exchanger that is an alias may be listed twice: this machine may stand between."""
+    door, agent = Door(tokens=0), Session()
+    if told:
+        door.ask(a("relay.other.test"), agent)
+        door.gate.told(agent)
+    for preference, host in ((10, "m.big.test"), (20, "us.test"), (20, "m.big.test")):
+        door.ask(mx("d1.test", host, preference), agent)
+    for name in ("real.else.test", "us.test", "real.else.test"):
+        assert door.ask(a(name, "192.0.2.1"), agent) is DROP
+        assert door.ask(a(name, "192.0.2.2"), agent) is DROP
+
+
+def test_an_alias_for_another_exchangers_name_does_not_open_what_is_held() -> None:
+    """Two of three records lead to one name, the third one's real name comes between."""
+    door, agent = Door(tokens=0), Session()
+    given = ((20, "m.big.test"), (20, "n.big.test"), (30, "mx.big.test"))
+    for preference, host in given:
+        door.ask(mx("d1.test", host, preference), agent)
+    for name in ("mx.big.test", "real.else.test", "mx.big.test"):
+        assert door.ask(a(name), agent) is DROP
+
+
+def test_a_record_that_is_given_twice_is_no_other_attempt() -> None:
+    """Not every resolver throws twins away; what came before them still counts."""
+    door, agent = Door(), Session()
+    door.suspend("mx:other.test")
+    for preference, host in ((5, "first.other.test"), (10, "mx.big.test"), (10, "mx.big.test")):
+        door.ask(mx("d1.test", host, preference), agent)
+    for host in ("first.other.test", "mx.big.test", "mx.big.test"):
+        assert door.ask(a(host), agent) is DROP
+
+
 def test_a_worse_preference_is_kept_or_held_as_a_whole() -> None:
     """Were just this machine missing there, Postfix would not see that the others lead back."""
     door = Door(tokens=1)

@@ -31,6 +31,7 @@ class Exchanger:
     receiver: str
     addresses: int = 1
     alias: bool = False
+    again: int | None = None  # listed at this preference, too
 
     @property
     def ourselves(self) -> bool:
@@ -48,18 +49,20 @@ Ask = Callable[[str], bool]
 def way(exchangers: list[Exchanger], order: list[int], kept: Ask) -> list[tuple[int, int]] | str:
     """Preference and number of the hosts that Postfix would try, or what becomes of the mail."""
     hosts = [f"h{number}.{one.receiver}" for number, one in enumerate(exchangers)]
-    records = [n for n in order if kept(f"d.test. 0 IN MX {exchangers[n].preference} {hosts[n]}.")]
+    given = [(exchangers[number].preference, number) for number in order]
+    given += [(again, n) for n in order if (again := exchangers[n].again) is not None]
+    records = [one for one in given if kept(f"d.test. 0 IN MX {one[0]} {hosts[one[1]]}.")]
     if not records:
         return "deferred"
-    records.sort(key=lambda number: exchangers[number].preference)
+    records.sort(key=lambda record: record[0])
     found: list[tuple[int, int]] = []
     soft = False
-    for number in records:
+    for preference, number in records:
         one = exchangers[number]
         name = f"real{number}.elsewhere.test" if one.alias else hosts[number]
         for address in range(one.addresses):
             if kept(f"{name}. 0 IN A 192.0.2.{address}"):
-                found.append((one.preference, number))
+                found.append((preference, number))
             else:
                 soft = True
     if not found:
@@ -67,7 +70,7 @@ def way(exchangers: list[Exchanger], order: list[int], kept: Ask) -> list[tuple[
     ourselves = min((worth for worth, n in found if exchangers[n].ourselves), default=None)
     if ourselves is None or (left := [host for host in found if host[0] < ourselves]):
         return found if ourselves is None else left
-    best = exchangers[records[0]].preference
+    best = records[0][0]
     return "bounced: loops back" if found[0][0] == best else "deferred"
 
 
@@ -77,6 +80,7 @@ MADE = st.builds(
     st.sampled_from((*RECEIVERS, US)),
     st.integers(0, 2),
     st.booleans(),
+    st.none() | st.integers(1, 4),
 )
 
 
