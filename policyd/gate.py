@@ -24,6 +24,7 @@ from policyd.throttle.controller import Controller
 from policyd.throttle.door import Waiter
 from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.lane import LaneState
+from policyd.throttle.queueid import locked
 from policyd.throttle.window import Attempt
 
 __all__ = ["DROP", "KEEP", "Gate", "HasMemory"]
@@ -192,7 +193,13 @@ class Gate:
         if asking.attempt is not None:
             return KEEP
         domain = self._domain(questions.domain)
-        admission = self._controller.admit(self._lane(pool, receiver), domain, now, patient=True)
+        admission = self._controller.admit(
+            self._lane(pool, receiver),
+            domain,
+            now,
+            patient=True,
+            who=lambda: locked(self._whose(session)),
+        )
         attempt, state, waiter = admission
         if waiter is None:
             return self._decided(asking, state, attempt, session)

@@ -232,6 +232,12 @@ TABLE: tuple[Family, ...] = (
         ("result",),
     ),
     Family(
+        "mxheed_promises_asked_total",
+        "counter",
+        "Attempts that began where places were promised, by how it was known to whom.",
+        ("by",),
+    ),
+    Family(
         "mxheed_release_requests_total",
         "counter",
         "Requests to Postfix to let a message go, by the way they took.",

@@ -97,6 +97,7 @@ def metrics(
         lambda: {(name,): sum(counts.faults.values()) for name, counts in hooks.items()},
     )
     page.add("mxheed_releases_total", lambda: _named(releases()))
+    page.add("mxheed_promises_asked_total", lambda: _named(core.controller.promises))
     page.add("mxheed_release_requests_total", lambda: _named(health.ways()))
     page.add("mxheed_release_working", lambda: _known(health.releases()))
     page.add("mxheed_mx_lookups_total", lambda: _named(core.lookup.counts))

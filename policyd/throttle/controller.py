@@ -19,6 +19,7 @@ from policyd.throttle.departures import Departures
 from policyd.throttle.dispatch import Dispatcher
 from policyd.throttle.door import Admission, Door
 from policyd.throttle.evidence import STALE, Evidence, Lane, Taken
+from policyd.throttle.grants import Who
 from policyd.throttle.holdbook import HoldBook
 from policyd.throttle.lane import LaneState
 from policyd.throttle.persist import restore, snapshot
@@ -60,6 +61,11 @@ class Controller(Departures):
         self._grants = self._dispatcher.grants
         self._transactions = Transactions(settings.recipients, self._unasked)
 
+    @property
+    def promises(self) -> Mapping[str, int]:
+        """How those who asked while a place was promised were known."""
+        return self._grants.counts
+
     def use(self, settings: PacingSettings, now: float) -> None:
         """Go on under new settings; all that was learnt and all that waits stays."""
         self.settings = self.blame.settings = self._dispatcher.settings = settings
@@ -70,10 +76,18 @@ class Controller(Departures):
         for state in self._lanes.values():
             state.use_settings(settings, now)
 
-    def admit(self, lane: Lane, domain: str, now: float, *, patient: bool = False) -> Admission:
+    def admit(
+        self,
+        lane: Lane,
+        domain: str,
+        now: float,
+        *,
+        patient: bool = False,
+        who: Who = lambda: None,
+    ) -> Admission:
         """One attempt asks to start: it may, or it is held, or, if `patient`, waits at the door."""
         state = self._lanes.get(lane) or self.lane(lane, now)
-        grant = self._grants.take(lane, domain, now) if self._grants else None
+        grant = self._grants.take(lane, domain, now, who) if self._grants else None
         if grant is not None:
             passes = grant.must or (not state.at_door and state.passes(now))
         else:

@@ -1,9 +1,13 @@
 """Who was let go and is on the way: promised the next places, until its question is seen.
 
-Contract: a grant belongs to a lane and a recipient domain, for the gate's question names no
-message; the first question for that domain uses it. It holds no token: the token is taken at the
-door, which is how a message may be let go a little before its turn. `way` is how long that takes.
-Failure: none; what is not used in time is withdrawn.
+Contract: a grant belongs to a message, a lane and a recipient domain. The gate's question names no
+message, but the asking client has locked its queue file, whose inode the queue id names: where that
+is seen, only the message itself uses its grant, else the first question for that domain does. It
+holds no token: the token is taken at the door, which is how a message may be let go a little before
+its turn. `way` is how long that takes; `counts` tells how those who asked were known.
+Failure: none; what is not used in time is withdrawn. Where locks and queue ids number files
+differently nobody must be shut out: the inodes of a device are believed only once one has fitted a
+promise, and until a promise is lost.
 """
 
 from __future__ import annotations
@@ -14,9 +18,11 @@ from collections.abc import Callable
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane import LaneState
 from policyd.throttle.message import Message, Part
+from policyd.throttle.queueid import Locked, inode_of
 
-__all__ = ["Grants"]
+__all__ = ["Grants", "Who"]
 
+Who = Callable[[], Locked | None]  # looks which queue file the client has locked; None: not seen
 _Key = tuple[Lane, str]
 
 _WAY = 0.15  # seconds from a release to its question, before any was seen
@@ -28,13 +34,14 @@ _SOON = 1.0  # seconds, after which others need not step back for a grant any mo
 
 
 class _Grant:
-    __slots__ = ("expires", "message", "must", "part", "promised", "state")
+    __slots__ = ("expires", "inode", "message", "must", "part", "promised", "state")
 
     def __init__(
         self, state: LaneState, message: Message, part: Part, expires: float, must: bool
     ) -> None:
         self.state = state
         self.message = message
+        self.inode = inode_of(message.queue_id)
         self.part = part
         self.expires = expires  # 0.0: used or withdrawn
         self.must = must  # a real attempt, whatever the lane says
@@ -50,6 +57,8 @@ class Grants:
         self._by_key: dict[_Key, deque[_Grant]] = {}
         self._by_age: deque[tuple[float, _Key, _Grant]] = deque()
         self._young: deque[tuple[float, _Grant]] = deque()
+        self._believed: set[str] = set()  # devices whose inodes have been those of queue ids
+        self.counts = {"message": 0, "domain": 0, "other": 0}
         self.way = _WAY
 
     def __bool__(self) -> bool:
@@ -66,19 +75,37 @@ class Grants:
         self._by_age.append((grant.expires, key, grant))
         self._young.append((now + max(_SOON, _LATE * self.way), grant))
 
-    def take(self, lane: Lane, domain: str, now: float) -> _Grant | None:
-        """Use a grant for this question, if there is one."""
+    def take(self, lane: Lane, domain: str, now: float, who: Who = lambda: None) -> _Grant | None:
+        """Use a grant for this question, if there is one for who asks."""
         waiting = self._by_key.get((lane, domain))
-        while waiting:
-            grant = waiting.popleft()
-            if not waiting:
-                del self._by_key[(lane, domain)]
-            if grant.expires:
-                took = now - (grant.expires - self._lifetime)
-                self.way += _WEIGHT * (took - self.way)
-                self._used(grant)
-                return grant
-        return None
+        if not waiting:
+            return None
+        grant = self._choose(waiting, who())
+        if grant is not None:
+            took = now - (grant.expires - self._lifetime)
+            self.way += _WEIGHT * (took - self.way)
+            self._used(grant)
+        while waiting and not waiting[0].expires:
+            waiting.popleft()
+        if not waiting:
+            del self._by_key[(lane, domain)]
+        return grant
+
+    def _choose(self, waiting: deque[_Grant], asker: Locked | None) -> _Grant | None:
+        """Its own grant; the oldest where it cannot be known whose that is."""
+        live = (grant for grant in waiting if grant.expires)
+        if asker is None:
+            self.counts["domain"] += 1
+            return next(live, None)
+        own = next((grant for grant in live if grant.inode == asker.inode), None)
+        if own is not None:
+            self._believed.add(asker.device)
+            self.counts["message"] += 1
+        elif asker.device in self._believed:
+            self.counts["other"] += 1
+        else:
+            return self._choose(waiting, None)
+        return own
 
     @property
     def ahead(self) -> float:
@@ -106,6 +133,7 @@ class Grants:
             if grant.expires:
                 self._end(grant)
                 self._forget(key)
+                self._believed.clear()
                 self._lost()
 
     def withdraw(self, message: Message) -> None:
