@@ -90,8 +90,10 @@ class Releasing:
                 trouble = await asyncio.wait_for(hand.check(), _ANSWER) or hand.trouble
             except TimeoutError:
                 trouble = f"no answer from Postfix within {_ANSWER:g} s"
-        told = {"enabled": self._enabled, "trouble": trouble, "away": hand.away}
+        told: dict[str, Any] = {"enabled": self._enabled, "trouble": trouble, "away": hand.away}
         told["indirect"] = hand.indirect
+        promises = self._core.controller.promises
+        told |= {"by_message": promises["message"], "by_domain": promises["domain"]}
         return {**told, **self._releaser.counts}
 
     @property

@@ -76,6 +76,8 @@ class Release(NamedTuple):
     trouble: str = ""
     unasked: str = ""  # why it could not be asked
     indirect: str = ""  # why it starts a process for each message
+    by_message: int = 0  # promised places asked for by a message that was known,
+    by_domain: int = 0  # and by one that was not
 
 
 _WORKS = Release()

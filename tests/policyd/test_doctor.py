@@ -117,6 +117,11 @@ CASES: dict[str, tuple[Mapping[str, Any], str, str]] = {
         "whether held messages can be let go: the daemon at /run/x does not answer",
         "ask again",
     ),
+    "nobody is seen": (
+        daemon(release=Release(by_domain=9, by_message=1)),
+        "which message asks the gate was not seen 9 of 10 times",
+        "/proc/locks",
+    ),
     "disabled": (
         daemon(release=Release(enabled=False)),
         "are not let go (release.enabled",
