@@ -41,7 +41,7 @@ from policyd.serve.listen import inherited
 from policyd.serve.listeners import Listeners, open_listeners
 from policyd.serve.ports import Services
 from policyd.serve.servers import Servers, serve
-from policyd.serve.session import HookCounts
+from policyd.serve.session import HookCounts, how_often, last_asked
 from policyd.serve.turns import Steps
 from policyd.serve.view import Page
 from policyd.serve.watchdog import Notifier
@@ -204,7 +204,8 @@ class Daemon:
         if self.follower.caught_up:
             counters = self.core.counters
             self.core.lately.note(counters.tallies, now)
-            self.unwritten.note(counters.last_time, self._gate_asked(), self.clock.wall(), now)
+            asked = how_often(self._counts, "mx")
+            self.unwritten.note(counters.last_time, asked, self.clock.wall(), now)
 
     def _let_go(self) -> None:
         """The log is lost: nobody waits any longer."""
@@ -232,21 +233,8 @@ class Daemon:
             self._troubles(),
             self._safe(),
             most,
-            self._asked(),
+            last_asked(self._counts),
         )
-
-    def _asked(self) -> Mapping[str, float]:
-        """When each hook was asked last."""
-        found: dict[str, float] = {}
-        for counts in self._counts.values():
-            found.update(counts.last)
-        return found
-
-    def _gate_asked(self) -> int:
-        """How often the MX gate was asked."""
-        socketmap = self._counts.get("socketmap")
-        answers = socketmap.answers if socketmap is not None else {}
-        return sum(count for (name, _), count in answers.items() if name == "mx")
 
     def _safe(self) -> str:
         """Why hooks give their safe answers; "": they do not."""

@@ -55,7 +55,7 @@ TABLE: tuple[Family, ...] = (
     Family(
         "mxheed_log_unparsed_total",
         "counter",
-        "Log lines that look like a delivery and were not understood.",
+        "Log lines that look like a delivery and could not be read.",
     ),
     Family(
         "mxheed_log_undated_total",

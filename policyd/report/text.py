@@ -64,7 +64,7 @@ def _head(summary: Summary, zone: tzinfo | None) -> Text:
         end = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%a %d %b %Y %H:%M}"
         text.append(f" · {first:%a %d %b %Y %H:%M} – {end}")
     if summary.unparsed:
-        text.append(f" · {words.count(summary.unparsed)} not understood", style="red")
+        text.append(f" · {words.count(summary.unparsed)} unparsed", style="red")
     if summary.undated:
         text.append(
             f" · {words.many(summary.undated, 'line')} without a readable time", style="red"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ANSWER_BOUNDS", "HookCounts", "Session", "Took"]
+__all__ = ["ANSWER_BOUNDS", "HookCounts", "Session", "Took", "how_often", "last_asked"]
 
 # seconds: from memory, behind a page that is made, at the door, as long as Postfix may wait
 ANSWER_BOUNDS = (0.0001, 0.0005, 0.001, 0.005, 0.025, 0.1, 1.0, 10.0)
@@ -64,3 +65,18 @@ class HookCounts:
         if took is None:
             took = self.took[asked] = Took()
         took.add(now - began)
+
+
+def last_asked(hooks: Mapping[str, HookCounts]) -> dict[str, float]:
+    """When each was asked last."""
+    return {what: when for counts in hooks.values() for what, when in counts.last.items()}
+
+
+def how_often(hooks: Mapping[str, HookCounts], asked: str) -> int:
+    """How often one of them was answered."""
+    return sum(
+        count
+        for counts in hooks.values()
+        for (what, _), count in counts.answers.items()
+        if what == asked
+    )

@@ -87,9 +87,9 @@ class Tree(HTMLParser):
         "first 14 min ago, last 30 s ago · gmail-smtp-in.l.google.com · rule google.ip.rate",
         "no rule knows this text",
         "112\u202f256 accepted",
-        "1\u202f284\u202f412 lines, the newest 2 s ago, 3 not understood",
+        "1\u202f284\u202f412 lines, the newest 2 s ago, 3 unparsed",
         "Up for 1 d 2 h",
-        "not understood 2",
+        "unclassified 2",
     ],
 )
 def test_it_says_who_defers_why_since_when_and_what_is_next(words: str) -> None:
