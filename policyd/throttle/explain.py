@@ -131,7 +131,8 @@ def _text(
             others = ", ".join(f"{g.category} {g.count}×" for g in grounds[1:])
             words.append(f"Besides: {others}.")
     total = state.accepted + state.refused_total
-    words.append(f"Of {_many(total, 'attempt')}, {state.accepted} accepted.")
+    if total:
+        words.append(f"Of {_many(total, 'attempt')}, {state.accepted} accepted.")
     if waiting:
         words.append(f"{_many(waiting, 'part')} of messages {'waits' if waiting == 1 else 'wait'}.")
     if state.at_door:

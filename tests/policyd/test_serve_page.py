@@ -97,6 +97,14 @@ def test_it_says_who_defers_why_since_when_and_what_is_next(words: str) -> None:
     assert words in Tree(render(PAGE)).text
 
 
+def test_nothing_is_said_twice() -> None:
+    """What is next stands in its own line, not at the end of the sentences before, too."""
+    lane = LaneView("slowed", why="It is slowed. Mail flows.", next="Mail flows.")
+    row = dataclasses.replace(PAGE.receivers[0], lanes=(lane,))
+    text = Tree(render(dataclasses.replace(PAGE, receivers=(row,)))).text
+    assert "It is slowed. Next: Mail flows." in text
+
+
 def test_the_worst_comes_first() -> None:
     """Suspended receivers stand before slowed ones."""
     text = Tree(render(PAGE)).text
@@ -165,7 +173,8 @@ def test_off_shadow_and_pins_are_shown_as_states() -> None:
     off = dataclasses.replace(PAGE, mode="off", active=False, receivers=(row,))
     source = render(off)
     assert "Off: stepped aside." in Tree(source).text
-    assert source.count('class="badge off"') == source.count('class="badge pinned"') == 1
+    for mark in ("off", "pinned"):  # on its card and in its row
+        assert source.count(f'class="badge {mark}"') == 2
     shadow = Tree(render(dataclasses.replace(PAGE, mode="shadow"))).text
     assert "Shadow. States are computed and nothing is held" in shadow
 
