@@ -8,6 +8,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -17,9 +18,11 @@ from policyd.serve.listeners import open_listeners
 from policyd.serve.servers import serve
 from policyd.serve.settings import ServeSettings
 from policyd.serve.spelling import ago, legible, number, rate, share, span
+from policyd.serve.turns import Steps
 from policyd.serve.view import LaneView, LogView, Page, ReasonView, ReceiverView, Totals
 from tests import browser
 from tests.policyd.serve_parts import services
+from tests.policyd.test_serve_servers import get, settings, while_serving
 
 NOW = 1_800_000_000.0
 HOSTILE = "421 <script>alert('x')</script> \u202eevil \x1b[31m & \" onload=x"
@@ -248,3 +251,20 @@ def test_the_state_is_there_as_json() -> None:
     state = json.loads(json.dumps(_plain(PAGE)))
     assert state["receivers"][0]["lanes"][0]["reasons"][0]["rule"] == "google.ip.rate"
     assert state["receivers"][0]["outcomes"]["sent"] == 81_233
+
+
+def test_the_page_is_cut_and_the_state_is_not(tmp_path: Path) -> None:
+    """Over HTTP: the page asks for 60 receivers, /api/state for all."""
+    wanted: list[int | None] = []
+
+    def page(most: int | None) -> Steps[Page]:
+        wanted.append(most)
+        yield
+        return PAGE
+
+    def ask(servers: Any) -> list[int]:
+        return [get(servers, path)[0] for path in ("/", "/api/state")]
+
+    asked = dataclasses.replace(services(), page=page)
+    assert while_serving(settings(tmp_path), asked, ask) == [200, 200]
+    assert wanted == [60, None]
