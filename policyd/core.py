@@ -41,6 +41,7 @@ from policyd.sessions import Sessions
 from policyd.snapshots import Part, Snapshots, pack
 from policyd.throttle import Controller, from_delivery
 from policyd.throttle.evidence import Taken, from_status
+from policyd.unread import Unread
 from policyd.whose import Whose
 from policyd.zones import zone_named
 from rules.verdict import Verdict
@@ -83,8 +84,7 @@ class Core:
         self.controller = Controller(config.pacing, posix=clock.posix)
         self.controller.on_change = LaneLog(clock.posix)
         self._gone: list[str] = []  # messages removed in the block that is being read
-        sessions = Sessions()
-        counting = Quick(self.counters, sessions, Delays())
+        counting = Quick(self.counters, sessions := Sessions(), Delays())
         self._quick = QuickLive(counting, self._awaited, self._delivered, clock.wall)
         self.pipeline = Pipeline(
             self.classifier.classify,
@@ -97,6 +97,7 @@ class Core:
             sessions=sessions,
             quick=self._quick,
             zone=zone_named(config.log.timezone),
+            on_unparsed=Unread().take,
         )
         self._quick.stamps = self.pipeline.stamps
         self._connect(config)
