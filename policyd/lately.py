@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from policyd.counters import Tally
-from policyd.serve.view import HealthView
 
-__all__ = ["DEFERRED", "ENOUGH", "LEVELS", "REJECTED", "Lately", "Seen", "judge"]
+__all__ = ["DEFERRED", "ENOUGH", "LEVELS", "REJECTED", "HealthView", "Lately", "Seen", "judge"]
 
 LEVELS = ("good", "poor", "bad")
 DEFERRED = 0.5  # shares of the attempts above which it is bad, and above half of them, poor
@@ -27,6 +27,15 @@ _SOME = 20  # attempts of the last hour from which on it is that hour that count
 _FEW = 5
 _NOTABLE = 0.05  # a smaller share is not worse for having been smaller still
 _SPAN, _SLOT = 3600.0, 300.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """How well a receiver takes our mail, whatever is done about it."""
+
+    level: str = ""  # good, poor, bad; "": too little mail to tell
+    share: float = 0.0  # refused, for now or for good, in the last hour if that tells enough
+    usual: float | None = None  # refused before that; None: not known
 
 
 class Seen(NamedTuple):

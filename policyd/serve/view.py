@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from policyd.lately import HealthView
+
 __all__ = ["HealthView", "LaneView", "LogView", "Page", "ReasonView", "ReceiverView", "Totals"]
 
 
@@ -49,15 +51,6 @@ class LaneView:
     why: str = ""  # a sentence
     next: str = ""  # a sentence
     reasons: tuple[ReasonView, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HealthView:
-    """How well a receiver takes our mail, whatever is done about it."""
-
-    level: str = ""  # good, poor, bad; "": too little mail to tell
-    share: float = 0.0  # refused, for now or for good, in the last hour if that tells enough
-    usual: float | None = None  # refused before that; None: not known
 
 
 @dataclass(frozen=True, slots=True)
