@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from policyd import sample
+from policyd.serve.asking import ask as control_ask
 from tests.policyd.test_prometheus_files import DASHBOARD, PROMETHEUS, ROOT, queries
 
 pytestmark = pytest.mark.live
@@ -133,6 +134,8 @@ def mxheed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple
             found[name] = (match[1], int(match[2]))
         feed = Feed(folder / "mail.log")
         feed.start()
+        pin = {"state": "free", "seconds": 3600.0}
+        control_ask(f"{folder}/control.sock", "POST", "/throttle/icloud/pin", pin)
         yield found
         feed.stop()
 
