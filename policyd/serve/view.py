@@ -63,7 +63,7 @@ class ReceiverView:
     categories: tuple[tuple[str, int], ...] = ()  # refusals, the most frequent first
     unclassified: int = 0
     lanes: tuple[LaneView, ...] = ()
-    health: HealthView = HealthView()
+    health: HealthView = field(default_factory=HealthView)
 
 
 @dataclass(frozen=True, slots=True)

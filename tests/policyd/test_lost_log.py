@@ -18,7 +18,7 @@ from tests.policyd.test_daemon import SENT, lines
 from tests.policyd.throttle_parts import evidence
 
 CONFIG = Config(lookup=LookupSettings(enabled=False))
-GOOGLE = b"d1.example. 60 IN MX 10 gmail-smtp-in.l.google.com."
+GOOGLE = b"gmail-smtp-in.l.google.com. 60 IN A 192.0.2.26"
 HOLD, GO = b"OK IGNORE", b"NOTFOUND "
 
 

@@ -24,7 +24,7 @@ from tests.policyd.clocks import Times
 
 TIMES = Times()
 SAFE_ANSWERS = {**dict.fromkeys(MAPS, b"NOTFOUND "), "policy": b"DUNNO"}
-GOOGLE = b"d1.example. 60 IN MX 10 gmail-smtp-in.l.google.com."
+GOOGLE = b"gmail-smtp-in.l.google.com. 60 IN A 192.0.2.26"
 LIMIT = (
     b"host gmail-smtp-in.l.google.com[192.0.2.26] said: 550-5.7.1 Our system has detected an "
     b"unusual rate of unsolicited mail (in reply to end of DATA command)"
@@ -37,6 +37,7 @@ LINES = st.sampled_from(REFUSALS) | st.sampled_from(DAY) | st.binary(max_size=80
 HOSTS = st.sampled_from([b"gmail-smtp-in.l.google.com.", b"mx.example.org.", b"mx.example.net."])
 QUESTIONS = st.one_of(
     st.builds(lambda host: ("mx", b"d1.example. 60 IN MX 10 " + host), HOSTS),
+    st.builds(lambda host: ("mx", host + b" 60 IN A 192.0.2.26"), HOSTS),
     st.builds(lambda dsn: ("status", dsn + b" " + LIMIT), st.sampled_from([b"4.7.28", b"5.7.1"])),
     st.sampled_from([("transport", b"a@gmail.com"), ("policy", b"a@gmail.com")]),
     st.tuples(st.sampled_from([*MAPS, "policy"]), st.binary(max_size=60)),
