@@ -51,7 +51,7 @@ class Answers(NamedTuple):
         )
 
 
-class Daemon:
+class FollowingDaemon:
     """One `mxheed run`."""
 
     def __init__(self, folder: Path) -> None:
@@ -107,14 +107,14 @@ class Daemon:
         self.process.communicate()
 
 
-def cost(daemon: Daemon, seconds: float) -> float:
+def cost(daemon: FollowingDaemon, seconds: float) -> float:
     """The share of a core it uses while nobody asks anything."""
     begun, cpu = time.perf_counter(), daemon.cpu()
     time.sleep(seconds)
     return (daemon.cpu() - cpu) / (time.perf_counter() - begun)
 
 
-def watch(daemon: Daemon, seconds: float, until_caught_up: bool = False) -> Answers:
+def watch(daemon: FollowingDaemon, seconds: float, until_caught_up: bool = False) -> Answers:
     """Ask, wait a moment, ask again."""
     times: list[float] = []
     begun = time.perf_counter()
@@ -173,7 +173,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="follow-") as name:
         folder = Path(name)
         (folder / "mail.log").touch()
-        daemon = Daemon(folder)
+        daemon = FollowingDaemon(folder)
         half = options.seconds / 2
         idle = cost(daemon, half)
         print(watch(daemon, half / 2).row("idle", idle), flush=True)
@@ -190,7 +190,7 @@ def main() -> None:
         with daemon.log.open("ab") as log:
             for _ in range(options.backlog // len(lines)):
                 log.write(b"".join(lines))
-        daemon = Daemon(folder)
+        daemon = FollowingDaemon(folder)
         backlog = watch(daemon, 60.0, until_caught_up=True)
         name = f"backlog of {options.backlog // len(lines) * len(lines)} lines"
         print(backlog.row(name, float("nan")).replace("nan %", "    –"))

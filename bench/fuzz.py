@@ -27,8 +27,8 @@ with atheris.instrument_imports(include=["logparse", "rules", "policyd"]):
     from logparse.auto import AutoParser
     from logparse.events import Delivery, Event, Removed
     from logparse.reply import code_of, unfold
-    from policyd.counters import Counters
-    from policyd.pipeline import Pipeline
+    from policyd.counting.counters import Counters
+    from policyd.counting.pipeline import Pipeline
     from rules.verdict import Verdict
 
 from bench.genlog import Exim, Postfix

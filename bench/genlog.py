@@ -52,7 +52,7 @@ _BASE52 = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-class Peer(NamedTuple):
+class GenPeer(NamedTuple):
     """A domain and the exchanger that takes its mail."""
 
     domain: str
@@ -75,11 +75,11 @@ class _Writer:
         self._clock += self.random.expovariate(25.0)
         return START + timedelta(seconds=self._clock)
 
-    def peer(self) -> Peer:
+    def peer(self) -> GenPeer:
         """Whom the next message goes to."""
         return self.random.choices(self._peers, cum_weights=self._weights)[0]
 
-    def recipient(self, peer: Peer) -> str:
+    def recipient(self, peer: GenPeer) -> str:
         """An address there."""
         return f"user{self.random.randrange(40_000)}@{peer.domain}"
 
@@ -142,7 +142,7 @@ class Postfix(_Writer):
             )
         yield from self._deliveries(qid, peer, recipients)
 
-    def _deliveries(self, qid: str, peer: Peer, recipients: int) -> Iterator[tuple[str, str]]:
+    def _deliveries(self, qid: str, peer: GenPeer, recipients: int) -> Iterator[tuple[str, str]]:
         chance = self.random
         agent = f"postfix/smtp {chance.choice(self._pids)}"
         fate = chance.choices(("sent", "deferred", "bounced"), (93, 5, 2))[0]
@@ -163,7 +163,7 @@ class Postfix(_Writer):
         if fate != "deferred":
             yield "postfix/qmgr 997", f"{qid}: removed"
 
-    def _verdict(self, fate: str, peer: Peer, rcpt: str) -> tuple[str, str]:
+    def _verdict(self, fate: str, peer: GenPeer, rcpt: str) -> tuple[str, str]:
         if fate == "sent":
             return "2.0.0", f"250 2.0.0 Ok: queued as {self.tag(11)}"
         reply = self.random.choice(_DEFERRALS if fate == "deferred" else _BOUNCES)
@@ -228,13 +228,13 @@ class Exim(_Writer):
             yield "Completed"
 
 
-def _peer(rank: int) -> Peer:
+def _peer(rank: int) -> GenPeer:
     """The domain of this rank: the first ones share the large receivers."""
     shares = [large for large in _LARGE for _ in range(large[2])]
     if rank < 5 * len(shares):
         host, address, _ = shares[rank % len(shares)]
-        return Peer(f"popular{rank}.example", host, address)
-    return Peer(
+        return GenPeer(f"popular{rank}.example", host, address)
+    return GenPeer(
         f"domain{rank}.example",
         f"mx.domain{rank}.example",
         f"192.0.{2 + rank // 250}.{rank % 250}",

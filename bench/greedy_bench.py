@@ -48,7 +48,7 @@ def netstring(text: bytes) -> bytes:
 QUESTION = netstring(b"mx d1.test. 3600 IN MX 10 mx.d1.test.")
 
 
-class Case(NamedTuple):
+class GreedyCase(NamedTuple):
     """One row."""
 
     name: str
@@ -60,20 +60,20 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("nobody"),
-    Case("1 pipelines whole questions", "socketmap", QUESTION, 1),
-    Case("4 pipeline whole questions", "socketmap", QUESTION, 4),
-    Case("4 pipeline empty frames", "socketmap", b"0:,", 4),
-    Case("4 pipeline and never read", "socketmap", QUESTION, 4, reads=False),
-    Case("4 pipeline policy requests", "policy", POLICY, 4),
-    Case("4 pipeline policy and never read", "policy", POLICY, 4, reads=False),
-    Case("4 pipeline HTTP", "http", GET, 4),
-    Case("hoard"),
-    Case("4 browsers, 4,000 lanes", "http", PAGE, 4, lanes=LANES),
+    GreedyCase("nobody"),
+    GreedyCase("1 pipelines whole questions", "socketmap", QUESTION, 1),
+    GreedyCase("4 pipeline whole questions", "socketmap", QUESTION, 4),
+    GreedyCase("4 pipeline empty frames", "socketmap", b"0:,", 4),
+    GreedyCase("4 pipeline and never read", "socketmap", QUESTION, 4, reads=False),
+    GreedyCase("4 pipeline policy requests", "policy", POLICY, 4),
+    GreedyCase("4 pipeline policy and never read", "policy", POLICY, 4, reads=False),
+    GreedyCase("4 pipeline HTTP", "http", GET, 4),
+    GreedyCase("hoard"),
+    GreedyCase("4 browsers, 4,000 lanes", "http", PAGE, 4, lanes=LANES),
 )
 
 
-class Daemon:
+class MeasuredDaemon:
     """One `mxheed run` and what systemd would hear of it."""
 
     def __init__(self, folder: Path, lanes: int) -> None:
@@ -239,7 +239,7 @@ def browse(place: tuple[str, int], blob: bytes, reads: bool) -> None:
 
 
 @contextlib.contextmanager
-def greedy(case: Case, daemon: Daemon) -> Generator[None, None, None]:
+def greedy(case: GreedyCase, daemon: MeasuredDaemon) -> Generator[None, None, None]:
     """The row's greedy clients while the body runs."""
     work: Callable[..., None] = browse if case.blob == PAGE else flood
     ones = [
@@ -266,9 +266,9 @@ def greedy(case: Case, daemon: Daemon) -> Generator[None, None, None]:
             line.close()
 
 
-def row(case: Case, seconds: float) -> str:
+def row(case: GreedyCase, seconds: float) -> str:
     with tempfile.TemporaryDirectory(prefix="greedy-") as folder:
-        daemon = Daemon(Path(folder), case.lanes)
+        daemon = MeasuredDaemon(Path(folder), case.lanes)
         try:
             before, began = daemon.memory("VmRSS"), time.monotonic()
             with greedy(case, daemon):

@@ -23,10 +23,10 @@ from typing import Any, NamedTuple
 
 from policyd.store import Saved, Store
 
-__all__ = ["Outcome", "run"]
+__all__ = ["KillsOutcome", "run"]
 
 
-class Outcome(NamedTuple):
+class KillsOutcome(NamedTuple):
     """What was shown."""
 
     kills: int
@@ -41,7 +41,7 @@ def _python(module: str, *words: str, **pipes: Any) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-m", module, *words], text=True, **pipes)
 
 
-def run(folder: Path, kills: int, *, seed: int = 0, check_every: int = 1) -> Outcome:
+def run(folder: Path, kills: int, *, seed: int = 0, check_every: int = 1) -> KillsOutcome:
     """So many kills, each time with the right totals."""
     pick, begun, checks, truth = Random(seed), time.monotonic(), 0, {}
     pipe = subprocess.PIPE
@@ -60,7 +60,7 @@ def run(folder: Path, kills: int, *, seed: int = 0, check_every: int = 1) -> Out
                 checks += 1
                 _tell(writer, "go")
         writer.communicate()
-    return Outcome(
+    return KillsOutcome(
         kills=kills,
         checks=checks,
         lines=truth["lines"],

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from logparse.tail import Tail
-from policyd.counters import Counters
-from policyd.follow import Follower
-from policyd.pipeline import Pipeline
+from policyd.counting.counters import Counters
+from policyd.counting.pipeline import Pipeline
+from policyd.reading.follow import Follower
 from policyd.store import Store
 from rules.verdict import Verdict
 

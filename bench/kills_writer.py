@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-__all__ = ["RECEIVERS", "Log", "Truth"]
+__all__ = ["RECEIVERS", "GrowingLog", "Truth"]
 
 RECEIVERS = tuple(f"receiver{number}.test" for number in range(12))
 STAMP = "2026-11-23T06:00:00.000000+00:00 mx1 "
@@ -59,7 +59,7 @@ class Truth:
         )
 
 
-class Log:
+class GrowingLog:
     """The log, its writer and its logrotate in one."""
 
     def __init__(self, folder: Path, seed: int) -> None:
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rate", type=int, default=20_000, help="lines a second, about")
     options = parser.parse_args()
-    log, pick = Log(options.folder, options.seed), Random(options.seed)
+    log, pick = GrowingLog(options.folder, options.seed), Random(options.seed)
     due = time.monotonic()
     while True:
         ready, _, _ = select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))

@@ -26,7 +26,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.genlog import Exim, Postfix
-from bench.logs_peers import PEERS_EXIM, PEERS_POSTFIX, Peer, Usage, usage_of
+from bench.logs_peers import PEERS_EXIM, PEERS_POSTFIX, LogsPeer, Usage, usage_of
 from bench.logs_worst import KINDS, worst_case
 
 __all__ = ["main"]
@@ -60,7 +60,7 @@ def ours(log: Log, *options: str) -> tuple[Usage, float]:
     return usage, float(usage.output.split()[-1])
 
 
-def compare(log: Log, peers: tuple[Peer, ...], runs: int) -> None:
+def compare(log: Log, peers: tuple[LogsPeer, ...], runs: int) -> None:
     """One table: we and the peers, in turns, on one log."""
     print(f"\n{log.name}: {log.lines:,} lines, {log.megabytes:.0f} MB")
     print(f"{'':38}{'CPU s':>8}{'lines/s':>12}{'peak MB':>9}{'we are':>9}")

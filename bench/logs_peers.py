@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["PEERS_EXIM", "PEERS_POSTFIX", "Peer", "Usage", "usage_of"]
+__all__ = ["PEERS_EXIM", "PEERS_POSTFIX", "LogsPeer", "Usage", "usage_of"]
 
 _ONE_COUNTER = """counter deliveries by status
 /status=(?P<status>\\w+) \\(/ {
@@ -36,7 +36,7 @@ class Usage(NamedTuple):
     output: str = ""
 
 
-class Peer(NamedTuple):
+class LogsPeer(NamedTuple):
     """A program and the way to run it on a log."""
 
     name: str
@@ -167,11 +167,11 @@ def _eximstats(log: Path) -> Usage:
 
 
 PEERS_POSTFIX = (
-    Peer("grep -c status= (the floor)", _grep),
-    Peer("prometheus-postfix-exporter", _postfix_exporter),
-    Peer("mtail, one counter", _mtail_one_counter),
-    Peer("mtail, shipped postfix.mtail", _mtail_shipped),
-    Peer("pflogsumm", _pflogsumm),
-    Peer("mailgraph", _mailgraph),
+    LogsPeer("grep -c status= (the floor)", _grep),
+    LogsPeer("prometheus-postfix-exporter", _postfix_exporter),
+    LogsPeer("mtail, one counter", _mtail_one_counter),
+    LogsPeer("mtail, shipped postfix.mtail", _mtail_shipped),
+    LogsPeer("pflogsumm", _pflogsumm),
+    LogsPeer("mailgraph", _mailgraph),
 )
-PEERS_EXIM = (Peer("eximstats", _eximstats),)
+PEERS_EXIM = (LogsPeer("eximstats", _eximstats),)

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 import rules
-from policyd.counters import Counters
-from policyd.pipeline import Pipeline
-from policyd.receivers import Receivers
+from policyd.counting.counters import Counters
+from policyd.counting.pipeline import Pipeline
+from policyd.receiver.rollup import Receivers
 
 _BLOCK = 1 << 16
 

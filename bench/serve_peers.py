@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Peer", "peers"]
+__all__ = ["ServePeer", "peers"]
 
 _RESOLVER = """
 import asyncio, sys, time, uvloop
@@ -39,7 +39,7 @@ uvloop.run(main(int(sys.argv[1]), time.time()))
 """
 
 
-class Peer(NamedTuple):
+class ServePeer(NamedTuple):
     """One program to measure."""
 
     name: str
@@ -48,7 +48,7 @@ class Peer(NamedTuple):
     key: str = ""  # what a socketmap question of this program looks like
 
 
-def peers(folder: Path, port: int) -> Iterator[Peer]:
+def peers(folder: Path, port: int) -> Iterator[ServePeer]:
     """Those that can run here, all set to serve this port."""
     for make in (_postfwd, _rate_limit, _resolver):
         try:
@@ -64,7 +64,7 @@ def _program(name: str) -> str:
     return path
 
 
-def _postfwd(folder: Path, port: int) -> Peer:
+def _postfwd(folder: Path, port: int) -> ServePeer:
     rules = folder / "postfwd.cf"
     rules.write_text(
         "id=RATE; protocol_state==RCPT; recipient=~.; "
@@ -76,10 +76,10 @@ def _postfwd(folder: Path, port: int) -> Peer:
         f"--norulelog --pidfile {folder}/postfwd.pid; sleep 3600"
     )
     command = ["unshare", "-p", "-f", "--kill-child", "--mount-proc", "sh", "-c", words]
-    return Peer("postfwd1 (Debian), one rate rule", "p", command)
+    return ServePeer("postfwd1 (Debian), one rate rule", "p", command)
 
 
-def _rate_limit(folder: Path, port: int) -> Peer:
+def _rate_limit(folder: Path, port: int) -> ServePeer:
     settings = folder / "policyd-rate-limit.yaml"
     settings.write_text(
         f"debug: False\nuser: root\ngroup: root\npidfile: {folder}/rate.pid\n"
@@ -91,10 +91,10 @@ def _rate_limit(folder: Path, port: int) -> Peer:
         "delay_to_close: 300\ncount_mode: 0\nsmtp_server: localhost\n"
     )
     program = _program("policyd-rate-limit")
-    return Peer("policyd-rate-limit (Debian), SQLite", "p", [program, "-f", str(settings)])
+    return ServePeer("policyd-rate-limit (Debian), SQLite", "p", [program, "-f", str(settings)])
 
 
-def _resolver(folder: Path, port: int) -> Peer:
+def _resolver(folder: Path, port: int) -> ServePeer:
     place = folder / "resolver"
     if not place.exists():
         venv.create(place, with_pip=True)
@@ -105,4 +105,6 @@ def _resolver(folder: Path, port: int) -> Peer:
     script = folder / "resolver.py"
     script.write_text(_RESOLVER)
     command = [str(place / "bin/python"), str(script), str(port)]
-    return Peer("postfix-mta-sts-resolver 1.5.1 (PyPI), cached", "s", command, "QUERY d{}.test")
+    return ServePeer(
+        "postfix-mta-sts-resolver 1.5.1 (PyPI), cached", "s", command, "QUERY d{}.test"
+    )

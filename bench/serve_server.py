@@ -25,15 +25,19 @@ import dns.asyncresolver
 import uvloop
 
 from bench.serve_dns import home
-from policyd.clock import Clock
 from policyd.config import Config
 from policyd.core import Core
-from policyd.lookupsettings import LookupSettings
-from policyd.mxlookup import MxLookup, resolve_mx
-from policyd.serve.listen import BACKLOG, open_socket, parse
+from policyd.process.clock import Clock
+from policyd.receiver.lookup import MxLookup, resolve_mx
+from policyd.serve.listen import (
+    BACKLOG,
+    open_socket,
+    parse,
+)
 from policyd.serve.policy import PolicyEndpoint
 from policyd.serve.settings import ServeSettings
 from policyd.serve.socketmap import SocketmapEndpoint
+from policyd.settings.lookup import LookupSettings
 
 DOMAINS = 1000
 SUSPENDED = "mx:host7.test"

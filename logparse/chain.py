@@ -20,11 +20,11 @@ from logparse.looking import entry_of, index_of, is_bare, is_copy, is_empty, nam
 from logparse.mark import WEAK, Mark
 from logparse.overlap import behind, entered
 from logparse.packedfile import open_generation
-from logparse.rotated import TRIES, Entry, begun, beside, listed, names, rotated
+from logparse.rotated import TRIES, Candidate, begun, beside, listed, names, rotated
 
 __all__ = ["Chain"]
 
-_Look: TypeAlias = Callable[[list[Entry]], list[Entry]]
+_Look: TypeAlias = Callable[[list[Candidate]], list[Candidate]]
 
 SECOND = 1_000_000_000  # nanoseconds; some compressors keep whole seconds only
 
@@ -47,7 +47,7 @@ class Chain:
         """The generation that was marked, opened at the marked place; an empty one has no marks."""
         if not mark.size:
             return None
-        older: list[Entry] = []
+        older: list[Candidate] = []
         for _ in range(TRIES):
             before, older = older, rotated(self.path, self._patterns)
             if before and names(before) == names(older):
@@ -66,7 +66,9 @@ class Chain:
                 return found
         return None
 
-    def _candidates(self, mark: Mark, previous: Mark | None, older: list[Entry]) -> list[Entry]:
+    def _candidates(
+        self, mark: Mark, previous: Mark | None, older: list[Candidate]
+    ) -> list[Candidate]:
         entries = [*named(self.path, mark.path), *reversed(older)]
         if mark.head_size >= WEAK:
             return sorted(entries, key=lambda e: ((e.dev, e.ino) != (mark.dev, mark.ino), e.packed))
@@ -114,7 +116,9 @@ class Chain:
             found.release()
         return None
 
-    def _unread(self, entries: list[Entry], known: list[Generation], copies: bool) -> list[Entry]:
+    def _unread(
+        self, entries: list[Candidate], known: list[Generation], copies: bool
+    ) -> list[Candidate]:
         """What comes after the first that is known; itself as well, if it is but a copy."""
         for generation in known:
             index = index_of(entries, generation)
@@ -130,16 +134,16 @@ class Chain:
     def newer(self, mark: Mark) -> Generation | None:
         """The oldest generation that was written to after `mark`: opened at its beginning."""
 
-        def empty_still(entry: Entry) -> bool:
+        def empty_still(entry: Candidate) -> bool:
             return not entry.size and not mark.size and entry.ino == mark.ino
 
-        def look(entries: list[Entry]) -> list[Entry]:
+        def look(entries: list[Candidate]) -> list[Candidate]:
             since = [e for e in entries if e.mtime > mark.mtime or empty_still(e)]
             return since or ([] if mark.size else self._same_inode(mark))
 
         return self._oldest(look, or_empty=True)
 
-    def _same_inode(self, mark: Mark) -> list[Entry]:
+    def _same_inode(self, mark: Mark) -> list[Candidate]:
         """The file that was empty when it was marked, under a name no rotation gives."""
         live = self.live()
         return [
@@ -172,7 +176,7 @@ class Chain:
             return file
         return None
 
-    def _survey(self, look: _Look) -> list[Entry]:
+    def _survey(self, look: _Look) -> list[Candidate]:
         """The generations that `look` finds, oldest first; the live one comes last."""
         live = self.live()
         found = look(listed(self.path, self._patterns))
@@ -186,7 +190,7 @@ class Chain:
         return [*found, last]
 
 
-def _is_after(entry: Entry, generation: Generation) -> bool:
+def _is_after(entry: Candidate, generation: Generation) -> bool:
     """Whether a file began after this one; late lines may make the older one look the newer."""
     mine, theirs = first_time(generation.head, generation.mtime / 1e9), begun(entry)
     if mine is None or theirs is None or mine == theirs:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from logparse.events import Origin, Stage
 from logparse.reply import unfold
 
-__all__ = ["Message", "is_given_up", "is_held", "is_no_attempt", "read_message"]
+__all__ = ["EximMessage", "is_given_up", "is_held", "is_no_attempt", "read_message"]
 
 _ADDRESS = r'<(?:"(?:[^"\\]++|\\.)*+"|[^<>"]++)*+>'
 _OPTIONS = r"(?: [A-Z]++(?:=[^ :]++)?)*+"
@@ -75,7 +75,7 @@ _GIVEN_UP = re.compile(
 )
 
 
-class Message(NamedTuple):
+class EximMessage(NamedTuple):
     """What a text says."""
 
     origin: Origin
@@ -83,18 +83,18 @@ class Message(NamedTuple):
     reply: str
 
 
-def read_message(text: str, number: int | None = None) -> Message:
+def read_message(text: str, number: int | None = None) -> EximMessage:
     """Reads a text; `number` is Exim's own, from ``defer (N)``."""
     match = _REPLY.match(text)
     if match is not None:
-        return Message("remote", _stage(match[1]), unfold(match[2], "\\n"))
+        return EximMessage("remote", _stage(match[1]), unfold(match[2], "\\n"))
     match = _LOST.match(text)
     if match is not None:
-        return Message("local", _stage(match[1]), text)
+        return EximMessage("local", _stage(match[1]), text)
     if _CONNECT.match(text) is not None:
-        return Message("local", "connect", text)
+        return EximMessage("local", "connect", text)
     stage = next((name for words, name in _LOCAL_STAGES if text.startswith(words)), None)
-    return Message("local", stage or _NUMBERS.get(number or 0), text)
+    return EximMessage("local", stage or _NUMBERS.get(number or 0), text)
 
 
 def is_no_attempt(text: str) -> bool:

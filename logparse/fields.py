@@ -18,7 +18,7 @@ from typing import Any
 
 from logparse.dates import rfc3339, stamp_at
 from logparse.events import number_of, text_of
-from logparse.framing import Part, framed
+from logparse.framing import Piece, framed
 from logparse.shapes import MTA
 
 __all__ = ["JOURNAL_FIELDS", "journal_line", "read_json", "read_logfmt"]
@@ -69,16 +69,16 @@ _DEEPEST = 4
 _MANY = 100  # fields looked at
 
 
-def read_json(line: bytes) -> Part:
+def read_json(line: bytes) -> Piece:
     """The text of an object; pieces of one are told apart (Docker splits long lines)."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
-        return Part(line)
+        return Piece(line)
     if not isinstance(found, dict):
-        return Part(line)
+        return Piece(line)
     if isinstance(log := found.get("log"), str) and "stream" in found:
-        return Part(
+        return Piece(
             _bytes(log.rstrip("\r\n")),
             b"docker " + _bytes(found["stream"]),
             not log.endswith("\n"),
@@ -86,22 +86,22 @@ def read_json(line: bytes) -> Part:
         )
     if "MESSAGE" in found and not found.keys().isdisjoint(_JOURNALD):
         names = ((name, found.get(name.decode())) for name in JOURNAL_FIELDS)
-        return Part(journal_line({name: _bytes(value) for name, value in names if value}))
-    return _part(dict(_leaves(found))) or Part(line)
+        return Piece(journal_line({name: _bytes(value) for name, value in names if value}))
+    return _part(dict(_leaves(found))) or Piece(line)
 
 
-def read_logfmt(line: bytes) -> Part:
+def read_logfmt(line: bytes) -> Piece:
     """The text of ``key=value key="a value"``, if all of the line is such."""
     values: dict[str, Any] = {}
     at = 0
     while at < len(line) and len(values) < _MANY:
         match = _PAIR.match(line, at)
         if match is None:
-            return Part(line)
+            return Piece(line)
         value = _ESCAPE.sub(rb"\1", match[2]) if match[2] is not None else match[3]
         values.setdefault(text_of(match[1]).lower(), text_of(value))
         at = match.end()
-    return _part(values) or Part(line)
+    return _part(values) or Piece(line)
 
 
 def _leaves(
@@ -115,7 +115,7 @@ def _leaves(
             yield prefix + name.lower(), value
 
 
-def _part(values: Mapping[str, Any]) -> Part | None:
+def _part(values: Mapping[str, Any]) -> Piece | None:
     """The line that a set of fields tells; None: no text is in it."""
     text = next((_bytes(values[name]) for name in _TEXTS if values.get(name)), None)
     if text is None:
@@ -124,15 +124,15 @@ def _part(values: Mapping[str, Any]) -> Part | None:
     program = next((_bytes(values[name]) for name in _PROGRAMS if values.get(name)), b"")
     stamp = next(filter(None, (_time(values.get(name)) for name in _TIMES)), b"")
     if not program:
-        return Part(text, stamp=stamp)
+        return Piece(text, stamp=stamp)
     program, _, inside = program.rstrip(b": ").partition(b"[")
     text = text.lstrip(b" ")
     if (_MTA.fullmatch(program) and program + b"[" in text) or program + b": " in text:
-        return Part(text, stamp=stamp)  # the text has a frame of its own
+        return Piece(text, stamp=stamp)  # the text has a frame of its own
     pid = next((_bytes(values[name]) for name in _PIDS if values.get(name)), inside.rstrip(b"]"))
     host = next((_word(_bytes(values[name])) for name in _HOSTS if values.get(name)), b"")
     tag = b"%b[%b]: " % (_word(program), pid if pid.isdigit() else b"0")
-    return Part(b"%b %b %b" % (stamp, host or b"-", tag + text) if stamp else tag + text)
+    return Piece(b"%b %b %b" % (stamp, host or b"-", tag + text) if stamp else tag + text)
 
 
 def _bytes(value: Any) -> bytes:

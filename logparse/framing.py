@@ -24,7 +24,7 @@ __all__ = [
     "ASIDE",
     "FRAME",
     "MTA_FRAME",
-    "Part",
+    "Piece",
     "framed",
     "is_dull",
     "program_of",
@@ -44,7 +44,7 @@ _KEPT = 4096
 _programs: dict[bytes, tuple[str, str]] = {}
 
 
-class Part(NamedTuple):
+class Piece(NamedTuple):
     """A line's text without its wrapping; `key` is told where this is a piece of a longer line."""
 
     text: bytes

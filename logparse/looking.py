@@ -15,7 +15,7 @@ from logparse.errors import LogError
 from logparse.generation import Generation
 from logparse.mark import WEAK, Mark
 from logparse.packedfile import open_generation
-from logparse.rotated import Entry
+from logparse.rotated import Candidate
 
 __all__ = [
     "entry_of",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-def is_copy(entry: Entry, live: Entry) -> bool:
+def is_copy(entry: Candidate, live: Candidate) -> bool:
     """Is this a copy of the live file, about to be truncated (copytruncate at work)?"""
     if not entry.packed and entry.size > live.size:
         return False
@@ -38,7 +38,7 @@ def is_copy(entry: Entry, live: Entry) -> bool:
     return bool(head) and head_of(live)[: len(head)] == head
 
 
-def is_empty(entry: Entry) -> bool:
+def is_empty(entry: Candidate) -> bool:
     """Is this a compressed file of nothing? A broken one is not: something was in it."""
     generation = opened(entry)
     if generation is None:
@@ -52,11 +52,11 @@ def is_bare(file: Generation) -> bool:
     return len(file.head) < WEAK and b"\n" not in file.head
 
 
-def entry_of(path: str, stat: os.stat_result) -> Entry:
-    return Entry(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, path)
+def entry_of(path: str, stat: os.stat_result) -> Candidate:
+    return Candidate(path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, path)
 
 
-def named(*paths: str) -> Iterator[Entry]:
+def named(*paths: str) -> Iterator[Candidate]:
     """The files of these names that are there."""
     for path in dict.fromkeys(paths):
         try:
@@ -66,7 +66,7 @@ def named(*paths: str) -> Iterator[Entry]:
         yield entry_of(path, stat)
 
 
-def index_of(entries: list[Entry], generation: Generation) -> int | None:
+def index_of(entries: list[Candidate], generation: Generation) -> int | None:
     """Where a generation is in the chain, renamed, compressed or copied."""
     for index, entry in enumerate(entries):
         if (entry.dev, entry.ino) == (generation.dev, generation.ino):
@@ -78,7 +78,7 @@ def index_of(entries: list[Entry], generation: Generation) -> int | None:
     return None
 
 
-def opened(entry: Entry) -> Generation | None:
+def opened(entry: Candidate) -> Generation | None:
     """The file of an entry; None where its name belongs to another by now."""
     try:
         generation = open_generation(entry.path)
@@ -90,7 +90,7 @@ def opened(entry: Entry) -> Generation | None:
     return None
 
 
-def resumed(entry: Entry, mark: Mark) -> Generation | None:
+def resumed(entry: Candidate, mark: Mark) -> Generation | None:
     """The file of an entry, if it is the marked one."""
     try:
         generation = opened(entry)
@@ -106,7 +106,7 @@ def resumed(entry: Entry, mark: Mark) -> Generation | None:
     return None
 
 
-def head_of(entry: Entry) -> bytes:
+def head_of(entry: Candidate) -> bytes:
     """How the file of an entry begins; nothing where it cannot be read."""
     try:
         generation = opened(entry)

@@ -1,8 +1,9 @@
 """Reads Postfix logs: delivery records, single hosts' refusals, ends of messages.
 
 Contract: `PostfixParser.feed(block, now)` takes whole lines, returns the events in their order.
-`records` and `careful` are the two steps of it, for callers in a hurry (see policyd.pipeline).
-What a record looks like, and why text from outside cannot forge one, is told in `logparse.record`.
+`records` and `careful` are the two steps of it, for callers in a hurry (see
+policyd.counting.pipeline). What a record looks like, and why text from outside cannot forge one, is
+told in `logparse.record`.
 Failure: none; a line that begins like a record and cannot be read is an `Unparsed`. Time is linear.
 """
 
@@ -17,7 +18,7 @@ from logparse.dates import rfc3339
 from logparse.events import Delivery, Event, Removed, Unparsed, number_of, text_of
 from logparse.framing import ASIDE, MTA_FRAME, program_of
 from logparse.line import canonical
-from logparse.reason import Reading, Relay, read, relay_of
+from logparse.reason import Relay, Statement, read, relay_of
 from logparse.record import RECORD, SENT, groups_of, seconds_of
 from logparse.shapes import QUEUE_ID, TO
 from logparse.stamps import Stamps
@@ -33,7 +34,7 @@ _OTHER_ID = re.compile(rb"[A-Za-z]*+[0-9][0-9A-Za-z]*+" + TO)
 # what a line holds that is no delivery record and tells something all the same
 _OTHERS = (b"expired, returned to sender\n", b": host ", b": removed\n")
 _NOBODY = Relay()
-_GIVEN_UP = Reading("expired", "local", None, _NOBODY, "returned to sender", False)
+_GIVEN_UP = Statement("expired", "local", None, _NOBODY, "returned to sender", False)
 _EXPIRED = re.compile(rb"from=<[^\n]*>, status=(expired|force-expired), returned to sender")
 
 
@@ -173,7 +174,7 @@ class PostfixParser:
 
 
 def _note(
-    when: float, head: Sequence[bytes], queue_id: bytes, status: str, reading: Reading
+    when: float, head: Sequence[bytes], queue_id: bytes, status: str, reading: Statement
 ) -> Delivery:
     """A line about a message that names no recipient."""
     service, agent = program_of(head[1])

@@ -1,6 +1,6 @@
 """What the text in parentheses at the end of a Postfix delivery record says.
 
-Contract: `read(...)` takes the raw text after ``status=WORD (`` and returns a `Reading`: how the
+Contract: `read(...)` takes the raw text after ``status=WORD (`` and returns a `Statement`: how the
 attempt ended, whose words they are, at which stage, whom they concern. Every pattern is anchored at
 the front of the text, where Postfix itself writes; what a remote server said is only looked at
 after Postfix's own ``said: ``. The stage is Postfix's ``(in reply to … command)`` at the very end.
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from logparse.events import Origin, Outcome, Stage, number_of
 from logparse.reply import code_of, unfold
 
-__all__ = ["LOCAL_AGENTS", "Reading", "Relay", "read", "relay_of"]
+__all__ = ["LOCAL_AGENTS", "Relay", "Statement", "read", "relay_of"]
 
 # agents that talk to no server: whatever their text looks like, it is not a remote reply
 LOCAL_AGENTS = frozenset({"local", "virtual", "pipe", "discard", "cleanup", "bounce"})
@@ -91,7 +91,7 @@ class Relay(NamedTuple):
     port: int | None = None
 
 
-class Reading(NamedTuple):
+class Statement(NamedTuple):
     """What a text says."""
 
     outcome: Outcome
@@ -114,7 +114,7 @@ def relay_of(relay: str) -> Relay:
     return _relay(match[1], match[2], match[3])
 
 
-def read(status: str, dsn: str, text: str, agent: str, relay: Relay, cut: bool) -> Reading:
+def read(status: str, dsn: str, text: str, agent: str, relay: Relay, cut: bool) -> Statement:
     """Reads the text after the opening parenthesis; `cut`: the record is known to be cut short."""
     if not cut:
         if text[-1:] == ")":
@@ -137,16 +137,16 @@ def read(status: str, dsn: str, text: str, agent: str, relay: Relay, cut: bool) 
     return _own_words(outcome, text, relay, cut)
 
 
-def _sent(text: str, agent: str, relay: Relay, cut: bool) -> Reading:
+def _sent(text: str, agent: str, relay: Relay, cut: bool) -> Statement:
     if agent not in LOCAL_AGENTS and relay.host is not None:
         if text[:4] == "250 ":
-            return Reading("sent", "remote", "eod", relay, text.strip(), cut)
+            return Statement("sent", "remote", "eod", relay, text.strip(), cut)
         if code_of(text) is not None:
-            return Reading("sent", "remote", "eod", relay, unfold(text), cut)
-    return Reading("sent", "local", None, relay, text, cut)
+            return Statement("sent", "remote", "eod", relay, unfold(text), cut)
+    return Statement("sent", "local", None, relay, text, cut)
 
 
-def _remote(outcome: Outcome, text: str, relay: Relay, cut: bool) -> Reading | None:
+def _remote(outcome: Outcome, text: str, relay: Relay, cut: bool) -> Statement | None:
     stage: Stage | None
     if (said := _SAID.match(text)) is not None:
         reply, stage = text[said.end() :], "connect"
@@ -161,11 +161,11 @@ def _remote(outcome: Outcome, text: str, relay: Relay, cut: bool) -> Reading | N
     else:
         return None
     if said[1] == relay.host and said[2] in (relay.address, None):
-        return Reading(outcome, "remote", stage, relay, unfold(reply), cut)
+        return Statement(outcome, "remote", stage, relay, unfold(reply), cut)
     found = _relay(said[1], said[2], None)
     if found.host == relay.host and found.address in (relay.address, None):
         found = relay  # which knows the port
-    return Reading(outcome, "remote", stage, found, unfold(reply), cut)
+    return Statement(outcome, "remote", stage, found, unfold(reply), cut)
 
 
 def _commanded(reply: str, cut: bool) -> tuple[str, Stage | None]:
@@ -180,10 +180,12 @@ def _commanded(reply: str, cut: bool) -> tuple[str, Stage | None]:
     return reply, None
 
 
-def _own_words(outcome: Outcome, text: str, relay: Relay, cut: bool) -> Reading:
+def _own_words(outcome: Outcome, text: str, relay: Relay, cut: bool) -> Statement:
     stage: Stage | None = None
     if (match := _CONNECT.match(text)) is not None:
-        return Reading(outcome, "local", "connect", _relay(match[1], match[2], match[3]), text, cut)
+        return Statement(
+            outcome, "local", "connect", _relay(match[1], match[2], match[3]), text, cut
+        )
     if (match := _LOST.match(text)) is not None:
         stage = next((name for state, name in _STATES if match[3].startswith(state)), None)
     else:
@@ -191,7 +193,7 @@ def _own_words(outcome: Outcome, text: str, relay: Relay, cut: bool) -> Reading:
         match = _PEER_AFTER.search(text) if relay.host is None and stage is not None else None
     if relay.host is None and match is not None:
         relay = _relay(match[1], match[2], None)
-    return Reading(outcome, "local", stage, relay, text, cut)
+    return Statement(outcome, "local", stage, relay, text, cut)
 
 
 def _relay(host: str, address: str | None, port: str | None) -> Relay:

@@ -23,12 +23,12 @@ from logparse.plainfile import PlainFile
 from logparse.rotated import TRIES
 from logparse.source import Position
 
-__all__ = ["Place", "beginning", "resume"]
+__all__ = ["ResumePlace", "beginning", "resume"]
 
 _log = logging.getLogger(__name__)
 
 
-class Place(NamedTuple):
+class ResumePlace(NamedTuple):
     """A file to read on in, the one before it, and what is lost before it."""
 
     file: Generation
@@ -38,15 +38,15 @@ class Place(NamedTuple):
     past: tuple[Mark, ...] = ()  # where files before the previous one were left
 
 
-def resume(chain: Chain, position: Position) -> Place:
+def resume(chain: Chain, position: Position) -> ResumePlace:
     """The place that a position tells; `beginning` where it tells none."""
     try:
         marks = [Mark.from_json(value) for value in position.get("files", ())]
     except (LogError, TypeError) as error:
         end = beginning(chain, from_end=True)
-        return Place(end, None, end.offset, f"the stored position is damaged ({error})")
+        return ResumePlace(end, None, end.offset, f"the stored position is damaged ({error})")
     if not marks:
-        return Place(beginning(chain))
+        return ResumePlace(beginning(chain))
     *before, current = marks
     file = chain.locate(current, before[-1] if before else None)
     if file is not None:
@@ -54,7 +54,7 @@ def resume(chain: Chain, position: Position) -> Place:
         return place._replace(past=tuple(before if place.previous is None else before[:-1]))
     if position.get("log") != chain.path:
         _log.info("%s: another log than before, read from its beginning", chain.path)
-        return Place(beginning(chain))
+        return ResumePlace(beginning(chain))
     return _after_gap(chain, current, before)._replace(past=tuple(marks))
 
 
@@ -66,19 +66,19 @@ def beginning(chain: Chain, from_end: bool = False) -> Generation:
     return file
 
 
-def _with_previous(chain: Chain, file: Generation, before: list[Mark]) -> Place:
+def _with_previous(chain: Chain, file: Generation, before: list[Mark]) -> ResumePlace:
     for mark in before[-1:]:
         previous = chain.locate_older(mark, file)
         if previous is not None and (previous.dev, previous.ino) == (file.dev, file.ino):
             previous.release()  # the same lines, moved to another file
             previous = None
         if previous is None and mark.size > mark.offset:
-            return Place(file, None, mark.size - mark.offset, "the end of a line is gone")
-        return Place(file, previous)
-    return Place(file)
+            return ResumePlace(file, None, mark.size - mark.offset, "the end of a line is gone")
+        return ResumePlace(file, previous)
+    return ResumePlace(file)
 
 
-def _after_gap(chain: Chain, current: Mark, before: list[Mark]) -> Place:
+def _after_gap(chain: Chain, current: Mark, before: list[Mark]) -> ResumePlace:
     """The marked file is gone, or was empty and cannot be told from others, or lost its head."""
     previous = chain.locate(before[-1]) if before else None
     try:
@@ -91,7 +91,7 @@ def _after_gap(chain: Chain, current: Mark, before: list[Mark]) -> Place:
         previous.release()  # a link was switched back to it
         previous = None
     if not file.offset and behind(file, current):
-        return Place(file, previous)  # the lines we read last stand in it: nothing is lost
+        return ResumePlace(file, previous)  # the lines we read last stand in it: nothing is lost
     if not file.offset:
         older = tuple(reversed(before))
         entered_file, known = entered(file, older)
@@ -101,7 +101,7 @@ def _after_gap(chain: Chain, current: Mark, before: list[Mark]) -> Place:
         if not known:
             any(behind(file, mark) for mark in older)
     lost = max(1, current.size - current.offset) if current.size else 0
-    return Place(file, previous, lost, "the file we were reading is gone")
+    return ResumePlace(file, previous, lost, "the file we were reading is gone")
 
 
 def _next_one(chain: Chain, current: Mark, previous: Generation | None) -> Generation:

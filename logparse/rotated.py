@@ -26,7 +26,7 @@ from logparse.errors import LogError
 from logparse.packed import SUFFIXES
 from logparse.packedfile import open_generation
 
-__all__ = ["TRIES", "Entry", "begun", "beside", "listed", "names", "rotated"]
+__all__ = ["TRIES", "Candidate", "begun", "beside", "listed", "names", "rotated"]
 
 TRIES = 20  # listings that disagree, before one is taken as it is
 _NUMBER = 5  # more digits than this are a date
@@ -35,7 +35,7 @@ _WEEKDAY = "(?:[Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un)(?:[a-z]*day)?"
 _MANY = 500  # files of a folder that are looked into at most
 
 
-class Entry(NamedTuple):
+class Candidate(NamedTuple):
     """A file that may hold a part of the log."""
 
     path: str
@@ -51,7 +51,7 @@ class Entry(NamedTuple):
         return self.path != self.base
 
 
-def rotated(path: str, patterns: Sequence[str] = (), loose: bool = False) -> list[Entry]:
+def rotated(path: str, patterns: Sequence[str] = (), loose: bool = False) -> list[Candidate]:
     """The older generations of the log at `path`, oldest first."""
     found = listed(path, patterns, loose)
     for _ in range(TRIES):
@@ -61,7 +61,7 @@ def rotated(path: str, patterns: Sequence[str] = (), loose: bool = False) -> lis
     return found
 
 
-def listed(path: str, patterns: Sequence[str] = (), loose: bool = False) -> list[Entry]:
+def listed(path: str, patterns: Sequence[str] = (), loose: bool = False) -> list[Candidate]:
     """The same from one look, for callers that compare two of them anyway.
 
     `loose`: under any name that begins with the log's, for a log known to be rotated to such names.
@@ -72,9 +72,9 @@ def listed(path: str, patterns: Sequence[str] = (), loose: bool = False) -> list
     return _in_order(list(once.values()), path)
 
 
-def beside(path: str, patterns: Sequence[str] = ()) -> list[Entry]:
+def beside(path: str, patterns: Sequence[str] = ()) -> list[Candidate]:
     """All files in the log's folders, newest first: one of them may be known by what is in it."""
-    found: dict[tuple[int, int], Entry] = {}
+    found: dict[tuple[int, int], Candidate] = {}
     for folder in _folders(path, patterns):
         for name in os.listdir(folder):
             for entry in _entry(os.path.join(folder, name)):
@@ -82,7 +82,7 @@ def beside(path: str, patterns: Sequence[str] = ()) -> list[Entry]:
     return sorted(found.values(), key=lambda entry: -entry.mtime)[:_MANY]
 
 
-def names(entries: Iterable[Entry]) -> list[tuple[str, int]]:
+def names(entries: Iterable[Candidate]) -> list[tuple[str, int]]:
     """What must be the same where nothing was renamed, made or removed."""
     return [(entry.path, entry.ino) for entry in entries]
 
@@ -96,7 +96,7 @@ def _folders(path: str, patterns: Sequence[str]) -> Iterator[str]:
         yield folder
 
 
-def _listing(path: str, patterns: Sequence[str], loose: bool) -> Iterator[Entry]:
+def _listing(path: str, patterns: Sequence[str], loose: bool) -> Iterator[Candidate]:
     name = os.path.basename(path)
     known = _loose_pattern(name) if loose else _name_pattern(name)
     for folder in _folders(path, patterns):
@@ -110,14 +110,16 @@ def _listing(path: str, patterns: Sequence[str], loose: bool) -> Iterator[Entry]
                 yield from _entry(found)
 
 
-def _entry(path: str) -> Iterator[Entry]:
+def _entry(path: str) -> Iterator[Candidate]:
     try:
         status = os.stat(path)
     except OSError:  # renamed since: the next listing has it; or a link that leads nowhere
         return
     if stat.S_ISREG(status.st_mode):
         base = next((path.removesuffix(s) for s in SUFFIXES if path.endswith(s)), path)
-        yield Entry(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, base)
+        yield Candidate(
+            path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, base
+        )
 
 
 def _name_pattern(name: str) -> re.Pattern[str]:
@@ -136,7 +138,7 @@ def _loose_pattern(name: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(name)}[._-][\w.:-]+?(?:{packed})?")
 
 
-def _in_order(entries: list[Entry], path: str) -> list[Entry]:
+def _in_order(entries: list[Candidate], path: str) -> list[Candidate]:
     """Oldest first: by the first stamp in each, where all have one."""
     times = {entry: begun(entry) for entry in entries}
     hint = {entry.path: place for place, entry in enumerate(_by_name(entries, path))}
@@ -146,7 +148,7 @@ def _in_order(entries: list[Entry], path: str) -> list[Entry]:
 
 
 @lru_cache(maxsize=1024)
-def begun(entry: Entry) -> float | None:
+def begun(entry: Candidate) -> float | None:
     """When it began; None: it does not tell. The same file at the same moment is read once."""
     try:
         generation = open_generation(entry.path)
@@ -159,7 +161,7 @@ def begun(entry: Entry) -> float | None:
     return first_time(generation.head, changed) if generation.head else changed
 
 
-def _by_name(entries: list[Entry], path: str) -> list[Entry]:
+def _by_name(entries: list[Candidate], path: str) -> list[Candidate]:
     """Oldest first: by number or date where all names have one, else by the last change."""
     known = _name_pattern(os.path.basename(path))
     stamps: dict[str, str] = {}

@@ -11,7 +11,7 @@ import re
 
 from logparse.dates import stamp_at
 from logparse.fields import read_json, read_logfmt
-from logparse.framing import Part, framed
+from logparse.framing import Piece, framed
 
 __all__ = ["BYTE_ORDER", "unwrap"]
 
@@ -28,7 +28,7 @@ _TABBED = re.compile(
 _COMPOSE = re.compile(rb"[\w.-]{1,64} +\| +(?=\{)")
 
 
-def unwrap(line: bytes) -> Part:
+def unwrap(line: bytes) -> Piece:
     """The text in `line`."""
     line = line.lstrip(b"\0").removeprefix(BYTE_ORDER)
     first = line[:1]
@@ -38,22 +38,22 @@ def unwrap(line: bytes) -> Part:
         part = read_json(line[match.end() :])
         return part if part.stamp or part.key else part._replace(stamp=found.text)
     if (match := _RFC5424.match(line)) is not None:
-        return _rfc5424(match, line[match.end() :]) or Part(line)
+        return _rfc5424(match, line[match.end() :]) or Piece(line)
     if (match := _CRI.match(line)) is not None:
         stamp = stamp_at(match[1], 0)
         told = b"" if stamp is None else stamp.text
-        return Part(line[match.end() :], b"cri " + match[2], match[3] == b"P", told)
+        return Piece(line[match.end() :], b"cri " + match[2], match[3] == b"P", told)
     if (match := _COMPOSE.match(line)) is not None:
         return read_json(line[match.end() :])
-    return read_logfmt(line) if _LOGFMT.match(line) is not None else Part(line)
+    return read_logfmt(line) if _LOGFMT.match(line) is not None else Piece(line)
 
 
-def _rfc5424(match: re.Match[bytes], text: bytes) -> Part | None:
+def _rfc5424(match: re.Match[bytes], text: bytes) -> Piece | None:
     stamp, host, program, pid = match.groups()
     pid = pid if pid.isdigit() else b"0"
     if stamp == b"-":
-        return Part(b"%b[%b]: %b" % (program, pid, text))
+        return Piece(b"%b[%b]: %b" % (program, pid, text))
     found = stamp_at(stamp, 0)
     if found is None or found.end != len(stamp):
         return None
-    return Part(framed(found.text, host, program, pid, text))
+    return Piece(framed(found.text, host, program, pid, text))

@@ -13,15 +13,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 import rules
-from policyd.bind import bind
 from policyd.errors import ConfigError, MxheedError
-from policyd.lookupsettings import LookupSettings
-from policyd.names import name_problems
-from policyd.releasesettings import ReleaseSettings
+from policyd.receiver.names import name_problems
 from policyd.serve.settings import ServeSettings
-from policyd.throttle.settings import PacingSettings
-from policyd.units import Duration
-from policyd.zones import zone_named
+from policyd.settings.bind import bind
+from policyd.settings.lookup import LookupSettings
+from policyd.settings.release import ReleaseSettings
+from policyd.settings.units import Duration
+from policyd.settings.zones import zone_named
+from policyd.throttle.settings.pacing import PacingSettings
 from rules.source import Node, Problem, parse
 
 __all__ = ["Config", "LogSettings", "MetricsSettings", "RulesSettings", "StateSettings", "load"]

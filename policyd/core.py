@@ -17,33 +17,37 @@ from typing import NamedTuple
 
 import rules
 from logparse.events import Delivery, Removed
-from policyd.clock import Clock
 from policyd.config import Config, site_files
-from policyd.counters import Counters
-from policyd.gate import Gate
-from policyd.lanelog import LaneLog
-from policyd.lately import Lately
-from policyd.mxlookup import MxLookup
-from policyd.pipeline import Pipeline
-from policyd.queuelines import queue_lines
-from policyd.quick import Delays, Quick
-from policyd.quick_live import QuickLive
-from policyd.receivers import UNKNOWN, Receivers
-from policyd.recipients import RecipientLimits
-from policyd.seldom import array
+from policyd.counting.counters import Counters
+from policyd.counting.fastpath import Delays, FastPath
+from policyd.counting.fastpath_live import LiveFastPath
+from policyd.counting.lately import Lately
+from policyd.counting.pipeline import Pipeline
+from policyd.counting.queuelines import queue_lines
+from policyd.counting.sessions import Sessions
+from policyd.counting.unread import Unread
+from policyd.hooks.mxgate import Gate
+from policyd.hooks.statusmap import Heard, StatusMap
+from policyd.hooks.submission import Standing, Submission
+from policyd.hooks.transportmap import RecipientTransports, TransportMap
+from policyd.hooks.whose import Whose
+from policyd.process.clock import Clock
+from policyd.receiver.lookup import MxLookup
+from policyd.receiver.recipient_limits import RecipientLimits
+from policyd.receiver.rollup import UNKNOWN, Receivers
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler
-from policyd.serve.statusmap import Heard, StatusMap
-from policyd.serve.submission import Standing, Submission
-from policyd.serve.transportmap import RecipientTransports, TransportMap
-from policyd.sessions import Sessions
-from policyd.snapshots import Part, Snapshots, pack
+from policyd.settings.zones import zone_named
+from policyd.store.largesnapshot import array
+from policyd.store.snapshots import (
+    SnapshotPart,
+    Snapshots,
+    pack,
+)
 from policyd.throttle import Controller, from_delivery
 from policyd.throttle.evidence import Taken, from_status
-from policyd.unread import Unread
-from policyd.whose import Whose
-from policyd.zones import zone_named
+from policyd.throttle.lanelog import LaneLog
 from rules.verdict import Verdict
 
 __all__ = ["Core", "Prepared", "prepare"]
@@ -84,8 +88,8 @@ class Core:
         self.controller = Controller(config.pacing, posix=clock.posix)
         self.controller.on_change = LaneLog(clock.posix)
         self._gone: list[str] = []  # messages removed in the block that is being read
-        counting = Quick(self.counters, sessions := Sessions(), Delays())
-        self._quick = QuickLive(counting, self._awaited, self._delivered, clock.wall)
+        counting = FastPath(self.counters, sessions := Sessions(), Delays())
+        self._quick = LiveFastPath(counting, self._awaited, self._delivered, clock.wall)
         self.pipeline = Pipeline(
             self.classifier.classify,
             self._receiver_of,
@@ -257,28 +261,28 @@ class Core:
 
     # what survives a restart ------------------------------------------------------------------
 
-    def _parts(self) -> Mapping[str, Part]:
+    def _parts(self) -> Mapping[str, SnapshotPart]:
         """What is saved with the counters; a reload may have made some of it anew."""
         pacing, receivers = self.controller, self.receivers
         return {
-            "pipeline": Part(
+            "pipeline": SnapshotPart(
                 lambda: pack(self.pipeline.snapshot()),
                 lambda saved, _: self.pipeline.restore(saved),
                 Pipeline.SAVED,
             ),
-            "throttle": Part(
+            "throttle": SnapshotPart(
                 lambda: pack(pacing.snapshot(self.clock())),
                 lambda saved, shift: self._told(pacing.restore(saved, self.clock(), shift)),
                 {},
                 large=True,
             ),
-            "receivers": Part(
+            "receivers": SnapshotPart(
                 lambda: array(receivers.rows()), receivers.restore, Receivers.SAVED, large=True
             ),
-            "status": Part(
+            "status": SnapshotPart(
                 lambda: pack(self.statusmap.snapshot()), self.statusmap.restore, StatusMap.SAVED
             ),
-            "recipients": Part(
+            "recipients": SnapshotPart(
                 lambda: pack(self.recipients.snapshot()),
                 self.recipients.restore,
                 RecipientLimits.SAVED,

@@ -23,35 +23,56 @@ from pathlib import Path
 from typing import Any
 
 from policyd import config as configuration
-from policyd.clock import Clock, this_boot
 from policyd.config import Config
-from policyd.control import Operator
-from policyd.core import Core, Prepared, prepare
-from policyd.doorkeeper import Doorkeeper
+from policyd.core import (
+    Core,
+    Prepared,
+    prepare,
+)
 from policyd.errors import ControlError, MxheedError
-from policyd.follow import Follower
-from policyd.garbage import sparing
-from policyd.hooks import SAFE, paced
-from policyd.logs import ASKED, PLAYED, Chosen, choose
-from policyd.metrics import Metrics
-from policyd.releasing import Releasing
+from policyd.hooks.answers import SAFE, paced
+from policyd.hooks.doorkeeper import Doorkeeper
+from policyd.metrics.sources import (
+    Health,
+    Reloads,
+    metrics,
+)
+from policyd.metrics.table import Metrics
+from policyd.postfix.releasing import Releasing
+from policyd.process.clock import Clock, this_boot
+from policyd.process.collection import sparing
+from policyd.process.identity import declare
+from policyd.process.terminal import fall_silent, of_terminal
+from policyd.process.watchdog import Notifier
+from policyd.reading.follow import Follower
+from policyd.reading.sight import Sight
+from policyd.reading.sources import (
+    ASKED,
+    PLAYED,
+    Chosen,
+    choose,
+)
+from policyd.reading.unwritten import Unwritten
 from policyd.serve.early import answering
-from policyd.serve.identity import declare
 from policyd.serve.listen import inherited
 from policyd.serve.listeners import Listeners, open_listeners
-from policyd.serve.ports import Services
-from policyd.serve.servers import Servers, serve
-from policyd.serve.session import HookCounts, how_often, last_asked
+from policyd.serve.session import (
+    HookCounts,
+    how_often,
+    last_asked,
+)
 from policyd.serve.turns import Steps
-from policyd.serve.view import Page
-from policyd.serve.watchdog import Notifier
-from policyd.sight import Sight
-from policyd.state import state_file
-from policyd.status import page
-from policyd.store import Damage, Saved, Store
-from policyd.telemetry import Health, Reloads, metrics
-from policyd.terminal import fall_silent, of_terminal
-from policyd.unwritten import Unwritten
+from policyd.servers import Servers, serve
+from policyd.store import (
+    Damage,
+    Saved,
+    Store,
+)
+from policyd.store.place import state_file
+from policyd.web.orders import Operator
+from policyd.web.ports import Services
+from policyd.web.status import page
+from policyd.web.view import Page
 from rules import RulesError
 
 __all__ = ["Daemon", "run"]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from policyd.metrics import STATES, TABLE
+from policyd.metrics.table import STATES, TABLE
 from policyd.report.words import OUTCOMES
-from policyd.status import MODES
+from policyd.web.status import MODES
 
 ROOT = Path(__file__).parents[1]
 GLOSSARY = (ROOT / "docs/glossary.md").read_text()

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from policyd import config as configuration
-from policyd.manual import sample
+from policyd.cli.manual import sample
 
 __all__ = ["register"]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from policyd.receivers import DomainRollup, Receivers
+    from policyd.receiver.rollup import DomainRollup, Receivers
 
 __all__ = ["as_json", "register", "why"]
 
@@ -62,7 +62,7 @@ def receivers(
     json_lines: Annotated[bool, typer.Option("--json", help="An object a line.")] = False,
 ) -> None:
     """Show which receiver is behind a domain, and why."""
-    from policyd.receivers import Receivers
+    from policyd.receiver.rollup import Receivers
     from rules import load
 
     names = [name for word in domains for name in (_stdin() if word == "-" else [word])]
@@ -84,7 +84,7 @@ def _stdin() -> list[str]:
 
 
 async def _look_up(rollup: Receivers, names: list[str]) -> list[DomainRollup]:
-    from policyd.mxlookup import MxLookup
+    from policyd.receiver.lookup import MxLookup
 
     lookup = MxLookup(rollup, time.time)
     found: list[DomainRollup] = []

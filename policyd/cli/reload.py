@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from policyd.cli.running import place
-from policyd.serve.asking import ask
+from policyd.web.asking import ask
 
 __all__ = ["register"]
 

@@ -22,7 +22,11 @@ from policyd.errors import MxheedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from policyd.report import Reading, Summary, Tally
+    from policyd.report import (
+        ReadLogs,
+        Summary,
+        Tally,
+    )
 
 __all__ = ["register"]
 
@@ -92,7 +96,7 @@ def report(
     return 1 if reading.problems or not reading.recognised else 0
 
 
-def _strangers(reading: Reading) -> str:
+def _strangers(reading: ReadLogs) -> str:
     """What was read, where none of it is an MTA's."""
     if not reading.tally.lines:
         return "not a single line to read"

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from rules.errors import RulesError
 
-__all__ = ["Row", "rows"]
+__all__ = ["ReplyRow", "rows"]
 
 
-class Row(NamedTuple):
+class ReplyRow(NamedTuple):
     """A reply and where it was heard."""
 
     reply: str
@@ -25,7 +25,7 @@ class Row(NamedTuple):
     right: tuple[str, ...] = ()  # the categories that are right, if the file says so
 
 
-def rows(lines: Iterable[str], name: str) -> Iterator[Row]:
+def rows(lines: Iterable[str], name: str) -> Iterator[ReplyRow]:
     """The rows of a file of JSON lines."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -38,7 +38,7 @@ def rows(lines: Iterable[str], name: str) -> Iterator[Row]:
             raise RulesError(f"{name}:{number}: not JSON: nested too deeply") from error
         if not isinstance(value, dict) or not isinstance(value.get("reply"), str):
             raise RulesError(f'{name}:{number}: not an object with a text "reply"')
-        yield Row(
+        yield ReplyRow(
             value["reply"],
             _text(value.get("mx")),
             _text(value.get("stage")),

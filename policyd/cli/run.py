@@ -80,7 +80,7 @@ def _told(config: configuration.Config, section: str, **options: object) -> conf
 
 
 def _say(chosen: object, state: Path, addresses: Mapping[str, list[str]]) -> None:
-    from policyd.logs import PLAYED, Chosen
+    from policyd.reading.sources import PLAYED, Chosen
 
     assert isinstance(chosen, Chosen)
     if chosen.kind == "sample":

@@ -11,13 +11,13 @@ import os
 
 import typer
 
-from policyd.serve.asking import find
-from policyd.serve.paths import Place, control_places
+from policyd.serve.paths import SocketPlace, control_places
+from policyd.web.asking import find
 
 __all__ = ["place"]
 
 
-def place(socket: str) -> Place:
+def place(socket: str) -> SocketPlace:
     """Where to ask."""
     places = control_places(socket, os.environ, os.geteuid())
     found = find(places).place if len(places) > 1 else places[0]

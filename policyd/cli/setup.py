@@ -18,14 +18,23 @@ from typing import Annotated
 
 import typer
 
-from policyd.cli.at_hand import HELP, at_hand, option
+from policyd.cli.at_hand import (
+    HELP,
+    at_hand,
+    option,
+)
 from policyd.cli.setup_systemd import own_program, systemd
 from policyd.doctor import postconf
 from policyd.doctor.gather import present
+from policyd.doctor.mending import safety, theirs
 from policyd.errors import MxheedError
-from policyd.setup import QUEUE_DIRECTORY, Fragment, fragments, learnt_limits
-from policyd.setup_commands import commands
-from policyd.setup_safety import safety, theirs
+from policyd.postfix.commands import commands
+from policyd.postfix.setup import (
+    QUEUE_DIRECTORY,
+    Fragment,
+    fragments,
+    learnt_limits,
+)
 
 __all__ = ["register"]
 

@@ -20,7 +20,13 @@ from typing import Annotated
 import typer
 
 from policyd.errors import MxheedError
-from policyd.setup_systemd import CONFIG, File, files, look, unrunnable
+from policyd.shipped.units import (
+    CONFIG,
+    InstalledFile,
+    files,
+    look,
+    unrunnable,
+)
 
 __all__ = ["own_program", "systemd"]
 
@@ -97,7 +103,7 @@ def _print(program: str, config: str, trouble: str) -> None:
         typer.echo(f"mxheed: the units could not run this installation: {trouble}", err=True)
 
 
-def _write(file: File, root: Path, force: bool) -> bool:
+def _write(file: InstalledFile, root: Path, force: bool) -> bool:
     """Do what is to be done; False: the file was edited and is left alone."""
     target, plan = root / file.path.lstrip("/"), look(file, root)
     if plan == "edited" and force:

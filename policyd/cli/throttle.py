@@ -18,8 +18,8 @@ import typer
 from policyd.cli.running import place
 from policyd.cli.throttle_text import explanation, listing
 from policyd.errors import ControlError
-from policyd.serve.asking import ask
-from policyd.units import duration
+from policyd.settings.units import duration
+from policyd.web.asking import ask
 
 __all__ = ["register"]
 

@@ -15,9 +15,16 @@ from policyd.doctor import postconf
 from policyd.doctor.installed import units
 from policyd.doctor.probes import probe
 from policyd.doctor.seen import daemon
-from policyd.doctor.values import Daemon, Facts, Gap, Hook, Part, Units
-from policyd.setup import QUEUE_DIRECTORY, seen_from_postfix
-from policyd.status import VERSION
+from policyd.doctor.values import (
+    DaemonSeen,
+    Facts,
+    Gap,
+    Hook,
+    Part,
+    Units,
+)
+from policyd.postfix.setup import QUEUE_DIRECTORY, seen_from_postfix
+from policyd.web.status import VERSION
 
 __all__ = ["Machine", "gather", "machine", "present"]
 
@@ -25,7 +32,7 @@ __all__ = ["Machine", "gather", "machine", "present"]
 class Machine(NamedTuple):
     """What is the same for every Postfix of the machine."""
 
-    daemon: Daemon
+    daemon: DaemonSeen
     units: Units
     directories: frozenset[str]
     missing: dict[Part, Gap]
@@ -92,7 +99,7 @@ def present(config: Config, directory: str) -> Facts | None:
     except postconf.PostconfError:
         return None
     hooks = tuple(_hooks(config, parameters.get("queue_directory", QUEUE_DIRECTORY)))
-    return Facts((), None, parameters, services, hooks, (), Daemon(True), directory)
+    return Facts((), None, parameters, services, hooks, (), DaemonSeen(True), directory)
 
 
 def _hooks(config: Config, queue: str) -> Iterator[Hook]:

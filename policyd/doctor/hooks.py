@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyd.doctor.safety import PROBE
-from policyd.doctor.values import Check, Facts, Finding, Hook, Level, Probe
+from policyd.doctor.values import (
+    Check,
+    Facts,
+    Finding,
+    Hook,
+    HookProbe,
+    Level,
+)
 
 __all__ = ["CHECKS"]
 
@@ -69,7 +76,7 @@ def _answers(facts: Facts) -> Iterator[Finding]:
         yield _probed(probe)
 
 
-def _probed(probe: Probe) -> Finding:
+def _probed(probe: HookProbe) -> Finding:
     place = f"asked as {probe.user}{', chrooted' if probe.chroot else ''}"
     what = f"{probe.hook} ({probe.question!r}, {place})"
     if probe.blind:

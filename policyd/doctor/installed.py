@@ -12,7 +12,13 @@ from pathlib import Path
 
 from policyd import shipped
 from policyd.doctor.values import Units
-from policyd.setup_systemd import CONFIG, FOLDERS, rendered, unrunnable, unsealed
+from policyd.shipped.units import (
+    CONFIG,
+    FOLDERS,
+    rendered,
+    unrunnable,
+    unsealed,
+)
 
 __all__ = ["units"]
 

@@ -2,7 +2,7 @@
 
 Contract: as root by a child that has Postfix's user, folder and chroot. Otherwise TCP is asked as
 whoever we are, which is the same; a unix socket is not, which would tell nothing of Postfix.
-Failure: none; what went wrong is in the `Probe`.
+Failure: none; what went wrong is in the `HookProbe`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ import socket
 import time
 
 from policyd.doctor.apart import Guise, apart
-from policyd.doctor.values import Hook, Probe, Service
+from policyd.doctor.values import (
+    Hook,
+    HookProbe,
+    Service,
+)
 
 __all__ = ["probe"]
 
@@ -23,7 +27,7 @@ _POLICY = "request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=doctor@mx
 _QUESTIONS = {"mx": "mxheed.invalid. 0 IN MX 10 .", "status": "2.0.0 250 2.0.0 OK"}
 
 
-def probe(hook: Hook, services: tuple[Service, ...], queue: str, owner: str) -> Probe:
+def probe(hook: Hook, services: tuple[Service, ...], queue: str, owner: str) -> HookProbe:
     """One question; `owner` is Postfix's user, `queue` its queue directory."""
     agent = "smtpd" if hook.name == "policy" else "smtp"
     root = os.geteuid() == 0
@@ -32,13 +36,13 @@ def probe(hook: Hook, services: tuple[Service, ...], queue: str, owner: str) -> 
     question = "RCPT" if hook.name == "policy" else _QUESTIONS[hook.name]
     if not root and hook.address.startswith("unix:"):
         blind = f"{hook.address} was not asked: only root can ask as Postfix does"
-        return Probe(hook.name, question, chroot, user, blind=blind)
+        return HookProbe(hook.name, question, chroot, user, blind=blind)
     begin = time.perf_counter()
     try:
         reply = apart(lambda: _ask(hook), _guise(owner, queue, chroot) if root else Guise())
     except (OSError, KeyError) as wrong:
-        return Probe(hook.name, question, chroot, user, error=str(wrong))
-    return Probe(hook.name, question, chroot, user, reply, "", time.perf_counter() - begin)
+        return HookProbe(hook.name, question, chroot, user, error=str(wrong))
+    return HookProbe(hook.name, question, chroot, user, reply, "", time.perf_counter() - begin)
 
 
 def _guise(owner: str, queue: str, chroot: bool) -> Guise:

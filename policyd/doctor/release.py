@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyd.doctor.values import Check, Facts, Finding, Release
+from policyd.doctor.values import (
+    Check,
+    Facts,
+    Finding,
+    HandSeen,
+)
 from policyd.errors import ControlError
-from policyd.serve.asking import ask
-from policyd.serve.paths import Place
+from policyd.serve.paths import SocketPlace
+from policyd.web.asking import ask
 
 __all__ = ["CHECKS", "ask_release"]
 
 _PATIENCE = 3.0  # the daemon itself answers within two
 
 
-def ask_release(place: Place) -> Release:
+def ask_release(place: SocketPlace) -> HandSeen:
     """Have the daemon behind the control socket try it now."""
     try:
         answer = ask(place, "GET", "/release", patience=_PATIENCE)
     except ControlError as wrong:
-        return Release(unasked=str(wrong))
-    return Release(
+        return HandSeen(unasked=str(wrong))
+    return HandSeen(
         bool(answer.get("enabled")),
         str(answer.get("trouble", "")),
         indirect=str(answer.get("indirect", "")),

@@ -23,11 +23,15 @@ from typing import Any
 from policyd.config import Config
 from policyd.doctor.apart import Guise, apart
 from policyd.doctor.release import ask_release
-from policyd.doctor.values import Daemon, Gap, Part
+from policyd.doctor.values import (
+    DaemonSeen,
+    Gap,
+    Part,
+)
 from policyd.errors import ControlError
-from policyd.serve.asking import Found, find
+from policyd.hooks.transportmap import recipient_transport
 from policyd.serve.paths import control_places
-from policyd.serve.transportmap import recipient_transport
+from policyd.web.asking import Found, find
 
 __all__ = ["daemon"]
 
@@ -36,7 +40,7 @@ _LARGEST = 10_000_000  # bytes of a page
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is on this machine
 
 
-def daemon(config: Config) -> tuple[Daemon, dict[Part, Gap]]:
+def daemon(config: Config) -> tuple[DaemonSeen, dict[Part, Gap]]:
     """What was seen, and what was not."""
     log = config.log.path if config.log.path.startswith("/") else ""
     seen, gaps = _pages(config)
@@ -55,11 +59,11 @@ def daemon(config: Config) -> tuple[Daemon, dict[Part, Gap]]:
         return seen, gaps | {"process": gap}
 
 
-def _pages(config: Config) -> tuple[Daemon, dict[Part, Gap]]:
+def _pages(config: Config) -> tuple[DaemonSeen, dict[Part, Gap]]:
     """/healthz and /api/state of the first address that answers."""
     addresses = [one.removeprefix("inet:") for one in config.serve.http if one[:5] == "inet:"]
     if not addresses:
-        return Daemon(True), {"pages": Gap("serve.http names no address with pages")}
+        return DaemonSeen(True), {"pages": Gap("serve.http names no address with pages")}
     for address in addresses:
         health, state = _page(address, "/healthz"), _page(address, "/api/state")
         if health is None:
@@ -67,12 +71,12 @@ def _pages(config: Config) -> tuple[Daemon, dict[Part, Gap]]:
         troubles = {str(name): str(why) for name, why in _mapping(health, "troubles").items()}
         healthy = health.get("status") == "ok"
         if state is None:
-            return Daemon(healthy, troubles), {"pages": Gap(f"{address}/api/state is silent")}
+            return DaemonSeen(healthy, troubles), {"pages": Gap(f"{address}/api/state is silent")}
         source = str(_mapping(state, "log").get("source", ""))
         version, active = str(state.get("version", "")), state.get("active") is not False
-        return Daemon(healthy, troubles, version, source, active), {}
+        return DaemonSeen(healthy, troubles, version, source, active), {}
     asked = ", ".join(addresses)
-    return Daemon(False), {"pages": Gap(f"nobody answers at {asked}", "start mxheed")}
+    return DaemonSeen(False), {"pages": Gap(f"nobody answers at {asked}", "start mxheed")}
 
 
 def _page(address: str, path: str) -> Mapping[str, Any] | None:
@@ -102,7 +106,7 @@ def _transports(config: Config) -> Mapping[str, int]:
     return named | {recipient_transport(size): size for size in config.serve.recipient_limits}
 
 
-def _process(seen: Daemon, config: Config) -> Daemon:
+def _process(seen: DaemonSeen, config: Config) -> DaemonSeen:
     """User and groups of who listens on the control socket, and whether it can read the log."""
     found = find(control_places(config.serve.control, os.environ, os.geteuid()))
     status = Path(f"/proc/{found.pid}/status").read_text("ascii", "replace")

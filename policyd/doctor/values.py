@@ -12,8 +12,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-__all__ = ["Check", "Daemon", "Facts", "Finding", "Gap", "Hook", "Level", "Part", "Probe",
-           "Release", "Service", "Units"]  # fmt: skip
+__all__ = [
+    "Check",
+    "DaemonSeen",
+    "Facts",
+    "Finding",
+    "Gap",
+    "HandSeen",
+    "Hook",
+    "HookProbe",
+    "Level",
+    "Part",
+    "Service",
+    "Units",
+]  # fmt: skip
 
 # unchecked: it could not be looked at here, so nothing is known
 Level = Literal["fine", "note", "wrong", "unchecked"]
@@ -56,7 +68,7 @@ class Hook(NamedTuple):
     address: str  # "unix:mxheed/socketmap", "inet:127.0.0.1:9826"
 
 
-class Probe(NamedTuple):
+class HookProbe(NamedTuple):
     """A question asked the way Postfix asks it: its user, its directory, its chroot."""
 
     hook: str
@@ -69,7 +81,7 @@ class Probe(NamedTuple):
     blind: str = ""  # why it could not be asked the way Postfix asks
 
 
-class Release(NamedTuple):
+class HandSeen(NamedTuple):
     """What the daemon said of its hand on the queue."""
 
     enabled: bool = True
@@ -80,7 +92,7 @@ class Release(NamedTuple):
     by_domain: int = 0  # and by one that was not
 
 
-_WORKS = Release()
+_WORKS = HandSeen()
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ class Units:
 
 
 @dataclass(frozen=True)
-class Daemon:
+class DaemonSeen:
     """What was seen of mxheed itself, and what its configuration says."""
 
     healthy: bool
@@ -109,7 +121,7 @@ class Daemon:
     groups: frozenset[str] = frozenset()  # that the process really has
     log: str = ""  # the log file it is told to follow, "" if it is no file
     log_readable: bool = True
-    release: Release = _WORKS
+    release: HandSeen = _WORKS
     queue_lifetime: float = 432000.0
     recipients: int = 50
     # what its map `transport` may answer: name → recipients at once, 0: as many as come
@@ -125,8 +137,8 @@ class Facts:
     parameters: Mapping[str, str]
     services: tuple[Service, ...]
     hooks: tuple[Hook, ...]
-    probes: tuple[Probe, ...]
-    daemon: Daemon
+    probes: tuple[HookProbe, ...]
+    daemon: DaemonSeen
     directory: str = ""  # its config directory, "" for the machine's one Postfix
     directories: frozenset[str] = frozenset()  # those the machine's own main.cf lists
     units: Units = Units()

@@ -4,9 +4,9 @@ A match's texts are counted as they stand (delays, domains, the stamp's minute) 
 once, by `settle`. It is written for speed, not for beauty; a test holds it to what the long way
 counts.
 
-Contract: the pipeline's short cut (`policyd.quick.Shortcut`) into a `Tally`; nothing is in the
-tally before `settle`. Memory is bounded: it settles by itself now and then. The year of a stamp
-without one is inferred from `now`. Failure: none.
+Contract: the pipeline's short cut (`policyd.counting.fastpath.Shortcut`) into a `Tally`; nothing is
+in the tally before `settle`. Memory is bounded: it settles by itself now and then. The year of a
+stamp without one is inferred from `now`. Failure: none.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SETTLE = 50_000  # records between two settlements
 _FRAME = re.compile(FRAME)
 
 
-class _Row:
+class _Glanced:
     """What one receiver took since the last settlement."""
 
     __slots__ = ("delays", "domains", "hours", "receiver")
@@ -64,8 +64,8 @@ class Glance:
         self._now = now
         self._teach = teach  # told now and then which host took mail for which domain
         self._stamps = Stamps(zone)
-        self._rows: dict[str, _Row] = {}
-        self._relays: dict[bytes, _Row] = {}
+        self._rows: dict[str, _Glanced] = {}
+        self._relays: dict[bytes, _Glanced] = {}
         self._minutes: dict[bytes, int] = {}
         self._numbers: dict[bytes | float, float] = {}
         self._last: re.Match[bytes] | None = None
@@ -77,7 +77,7 @@ class Glance:
             self.forget()
         row = self._rows.get(receiver)
         if row is None:
-            row = self._rows[receiver] = _Row(receiver)
+            row = self._rows[receiver] = _Glanced(receiver)
         self._relays[relay] = row
 
     def forget(self) -> None:

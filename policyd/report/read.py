@@ -22,14 +22,18 @@ from typing import NamedTuple
 from logparse.auto import recognise
 from logparse.errors import LogError
 from logparse.packed import Unpacked
-from policyd.counters import Counters
-from policyd.pipeline import Classify, Pipeline, ReceiverOf
-from policyd.receivers import Receivers
+from policyd.counting.counters import Counters
+from policyd.counting.pipeline import (
+    Classify,
+    Pipeline,
+    ReceiverOf,
+)
+from policyd.receiver.rollup import Receivers
 from policyd.report.glance import Glance
 from policyd.report.tally import Tally
 from rules import Classifier, RuleSet
 
-__all__ = ["STDIN", "Reading", "blocks", "read_all", "total_size"]
+__all__ = ["STDIN", "ReadLogs", "blocks", "read_all", "total_size"]
 
 STDIN = "-"
 
@@ -39,7 +43,7 @@ _SAMPLE = 160  # bytes of a line that was not recognised
 _LONGEST = 1 << 20  # a "line" longer than this is no line
 
 
-class Reading(NamedTuple):
+class ReadLogs(NamedTuple):
     """What was counted, and which sources could not be read to their end."""
 
     tally: Tally
@@ -71,7 +75,7 @@ def read_all(
     jobs: int = 1,
     zone: tzinfo | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Reading:
+) -> ReadLogs:
     """Everything the sources say."""
     context = multiprocessing.get_context("fork")  # what is slow to build is built once
     classify, receivers = Classifier(ruleset).classify, Receivers(ruleset.receivers)
@@ -97,11 +101,11 @@ def _start(work: Work) -> None:
     _work = work
 
 
-def _read_here(source: str) -> Reading:
+def _read_here(source: str) -> ReadLogs:
     return _read(source, _work)
 
 
-def _together(readings: Iterator[Reading]) -> Reading:
+def _together(readings: Iterator[ReadLogs]) -> ReadLogs:
     tally: Tally | None = None
     problems: list[str] = []
     recognised, first = False, b""
@@ -112,10 +116,10 @@ def _together(readings: Iterator[Reading]) -> Reading:
         else:
             tally.merge(reading.tally)
         problems += reading.problems
-    return Reading(tally or Tally(), tuple(problems), recognised, first)
+    return ReadLogs(tally or Tally(), tuple(problems), recognised, first)
 
 
-def _read(source: str, work: Work, progress: Callable[[int], None] | None = None) -> Reading:
+def _read(source: str, work: Work, progress: Callable[[int], None] | None = None) -> ReadLogs:
     """One source from its beginning to its end."""
     tally, counters = Tally(), Counters()
     problems: list[str] = []
@@ -149,7 +153,7 @@ def _read(source: str, work: Work, progress: Callable[[int], None] | None = None
         problems.append(f"{source}: {words}")
     tally.lines, tally.unparsed = counters.lines, counters.unparsed
     tally.undated = counters.undated
-    return Reading(tally, tuple(problems), recognised, b"" if recognised else first)
+    return ReadLogs(tally, tuple(problems), recognised, b"" if recognised else first)
 
 
 def _teacher(receivers: Receivers) -> Callable[[str, str], object]:

@@ -13,7 +13,7 @@ from datetime import tzinfo
 from policyd.report.tally import ATTEMPTS
 
 __all__ = [
-    "Domains",
+    "DomainsBehind",
     "Pain",
     "ReceiverRow",
     "RefusalRow",
@@ -105,7 +105,7 @@ class TextRow:
 
 
 @dataclass(frozen=True)
-class Domains:
+class DomainsBehind:
     """Which domains sit behind a receiver, the busiest first."""
 
     receiver: str
@@ -133,7 +133,7 @@ class Summary:
     slowest: tuple[SlowRow, ...]
     newest: tuple[TextRow, ...]
     unclassified: tuple[TextRow, ...]
-    domains: tuple[Domains, ...]
+    domains: tuple[DomainsBehind, ...]
     slots: tuple[float, ...]  # when each slot of the heat lines begins
     slot_hours: int
     left: Mapping[str, int] = field(default_factory=dict)

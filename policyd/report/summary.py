@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from policyd.report.rows import (
-    Domains,
+    DomainsBehind,
     Pain,
     ReceiverRow,
     RefusalRow,
@@ -292,9 +292,9 @@ def _text(place: TextKey, text: Text) -> TextRow:
     )
 
 
-def _domains(name: str, row: ReceiverTally) -> Domains:
+def _domains(name: str, row: ReceiverTally) -> DomainsBehind:
     ranked = sorted(row.domains.items(), key=lambda item: (-item[1], item[0]))
-    return Domains(name, len(ranked), tuple(ranked))
+    return DomainsBehind(name, len(ranked), tuple(ranked))
 
 
 def _share(part: int, whole: int) -> float:

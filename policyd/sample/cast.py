@@ -10,14 +10,14 @@ from typing import Literal, NamedTuple
 
 from policyd.sample import texts
 
-__all__ = ["CAST", "OUR_ADDRESS", "Host", "Incident", "Receiver"]
+__all__ = ["CAST", "OUR_ADDRESS", "CastHost", "CastReceiver", "Incident"]
 
 OUR_ADDRESS = "198.51.100.25"
 
 Where = Literal["connect", "MAIL FROM", "RCPT TO", "end of DATA", "none"]
 
 
-class Host(NamedTuple):
+class CastHost(NamedTuple):
     """An MX host and its address."""
 
     name: str
@@ -36,13 +36,13 @@ class Incident(NamedTuple):
     kinds: str = "tnb"  # whom it hits: transactional, newsletter, business
 
 
-class Receiver(NamedTuple):
+class CastReceiver(NamedTuple):
     """One receiver: its share of our mail, the domains behind it, and its day."""
 
     name: str
     weight: float
     domains: tuple[str, ...]
-    hosts: tuple[Host, ...]  # "{tenant}" in a host name: the domain with dashes
+    hosts: tuple[CastHost, ...]  # "{tenant}" in a host name: the domain with dashes
     accept: str
     connect: float  # seconds, typical
     send: float
@@ -54,8 +54,8 @@ def _towns(suffix: str, *names: str) -> tuple[str, ...]:
     return tuple(f"{name}{suffix}.example" for name in names)
 
 
-CAST: tuple[Receiver, ...] = (
-    Receiver(
+CAST: tuple[CastReceiver, ...] = (
+    CastReceiver(
         "google",
         30,
         (
@@ -68,8 +68,8 @@ CAST: tuple[Receiver, ...] = (
             *_towns("-works", "iron", "jade", "kiln", "lime", "moss", "north", "oak", "pine"),
         ),
         (
-            Host("gmail-smtp-in.l.google.com", "192.0.2.26"),
-            Host("alt1.gmail-smtp-in.l.google.com", "2001:db8:26::1b"),
+            CastHost("gmail-smtp-in.l.google.com", "192.0.2.26"),
+            CastHost("alt1.gmail-smtp-in.l.google.com", "2001:db8:26::1b"),
         ),
         "250 2.0.0 OK {token} - gsmtp",
         0.28,
@@ -84,7 +84,7 @@ CAST: tuple[Receiver, ...] = (
             Incident(0, 24, 0.006, "5.1.1", "RCPT TO", texts.GOOGLE_UNKNOWN),
         ),
     ),
-    Receiver(
+    CastReceiver(
         "microsoft365",
         17,
         (
@@ -99,7 +99,7 @@ CAST: tuple[Receiver, ...] = (
                 "-print", "alpha", "beta", "gamma", "kappa", "lambda", "omega", "sigma", "zeta"
             ),
         ),
-        (Host("{tenant}.mail.protection.outlook.com", "203.0.113.36"),),
+        (CastHost("{tenant}.mail.protection.outlook.com", "203.0.113.36"),),
         "250 2.6.0 <{token}@news.example.org> [InternalId=77{token}] Queued mail for delivery",
         0.31,
         1.3,
@@ -109,11 +109,11 @@ CAST: tuple[Receiver, ...] = (
             Incident(16.0, 16.7, 0.85, "5.4.1", "RCPT TO", texts.M365_UNKNOWN, "b"),
         ),
     ),
-    Receiver(
+    CastReceiver(
         "microsoft",
         10,
         ("outlook.com", "hotmail.com", "hotmail.com", "live.com", "outlook.de", "hotmail.fr"),
-        (Host("{tenant}.olc.protection.outlook.com", "203.0.113.33"),),
+        (CastHost("{tenant}.olc.protection.outlook.com", "203.0.113.33"),),
         "250 2.6.0 <{token}@news.example.org> [InternalId=41{token}] Queued mail for delivery",
         0.35,
         1.1,
@@ -130,11 +130,14 @@ CAST: tuple[Receiver, ...] = (
             ),
         ),
     ),
-    Receiver(
+    CastReceiver(
         "yahoo",
         8,
         ("yahoo.com", "yahoo.com", "yahoo.de", "aol.com", "ymail.com", "yahoo.co.uk"),
-        (Host("mta5.am0.yahoodns.net", "192.0.2.77"), Host("mta7.am0.yahoodns.net", "192.0.2.79")),
+        (
+            CastHost("mta5.am0.yahoodns.net", "192.0.2.77"),
+            CastHost("mta7.am0.yahoodns.net", "192.0.2.79"),
+        ),
         "250 ok dirdel",
         0.42,
         0.8,
@@ -151,24 +154,24 @@ CAST: tuple[Receiver, ...] = (
             ),
         ),
     ),
-    Receiver(
+    CastReceiver(
         "gmx",
         9,
         ("gmx.de", "gmx.net", "gmx.at", "gmx.ch"),
         (
-            Host("mx00.emig.gmx.net", "203.0.113.9"),
-            Host("mx01.emig.gmx.net", "203.0.113.10"),
+            CastHost("mx00.emig.gmx.net", "203.0.113.9"),
+            CastHost("mx01.emig.gmx.net", "203.0.113.10"),
         ),
         "250 Requested mail action okay, completed: id={token}",
         0.12,
         0.3,
         incidents=(Incident(13.0, 15.4, 0.78, "5.0.0", "RCPT TO", texts.GMX_POLICY),),
     ),
-    Receiver(
+    CastReceiver(
         "webde",
         5,
         ("web.de",),
-        (Host("mx-ha02.web.de", "203.0.113.17"),),
+        (CastHost("mx-ha02.web.de", "203.0.113.17"),),
         "250 Requested mail action okay, completed: id={token}",
         0.12,
         0.3,
@@ -176,71 +179,74 @@ CAST: tuple[Receiver, ...] = (
             Incident(0, 24, 0.02, "5.0.0", "RCPT TO", "552 Quota exceeded for mailbox {rcpt}"),
         ),
     ),
-    Receiver(
+    CastReceiver(
         "icloud",
         4,
         ("icloud.com", "me.com"),
-        (Host("mx01.mail.icloud.com", "192.0.2.141"), Host("mx02.mail.icloud.com", "192.0.2.142")),
+        (
+            CastHost("mx01.mail.icloud.com", "192.0.2.141"),
+            CastHost("mx02.mail.icloud.com", "192.0.2.142"),
+        ),
         "250 2.5.0 Ok; id {token}",
         0.51,
         0.6,
         incidents=(Incident(6.2, 6.8, 0.3, "4.7.1", "RCPT TO", texts.ICLOUD, "n"),),
     ),
-    Receiver(
+    CastReceiver(
         "t-online",
         4,
         ("t-online.de",),
-        (Host("mx03.t-online.de", "203.0.113.73"),),
+        (CastHost("mx03.t-online.de", "203.0.113.73"),),
         "250 2.0.0 {token} Message accepted.",
         0.1,
         0.2,
         incidents=(Incident(20.0, 22.2, 1.0, "4.0.0", "connect", texts.TONLINE),),
     ),
-    Receiver(
+    CastReceiver(
         "mimecast",
         3,
         _towns("-bank", "first", "union", "harbor"),
-        (Host("eu-smtp-inbound-1.mimecast.com", "192.0.2.200"),),
+        (CastHost("eu-smtp-inbound-1.mimecast.com", "192.0.2.200"),),
         "250 SmtpThread-{token}@uk-mta.uk.mimecast.lan Received OK [{token}.uk123]",
         0.4,
         2.8,
         greylist="451 Internal resources are temporarily unavailable - https://community.mimecast."
         "com/docs/DOC-1369#451 [{token}.uk104]",
     ),
-    Receiver(
+    CastReceiver(
         "barracuda",
         2,
         _towns("-tools", "saw", "hammer"),
-        (Host("d12345a.ess.barracudanetworks.com", "192.0.2.210"),),
+        (CastHost("d12345a.ess.barracudanetworks.com", "192.0.2.210"),),
         "250 Ok: queued as {token}",
         0.9,
         6.5,
     ),
-    Receiver(
+    CastReceiver(
         "brewers",
         3,
         _towns("-brewery", "old", "new"),
-        (Host("mx.old-brewery.example", "203.0.113.101"),),
+        (CastHost("mx.old-brewery.example", "203.0.113.101"),),
         "250 2.0.0 Ok: queued as {token}",
         0.05,
         0.1,
         greylist=texts.POSTGREY,
     ),
-    Receiver(
+    CastReceiver(
         "college",
         3,
         ("college.example", "library.college.example"),
-        (Host("mx1.college.example", "203.0.113.102"),),
+        (CastHost("mx1.college.example", "203.0.113.102"),),
         "250 2.0.0 Ok: queued as {token}",
         0.06,
         0.1,
         greylist=texts.GREY_HINT,
     ),
-    Receiver(
+    CastReceiver(
         "theatre",
         2,
         ("theatre.example",),
-        (Host("post.theatre.example", "203.0.113.103"),),
+        (CastHost("post.theatre.example", "203.0.113.103"),),
         "250 OK id=1{token}",
         0.08,
         0.2,
@@ -255,11 +261,11 @@ CAST: tuple[Receiver, ...] = (
             ),
         ),
     ),
-    Receiver(
+    CastReceiver(
         "quarry",
         1,
         ("quarry.example",),
-        (Host("mail.quarry.example", "203.0.113.104"),),
+        (CastHost("mail.quarry.example", "203.0.113.104"),),
         "250 OK",
         0.1,
         0.2,

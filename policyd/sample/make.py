@@ -17,7 +17,13 @@ from random import Random
 from typing import NamedTuple
 
 from policyd.sample import texts
-from policyd.sample.cast import CAST, OUR_ADDRESS, Host, Incident, Receiver
+from policyd.sample.cast import (
+    CAST,
+    OUR_ADDRESS,
+    CastHost,
+    CastReceiver,
+    Incident,
+)
 
 __all__ = ["DAY", "TARGET", "main", "play", "render"]
 
@@ -32,7 +38,7 @@ _HEX = "0123456789ABCDEF"
 _BASE52 = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 
 
-class Line(NamedTuple):
+class SampleLine(NamedTuple):
     """One log line before it gets its stamp."""
 
     at: float  # seconds since the day began
@@ -40,12 +46,12 @@ class Line(NamedTuple):
     text: str
 
 
-class Message(NamedTuple):
+class SampleMessage(NamedTuple):
     """One message to one recipient, in Postfix's queue from `at` on."""
 
     at: float
     kind: str
-    receiver: Receiver
+    receiver: CastReceiver
     domain: str
     rcpt: str
     qid: str
@@ -55,14 +61,14 @@ class _Log:
     """Collects lines and remembers the order of writing."""
 
     def __init__(self) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[SampleLine] = []
 
     def add(self, at: float, service: str, pid: int, text: str) -> None:
         """One line of `service` at second `at` of the day."""
-        self.lines.append(Line(at, len(self.lines), f"mx1 postfix/{service}[{pid}]: {text}"))
+        self.lines.append(SampleLine(at, len(self.lines), f"mx1 postfix/{service}[{pid}]: {text}"))
 
 
-def play(seed: int = _SEED) -> list[Line]:
+def play(seed: int = _SEED) -> list[SampleLine]:
     """All lines of the day in order of time."""
     rng, log = Random(seed), _Log()
     for message in sorted(_messages(rng), key=lambda message: message.at):
@@ -72,7 +78,7 @@ def play(seed: int = _SEED) -> list[Line]:
     return sorted(line for line in log.lines if line.at < 24 * _HOUR)
 
 
-def render(lines: list[Line]) -> bytes:
+def render(lines: list[SampleLine]) -> bytes:
     """The log as rsyslog would have written it, with RFC 3339 stamps in UTC."""
     out = []
     for line in lines:
@@ -81,7 +87,7 @@ def render(lines: list[Line]) -> bytes:
     return "".join(out).encode()
 
 
-def _messages(rng: Random) -> Iterator[Message]:
+def _messages(rng: Random) -> Iterator[SampleMessage]:
     weights = [receiver.weight for receiver in CAST]
     for kind, count in (("t", _EVERYDAY), ("n", _NEWS), ("b", _BUSINESS)):
         for _ in range(count):
@@ -93,7 +99,7 @@ def _messages(rng: Random) -> Iterator[Message]:
             domain = rng.choice(receiver.domains)
             rcpt = f"reader{rng.randrange(9000) + 1000}@{domain}"
             at = _arrival(rng, kind)
-            yield Message(at, kind, receiver, domain, rcpt, _queue_id(rng, at))
+            yield SampleMessage(at, kind, receiver, domain, rcpt, _queue_id(rng, at))
 
 
 def _arrival(rng: Random, kind: str) -> float:
@@ -123,7 +129,7 @@ def _digits(number: int, base: int, width: int) -> str:
     return text
 
 
-def _arrive(log: _Log, rng: Random, message: Message) -> None:
+def _arrive(log: _Log, rng: Random, message: SampleMessage) -> None:
     sender = {"t": "shop", "n": "news", "b": "crm"}[message.kind]
     qid, at, pid = message.qid, message.at, 2000 + rng.randrange(40)
     if message.kind == "n":
@@ -135,7 +141,7 @@ def _arrive(log: _Log, rng: Random, message: Message) -> None:
     log.add(at + 0.01, "cleanup", pid + 100, f"{qid}: message-id={ident}")
 
 
-def _deliver(log: _Log, rng: Random, message: Message) -> None:
+def _deliver(log: _Log, rng: Random, message: SampleMessage) -> None:
     """Attempts with Postfix's own back-off until the mail is gone or the day is over."""
     at, attempt = message.at + 0.03, 0
     while at < 24 * _HOUR:
@@ -157,7 +163,7 @@ def _circular(log: _Log, rng: Random) -> None:
     for hour in (9.2, 13.4, 17.9):
         at, domain = hour * _HOUR, receiver.domains[0]
         rcpts = [f"member{number}@{domain}" for number in range(1, 15)]
-        one = Message(at, "t", receiver, domain, rcpts[0], _queue_id(rng, at))
+        one = SampleMessage(at, "t", receiver, domain, rcpts[0], _queue_id(rng, at))
         _arrive(log, rng, one)
         for start, wait in ((0, 0.03), (10, 420.0)):
             active = f"{one.qid}: from=<bounce@news.example.org>, size=3120, nrcpt={14 - start}"
@@ -167,7 +173,7 @@ def _circular(log: _Log, rng: Random) -> None:
         log.add(at + 428.0, "qmgr", 1711, f"{one.qid}: removed")
 
 
-def _shared(log: _Log, message: Message, at: float, *, refused: bool) -> None:
+def _shared(log: _Log, message: SampleMessage, at: float, *, refused: bool) -> None:
     """One recipient's line of a session that several recipients of a message share."""
     host = message.receiver.hosts[0]
     where = f"{host.name}[{host.address}]"
@@ -185,7 +191,7 @@ def _shared(log: _Log, message: Message, at: float, *, refused: bool) -> None:
     )
 
 
-def _attempt(log: _Log, rng: Random, message: Message, at: float, attempt: int) -> str:
+def _attempt(log: _Log, rng: Random, message: SampleMessage, at: float, attempt: int) -> str:
     receiver, pid = message.receiver, 3000 + rng.randrange(60)
     host = _host(rng, message)
     incident = _incident(rng, message, at, attempt)
@@ -218,7 +224,7 @@ def _attempt(log: _Log, rng: Random, message: Message, at: float, attempt: int) 
     return status
 
 
-def _incident(rng: Random, message: Message, at: float, attempt: int) -> Incident | None:
+def _incident(rng: Random, message: SampleMessage, at: float, attempt: int) -> Incident | None:
     receiver, hour = message.receiver, at / _HOUR
     if receiver.greylist and attempt == 0:
         return Incident(0, 24, 1.0, "4.2.0", "RCPT TO", receiver.greylist)
@@ -229,7 +235,7 @@ def _incident(rng: Random, message: Message, at: float, attempt: int) -> Inciden
     return None
 
 
-def _unreachable(log: _Log, rng: Random, message: Message, at: float, host: Host) -> None:
+def _unreachable(log: _Log, rng: Random, message: SampleMessage, at: float, host: CastHost) -> None:
     """One real time-out now and then, for the rest the queue manager's echo of it."""
     reason = f"connect to {host.name}[{host.address}]:25: Connection timed out"
     age, service, wait = at - message.at, "smtp", 30.0
@@ -245,12 +251,12 @@ def _unreachable(log: _Log, rng: Random, message: Message, at: float, host: Host
     )
 
 
-def _host(rng: Random, message: Message) -> Host:
+def _host(rng: Random, message: SampleMessage) -> CastHost:
     host = rng.choice(message.receiver.hosts)
     return host._replace(name=host.name.replace("{tenant}", message.domain.replace(".", "-")))
 
 
-def _fill(text: str, rng: Random, message: Message) -> str:
+def _fill(text: str, rng: Random, message: SampleMessage) -> str:
     token = "".join(rng.choice(_HEX) for _ in range(6))
     values = {"rcpt": message.rcpt, "ip": OUR_ADDRESS, "domain": message.domain, "token": token}
     return text.format_map(values)

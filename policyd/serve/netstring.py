@@ -11,7 +11,7 @@ so and nothing more comes out: the next frame cannot be found, the connection mu
 
 from __future__ import annotations
 
-__all__ = ["Reader", "encode"]
+__all__ = ["NetstringReader", "encode"]
 
 _COMMA, _ZERO = b",0"
 _SHORT = 1000  # bytes: a question that is longer is rare
@@ -34,7 +34,7 @@ def encode(payload: bytes) -> bytes:
     return b"%d:%b," % (len(payload), payload)
 
 
-class Reader:
+class NetstringReader:
     """Collects pieces of a stream and hands out whole strings in order."""
 
     __slots__ = ("_at", "_digits", "_held", "_limit", "_quick", "fault")

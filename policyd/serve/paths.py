@@ -17,14 +17,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-__all__ = ["SERVICE_USER", "Place", "control_path", "control_places"]
+__all__ = ["SERVICE_USER", "SocketPlace", "control_path", "control_places"]
 
 SERVICE_USER = "mxheed"
 _RUN = "/run/mxheed"
 _NAME = "control.sock"
 
 
-class Place(NamedTuple):
+class SocketPlace(NamedTuple):
     """A control socket that may be there, and who may listen on it."""
 
     path: str
@@ -44,10 +44,10 @@ def control_path(configured: str, environ: Mapping[str, str], uid: int, run: str
 
 def control_places(
     configured: str, environ: Mapping[str, str], uid: int, run: str = _RUN
-) -> tuple[Place, ...]:
+) -> tuple[SocketPlace, ...]:
     """Where a command looks, in this order."""
     if configured:
-        return (Place(configured.removeprefix("unix:")),)
+        return (SocketPlace(configured.removeprefix("unix:")),)
     places: list[tuple[str, frozenset[int]]] = []
     if folder := environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]:  # a unit's own command
         places.append((f"{folder}/{_NAME}", frozenset({0, uid})))
@@ -61,7 +61,7 @@ def control_places(
     both: dict[str, frozenset[int]] = {}
     for path, trusted in places:
         both[path] = both.get(path, frozenset()) | trusted
-    return tuple(Place(path, trusted) for path, trusted in both.items())
+    return tuple(SocketPlace(path, trusted) for path, trusted in both.items())
 
 
 def _own(environ: Mapping[str, str], uid: int) -> Iterator[str]:

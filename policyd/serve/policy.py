@@ -1,7 +1,7 @@
 """The policy delegation server: attributes and an empty line in, `action=…` and an empty line out.
 
-Contract: `Reader` cuts the stream into requests without a socket; a `Request` finds an attribute
-only when it is asked for (most requests are decided by two of thirty). A handler is
+Contract: `RequestReader` cuts the stream into requests without a socket; a `Request` finds an
+attribute only when it is asked for (most requests are decided by two of thirty). A handler is
 `(request, session) -> action`. `OK`, `RELAY`, `PERMIT` and bare numbers would end Postfix's
 restriction list, so they are never passed on: the answer without an opinion is `DUNNO`.
 Failure: fails open. A handler that raises or says what it must not is answered `DUNNO`, counted and
@@ -17,7 +17,7 @@ from typing import Unpack
 from policyd.serve.endpoint import Endpoint, Usual
 from policyd.serve.session import Session
 
-__all__ = ["DUNNO", "Handler", "PolicyEndpoint", "Reader", "Request"]
+__all__ = ["DUNNO", "Handler", "PolicyEndpoint", "Request", "RequestReader"]
 
 DUNNO = b"DUNNO"
 _DUNNO = b"action=DUNNO\n\n"
@@ -59,7 +59,7 @@ class Request:
         return {name: value for name, sign, value in pairs if sign}
 
 
-class Reader:
+class RequestReader:
     """Collects pieces of a stream and hands out whole requests in order (as `netstring.Reader`)."""
 
     __slots__ = ("_at", "_held", "_limit", "_seen", "fault")
@@ -138,8 +138,8 @@ class PolicyEndpoint(Endpoint[Request]):
         super().__init__("policy", clock=clock, **usual)
         self._handler = handler
 
-    def reader(self) -> Reader:
-        return Reader()
+    def reader(self) -> RequestReader:
+        return RequestReader()
 
     def answer(self, request: Request, session: Session) -> bytes:
         """One request to one framed answer; never raises."""

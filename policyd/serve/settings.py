@@ -14,7 +14,7 @@ from typing import Literal
 
 from policyd.errors import ListenError
 from policyd.serve.listen import parse
-from policyd.units import Duration
+from policyd.settings.units import Duration
 
 __all__ = ["ClosedSettings", "ServeSettings", "StatusSettings", "SubmissionSettings"]
 

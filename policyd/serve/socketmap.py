@@ -16,7 +16,7 @@ from typing import Unpack
 
 from policyd.serve.endpoint import Endpoint, Usual
 from policyd.serve.later import Later
-from policyd.serve.netstring import Reader, encode
+from policyd.serve.netstring import NetstringReader, encode
 from policyd.serve.session import Session
 
 __all__ = ["NOTFOUND", "Handler", "SocketmapEndpoint"]
@@ -47,8 +47,8 @@ class SocketmapEndpoint(Endpoint[bytes]):
         self._may_fail = may_fail
         self._routes: dict[bytes, _Route] = {}
 
-    def reader(self) -> Reader:
-        return Reader(_LARGEST_KEY)
+    def reader(self) -> NetstringReader:
+        return NetstringReader(_LARGEST_KEY)
 
     def answer(self, request: bytes, session: Session) -> bytes | Later:
         """One request to one framed answer, now or later; never raises."""

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-__all__ = ["NOWHERE", "Damage", "Rows", "Value", "keep", "read_rows"]
+__all__ = ["NOWHERE", "Damage", "SavedRows", "Value", "keep", "read_rows"]
 
 Value = int | list[int]
 
@@ -41,7 +41,7 @@ class Damage(NamedTuple):
     why: str
 
 
-class Rows(NamedTuple):
+class SavedRows(NamedTuple):
     """All that a state file holds."""
 
     position: dict[str, Any]
@@ -50,7 +50,7 @@ class Rows(NamedTuple):
     damaged: list[Damage]
 
 
-def read_rows(db: sqlite3.Connection) -> Rows:
+def read_rows(db: sqlite3.Connection) -> SavedRows:
     """Everything; texts are read as bytes, for what is no UTF-8 is no reason to stop."""
     before, db.text_factory = db.text_factory, bytes
     try:
@@ -59,7 +59,7 @@ def read_rows(db: sqlite3.Connection) -> Rows:
         texts = db.execute("SELECT name, value FROM documents").fetchall()
     finally:
         db.text_factory = before
-    found = Rows({}, [], {}, [])
+    found = SavedRows({}, [], {}, [])
     for (value,) in places:
         _read(found, "position", None, value, lambda v=value: found.position.update(_place(v)))
     for family, labels, value in rows:
@@ -77,7 +77,7 @@ def read_rows(db: sqlite3.Connection) -> Rows:
     return found
 
 
-def _read(found: Rows, place: str, name: object, value: object, take: Any) -> None:
+def _read(found: SavedRows, place: str, name: object, value: object, take: Any) -> None:
     try:
         take()
     except (ValueError, TypeError, RecursionError) as wrong:

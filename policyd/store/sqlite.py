@@ -24,7 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from policyd.errors import StoreError
-from policyd.store.damage import Damage, Value, keep, read_rows
+from policyd.store.damage import (
+    Damage,
+    Value,
+    keep,
+    read_rows,
+)
 from policyd.store.database import (
     Change,
     Saved,

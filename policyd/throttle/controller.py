@@ -13,21 +13,26 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from policyd.throttle.aftermath import Aftermath
-from policyd.throttle.blame import Blame, is_our_own
+from policyd.throttle.book.dispatch import Dispatcher
+from policyd.throttle.book.door import Admission, Door
+from policyd.throttle.book.grants import Who
+from policyd.throttle.book.holdbook import HoldBook
+from policyd.throttle.book.priorities import MailClasses
 from policyd.throttle.departures import Departures
-from policyd.throttle.dispatch import Dispatcher
-from policyd.throttle.door import Admission, Door
-from policyd.throttle.evidence import STALE, Evidence, Lane, Taken
-from policyd.throttle.grants import Who
-from policyd.throttle.holdbook import HoldBook
-from policyd.throttle.lane import LaneState
+from policyd.throttle.evidence import (
+    STALE,
+    Evidence,
+    Lane,
+    Taken,
+)
+from policyd.throttle.judging.aftermath import Aftermath
+from policyd.throttle.judging.blame import Blame, is_our_own
+from policyd.throttle.judging.retrytable import RetryTable
+from policyd.throttle.judging.transactions import Transactions
+from policyd.throttle.lane.state import LaneState
+from policyd.throttle.lane.window import Attempt
 from policyd.throttle.persist import restore, snapshot
-from policyd.throttle.priorities import Classes
-from policyd.throttle.retrytable import RetryTable
-from policyd.throttle.settings import PacingSettings
-from policyd.throttle.transactions import Transactions
-from policyd.throttle.window import Attempt
+from policyd.throttle.settings.pacing import PacingSettings
 
 __all__ = ["Controller"]
 
@@ -46,7 +51,7 @@ class Controller(Departures):
     ) -> None:
         """`posix` tells the wall clock's time, by which limits may have their hours."""
         settings = settings or PacingSettings()
-        self.classes = Classes(settings.classes)
+        self.classes = MailClasses(settings.classes)
         super().__init__(
             settings, HoldBook(settings.messages, self.classes.share, settings.grant), posix
         )
@@ -69,7 +74,7 @@ class Controller(Departures):
     def use(self, settings: PacingSettings, now: float) -> None:
         """Go on under new settings; all that was learnt and all that waits stays."""
         self.settings = self.blame.settings = self._dispatcher.settings = settings
-        self.classes = self._aftermath.classes = Classes(settings.classes)
+        self.classes = self._aftermath.classes = MailClasses(settings.classes)
         self.book.share = self.classes.share
         self.door.settings = settings.door
         self._retry.use(settings)

@@ -11,12 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from policyd.throttle.blame import Blame
-from policyd.throttle.dispatch import Dispatcher, Queued, Release, Waiting
-from policyd.throttle.door import Door
+from policyd.throttle.book.dispatch import (
+    Dispatcher,
+    Queued,
+    Release,
+    Waiting,
+)
+from policyd.throttle.book.door import Door
+from policyd.throttle.book.nexthop import NextHops
 from policyd.throttle.evidence import Evidence, Lane
+from policyd.throttle.judging.blame import Blame
 from policyd.throttle.lanes import Lanes
-from policyd.throttle.nexthop import NextHops
 
 __all__ = ["Departures"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from policyd.throttle.lane import LaneState
-from policyd.units import spell
+from policyd.settings.units import spell
+from policyd.throttle.lane.state import LaneState
 
 __all__ = ["Explanation", "Ground", "explain"]
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
+from policyd.bounded import Bounded
+from policyd.throttle.book.holdbook import HoldBook
+from policyd.throttle.book.nexthop import NextHops
 from policyd.throttle.evidence import Lane
 from policyd.throttle.explain import Explanation, explain
-from policyd.throttle.holdbook import HoldBook
-from policyd.throttle.lane import LaneState, State
-from policyd.throttle.memory import Bounded
-from policyd.throttle.nexthop import NextHops
-from policyd.throttle.settings import PacingSettings
+from policyd.throttle.lane.state import LaneState, State
+from policyd.throttle.settings.pacing import PacingSettings
 
 __all__ = ["Lanes"]
 

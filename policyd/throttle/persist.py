@@ -13,15 +13,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, get_args
 
-from policyd.shape import Among, AtLeast, Maybe, fits
+from policyd.shape import (
+    Among,
+    AtLeast,
+    Maybe,
+    fits,
+)
+from policyd.throttle.book.holdbook import HoldBook
+from policyd.throttle.book.nexthop import NextHops
+from policyd.throttle.book.priorities import MailClasses
 from policyd.throttle.evidence import Lane
-from policyd.throttle.holdbook import HoldBook
-from policyd.throttle.lane import LaneState, State
-from policyd.throttle.nexthop import NextHops
-from policyd.throttle.priorities import Classes
-from policyd.throttle.prospect import Prospect
-from policyd.throttle.reasons import Reason, Reasons
-from policyd.throttle.settings import DEFAULT_REACTIONS, Act, PacingSettings
+from policyd.throttle.lane.prospect import Prospect
+from policyd.throttle.lane.reasons import Reason, Reasons
+from policyd.throttle.lane.state import LaneState, State
+from policyd.throttle.settings.pacing import (
+    DEFAULT_REACTIONS,
+    Act,
+    PacingSettings,
+)
 
 __all__ = ["VERSION", "Knowing", "restore", "snapshot"]
 
@@ -85,7 +94,7 @@ class Knowing(Protocol):
 
     settings: PacingSettings
     book: HoldBook
-    classes: Classes
+    classes: MailClasses
     hops: NextHops
     counts: dict[str, int]
     retired: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policyd.restrictions import asked, items
+from policyd.postfix.restrictions import asked, items
 from tests.lab import Lab
 
 pytestmark = pytest.mark.live

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from logparse.auto import AutoParser
-from policyd.counters import Counters
-from policyd.pipeline import Pipeline
+from policyd.counting.counters import Counters
+from policyd.counting.pipeline import Pipeline
 from rules import Classifier, load
 
 NOW = 1_793_600_000.0

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from bench.kills_writer import Log
+from bench.kills_writer import GrowingLog
 from logparse.tail import Tail
 from tests.logparse.tailing import Reader, append, copytruncate, lines, rename
 
@@ -35,7 +35,7 @@ def test_no_line_is_lost_or_read_twice(tmp_path: Path, seed: int, restarts: bool
     """A writer that does nothing but write a little and rotate, in all ways, and a reader."""
     path, chance = tmp_path / "mail.log", Random(seed)
     path.touch()
-    tail, log = Tail(path), Log(tmp_path, seed)
+    tail, log = Tail(path), GrowingLog(tmp_path, seed)
     tail.read()
 
     def write() -> None:

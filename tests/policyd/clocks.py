@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from policyd.clock import Clock
+from policyd.process.clock import Clock
 
 
 def still(now: Callable[[], float]) -> Clock:

@@ -9,10 +9,10 @@ from typing import Any, cast
 from policyd.errors import ControlError
 from policyd.serve.endpoint import Endpoint
 from policyd.serve.policy import DUNNO
-from policyd.serve.ports import Services
 from policyd.serve.session import Session
 from policyd.serve.turns import Steps, Turns
-from policyd.serve.view import Page
+from policyd.web.ports import Services
+from policyd.web.view import Page
 
 READ_SIZES = (4096, 128, 16, 1)
 

@@ -18,8 +18,8 @@ from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
-from policyd.gate import KEEP, Gate
-from policyd.receivers import Receivers
+from policyd.hooks.mxgate import KEEP, Gate
+from policyd.receiver.rollup import Receivers
 from policyd.serve.later import Later
 from policyd.throttle import Controller, PacingSettings
 from policyd.throttle.evidence import Evidence

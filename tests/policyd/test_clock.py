@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.clock import Clock
+from policyd.process.clock import Clock
 from tests.policyd.clocks import Times
 
 JUMPS = st.floats(-4e8, 4e8)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from policyd import core as core_module
 from policyd.config import Config
 from policyd.core import Core, prepare
-from policyd.mxlookup import LookupSettings
+from policyd.receiver.lookup import LookupSettings
 from policyd.serve.session import Session
 from policyd.serve.turns import finish
-from policyd.status import page
 from policyd.throttle import Controller
+from policyd.web.status import page
 from tests.policyd.clocks import Times
 from tests.policyd.test_daemon import LIMITED, SENT
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence

@@ -10,12 +10,12 @@ from typing import Literal
 
 import pytest
 
-from policyd import units
-from policyd.bind import bind
+from policyd.cli.manual import sample, tables
 from policyd.config import Config, load
 from policyd.errors import ConfigError, MxheedError
-from policyd.manual import sample, tables
-from policyd.units import Duration
+from policyd.settings import units
+from policyd.settings.bind import bind
+from policyd.settings.units import Duration
 from rules.source import Problem, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,7 +136,7 @@ def test_the_commented_sample_is_the_default(tmp_path: Path) -> None:
 
 
 def test_the_reference_is_current() -> None:
-    """docs/configuration.md is what the program prints (`python -m policyd.manual`)."""
+    """docs/configuration.md is what the program prints (`python -m policyd.cli.manual`)."""
     assert (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8") == tables()
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from policyd.config import Config
-from policyd.control import Operator
 from policyd.core import Core
 from policyd.errors import ControlError
 from policyd.throttle import Lane
+from policyd.web.orders import Operator
 from tests.policyd.clocks import still
 
 NOW = 1_000_000.0

@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.counters import EARNED, OTHER, Change, Counters
-from policyd.histogram import single
+from policyd.counting.counters import (
+    EARNED,
+    OTHER,
+    Change,
+    Counters,
+)
+from policyd.counting.histogram import single
 
 
 def count(counters: Counters, receiver: str, outcome: str = "deferred") -> None:

@@ -64,7 +64,7 @@ def test_what_the_log_says_is_on_the_pages(daemon: DaemonProcess) -> None:
 
 def test_every_documented_metric_has_a_source(daemon: DaemonProcess) -> None:
     """Each family of the metric table is on the page, with its type."""
-    from policyd.metrics import TABLE
+    from policyd.metrics.table import TABLE
 
     daemon.start()
     daemon.until(lambda: daemon.metric("mxheed_log_lines_total") == 3, "the log is read")

@@ -19,15 +19,15 @@ from policyd.config import Config
 from policyd.core import Core, prepare
 from policyd.daemon import Daemon
 from policyd.errors import MxheedError
-from policyd.hooks import MAPS
-from policyd.logs import choose
-from policyd.lookupsettings import LookupSettings
+from policyd.hooks.answers import MAPS
+from policyd.reading.sources import choose
 from policyd.serve.session import Session
 from policyd.serve.turns import finish
-from policyd.state import state_file
-from policyd.status import page
+from policyd.settings.lookup import LookupSettings
 from policyd.store import Store
+from policyd.store.place import state_file
 from policyd.throttle import Controller, Lane
+from policyd.web.status import page
 from tests.policyd.clocks import Times
 from tests.policyd.test_daemon import LIMITED, SENT, lines
 

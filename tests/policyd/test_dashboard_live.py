@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from policyd import sample
-from policyd.serve.asking import ask as control_ask
+from policyd.web.asking import ask as control_ask
 from tests.policyd.test_prometheus_files import DASHBOARD, PROMETHEUS, ROOT, queries
 
 pytestmark = pytest.mark.live

@@ -11,14 +11,14 @@ import pytest
 from policyd.doctor import CHECKS, examine
 from policyd.doctor.postfix import seconds
 from policyd.doctor.values import (
-    Daemon,
+    DaemonSeen,
     Facts,
     Finding,
     Gap,
+    HandSeen,
     Hook,
+    HookProbe,
     Part,
-    Probe,
-    Release,
     Service,
     Units,
 )
@@ -42,8 +42,8 @@ HEALTHY = Facts(
         Service("smtp", "inet", True, "smtpd", {}),
     ),
     hooks=(MX, POLICY),
-    probes=(Probe("mx", "x. 0 IN MX 10 .", True, "postfix", "NOTFOUND ", "", 0.001),),
-    daemon=Daemon(
+    probes=(HookProbe("mx", "x. 0 IN MX 10 .", True, "postfix", "NOTFOUND ", "", 0.001),),
+    daemon=DaemonSeen(
         True, user="mxheed", groups=frozenset({"mxheed", "postdrop"}), log="/var/log/mail.log"
     ),
 )
@@ -108,22 +108,22 @@ CASES: dict[str, tuple[Mapping[str, Any], str, str]] = {
         "usermod -a -G postdrop mxheed",
     ),
     "hand": (
-        daemon(release=Release(trouble="`postqueue -i`: not allowed; add it to the list")),
+        daemon(release=HandSeen(trouble="`postqueue -i`: not allowed; add it to the list")),
         "the daemon cannot let held messages go: `postqueue -i`: not allowed; add it",
         "postqueue -f lets them go now",
     ),
     "unasked": (
-        daemon(release=Release(unasked="the daemon at /run/x does not answer")),
+        daemon(release=HandSeen(unasked="the daemon at /run/x does not answer")),
         "whether held messages can be let go: the daemon at /run/x does not answer",
         "ask again",
     ),
     "nobody is seen": (
-        daemon(release=Release(by_domain=9, by_message=1)),
+        daemon(release=HandSeen(by_domain=9, by_message=1)),
         "which message asks the gate was not seen 9 of 10 times",
         "/proc/locks",
     ),
     "disabled": (
-        daemon(release=Release(enabled=False)),
+        daemon(release=HandSeen(enabled=False)),
         "are not let go (release.enabled",
         "wait for",
     ),
@@ -295,7 +295,7 @@ def test_what_could_not_be_looked_at_is_said_with_the_reason(part: Part) -> None
 def test_a_machine_without_anything_is_told_in_findings() -> None:
     """Neither Postfix nor mxheed, and nothing known: no check trips over it."""
     dark = {part: Gap("not here") for part in get_args(Part)}
-    nothing = Facts((), None, {}, (), (), (), Daemon(False), missing=dark)
+    nothing = Facts((), None, {}, (), (), (), DaemonSeen(False), missing=dark)
     levels = {about: one.level for one in examine(nothing) for about in one.about.split(", ")}
     assert levels.pop("mxheed is well") == "wrong"
     assert set(levels.values()) == {"unchecked"}

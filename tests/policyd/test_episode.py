@@ -8,7 +8,7 @@ import pytest
 
 from policyd.throttle import Controller
 from policyd.throttle.explain import explain
-from policyd.throttle.lane import LaneState
+from policyd.throttle.lane.state import LaneState
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence
 
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd import flushwire
-from policyd.flush import Flush
-from policyd.flushwire import Surprise
-from policyd.hand import Postqueue, Ran
+from policyd.postfix import flushwire
+from policyd.postfix.flush import Flush
+from policyd.postfix.flushwire import Surprise
+from policyd.postfix.hand import Postqueue, Ran
 
 FRONT = b"protocol\0queue_flush_protocol\0\0"
 DONE = FRONT + b"status\0000\0\0"
@@ -153,7 +153,7 @@ def test_a_surprise_costs_no_release_and_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, answer: bytes | None, said: str
 ) -> None:
     """postqueue does it, and for five minutes flush(8) is left alone; then it is tried again."""
-    caplog.set_level(logging.INFO, "policyd.flush")
+    caplog.set_level(logging.INFO, "policyd.postfix.flush")
     world = World(tmp_path)
 
     async def scene(hand: Postqueue) -> None:

@@ -14,7 +14,7 @@ from logparse.errors import LogError
 from logparse.source import LIMIT, Block, Position
 from logparse.tail import Tail
 from policyd.errors import StoreError
-from policyd.follow import Follower
+from policyd.reading.follow import Follower
 from policyd.store import Store
 from policyd.store.sqlite import Change
 

@@ -8,8 +8,8 @@ from itertools import islice
 import pytest
 
 from bench.genlog import Exim, Postfix
-from policyd.counters import Counters
-from policyd.pipeline import Pipeline
+from policyd.counting.counters import Counters
+from policyd.counting.pipeline import Pipeline
 from policyd.report import Tally
 from policyd.report.glance import Glance
 from rules.verdict import Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from policyd.garbage import SELDOM, sparing
+from policyd.process.collection import SELDOM, sparing
 
 
 class Ring:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policyd.gate import KEEP, Gate
-from policyd.receivers import Receivers
+from policyd.hooks.mxgate import KEEP, Gate
+from policyd.receiver.rollup import Receivers
 from policyd.throttle import Controller, PacingSettings
 from tests.policyd.sim import NoTable
 

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.hand import HandError, Postqueue, Ran, run_command, words
+from policyd.postfix.hand import (
+    HandError,
+    Postqueue,
+    Ran,
+    run_command,
+    words,
+)
 
 # what Postfix 3.7 says, as it says it
 NETLINK = (

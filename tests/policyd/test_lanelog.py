@@ -7,8 +7,12 @@ import logging
 
 import pytest
 
-from policyd.lanelog import IN_ALL, PER_LANE, LaneLog
 from policyd.throttle import Controller
+from policyd.throttle.lanelog import (
+    IN_ALL,
+    PER_LANE,
+    LaneLog,
+)
 from tests.policyd.clocks import still
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence
 
@@ -16,7 +20,7 @@ from tests.policyd.throttle_parts import BIG, NOW, controller, evidence
 @pytest.fixture
 def pacer(caplog: pytest.LogCaptureFixture) -> Controller:
     """A controller whose changes are written down."""
-    caplog.set_level(logging.INFO, "policyd.lanelog")
+    caplog.set_level(logging.INFO, "policyd.throttle.lanelog")
     made = controller()
     made.on_change = LaneLog()
     return made
@@ -119,7 +123,7 @@ def test_the_daemons_core_writes_changes_down(caplog: pytest.LogCaptureFixture) 
     from policyd.config import Config
     from policyd.core import Core
 
-    caplog.set_level(logging.INFO, "policyd.lanelog")
+    caplog.set_level(logging.INFO, "policyd.throttle.lanelog")
     core = Core(Config(), clock=still(lambda: NOW))
     core.controller.pin("google", "suspended", 60.0, NOW)
     assert caplog.messages[0].startswith("lane receiver=google from=free to=suspended until=")

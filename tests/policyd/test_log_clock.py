@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from logparse.events import Delivery
-from policyd.counters import Counters
-from policyd.pipeline import Pipeline
+from policyd.counting.counters import Counters
+from policyd.counting.pipeline import Pipeline
 from rules.verdict import Verdict
 from tests.logparse.postfix_lines import record, said
 
@@ -46,7 +46,7 @@ class Followed:
 def test_evidence_gets_its_right_time(behind: int, caplog: pytest.LogCaptureFixture) -> None:
     """After a few lines all others have the time they were written, and it was said once."""
     log = Followed()
-    with caplog.at_level(logging.WARNING, "policyd.logclock"):
+    with caplog.at_level(logging.WARNING, "policyd.counting.logclock"):
         times = [log.line(NOW + 2 * n, behind).time - NOW - 2 * n for n in range(9)]
     assert times[-1] == pytest.approx(0, abs=1)
     assert len(caplog.records) == 1

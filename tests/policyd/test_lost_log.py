@@ -9,8 +9,13 @@ import pytest
 
 from policyd.config import Config
 from policyd.daemon import Daemon
-from policyd.logs import PLAYED, Chosen, SampleDay, choose
-from policyd.mxlookup import LookupSettings
+from policyd.reading.sources import (
+    PLAYED,
+    Chosen,
+    SampleDay,
+    choose,
+)
+from policyd.receiver.lookup import LookupSettings
 from policyd.serve.session import Session
 from policyd.serve.turns import finish
 from tests.policyd.clocks import Times

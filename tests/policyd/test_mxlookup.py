@@ -11,9 +11,13 @@ import dns.message
 import dns.rrset
 import pytest
 
-from policyd.lookupsettings import LookupSettings
-from policyd.mxlookup import Answer, MxLookup, _negative_ttl
-from policyd.receivers import UNKNOWN, Receivers
+from policyd.receiver.lookup import (
+    Answer,
+    MxLookup,
+    _negative_ttl,
+)
+from policyd.receiver.rollup import UNKNOWN, Receivers
+from policyd.settings.lookup import LookupSettings
 from tests.policyd.sim import NoTable
 
 

@@ -40,13 +40,13 @@ class Finder(importlib.abc.MetaPathFinder):
 import importlib.util
 sys.meta_path.insert(0, Finder())
 from logparse.auto import AutoParser, recognise
-from policyd.counters import Counters
-from policyd.pipeline import Pipeline
-from policyd.quick import Delays, Quick
-from policyd.quick_live import QuickLive
+from policyd.counting.counters import Counters
+from policyd.counting.pipeline import Pipeline
+from policyd.counting.fastpath import Delays, Quick
+from policyd.counting.fastpath_live import QuickLive
 from policyd.report import Tally
 from policyd.report.glance import Glance
-from policyd.sessions import Sessions
+from policyd.counting.sessions import Sessions
 from rules.verdict import Verdict
 
 NOW = 1_795_500_000.0

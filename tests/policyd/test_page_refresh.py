@@ -15,9 +15,14 @@ import pytest
 import uvloop
 
 from policyd.serve.listeners import open_listeners
-from policyd.serve.servers import serve
 from policyd.serve.settings import ServeSettings
-from policyd.serve.view import LaneView, Page, ReceiverView, Totals
+from policyd.servers import serve
+from policyd.web.view import (
+    LaneView,
+    Page,
+    ReceiverView,
+    Totals,
+)
 from tests import browser
 from tests.policyd.serve_parts import services
 from tests.policyd.test_serve_page import PAGE, SLOWED, SUSPENDED

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from policyd.metrics import TABLE
+from policyd.metrics.table import TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "contrib/prometheus"

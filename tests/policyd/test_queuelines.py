@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policyd.queuelines import queue_lines
+from policyd.counting.queuelines import queue_lines
 
 LINES = b"""\
 Nov 23 21:00:00 lab postfix/qmgr[302]: 4ABC12: from=<Alice@Shop.Example>, size=318, nrcpt=1 (queue active)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policyd.throttle.settings import PacingSettings
+from policyd.throttle.settings.pacing import PacingSettings
 from rules.taxonomy import CATEGORIES
 
 SETTINGS = PacingSettings()

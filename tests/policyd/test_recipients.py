@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from logparse.events import Delivery
-from policyd.recipients import RecipientLimits
+from policyd.receiver.recipient_limits import RecipientLimits
 from rules.verdict import Verdict
 
 TOO_MANY = Verdict("flow.recipients", "r", None, "message", "retry", False)

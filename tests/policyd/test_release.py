@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.hand import Ran
-from policyd.release import Releaser, parse_queue
-from policyd.releasesettings import ReleaseSettings
+from policyd.postfix.hand import Ran
+from policyd.postfix.release import Releaser, parse_queue
+from policyd.settings.release import ReleaseSettings
 from policyd.throttle import Controller
 from tests.policyd.throttle_parts import BIG, NOW, hold, slowed
 

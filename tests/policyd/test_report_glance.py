@@ -10,8 +10,8 @@ import pytest
 from bench.genlog import Exim, Postfix
 from logparse.events import Delivery
 from policyd import sample
-from policyd.counters import Counters
-from policyd.pipeline import Pipeline
+from policyd.counting.counters import Counters
+from policyd.counting.pipeline import Pipeline
 from policyd.report import Tally, glance
 from policyd.report.glance import Glance
 from rules.verdict import Verdict

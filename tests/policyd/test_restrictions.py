@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.restrictions import Reach, asked, items, place
-from policyd.setup_policy import policy_text
+from policyd.postfix.policycheck import policy_text
+from policyd.postfix.restrictions import (
+    Reach,
+    asked,
+    items,
+    place,
+)
 
 ADDRESS = "unix:mxheed/policy"
 CHECK = f"check_policy_service {{ {ADDRESS}, timeout=2s, default_action=DUNNO }}"

@@ -13,13 +13,18 @@ from hypothesis import strategies as st
 from policyd import sample
 from policyd.config import Config
 from policyd.daemon import Daemon
-from policyd.hooks import MAPS, SAFE, Hooks, paced
-from policyd.logs import choose
-from policyd.lookupsettings import LookupSettings
+from policyd.hooks.answers import (
+    MAPS,
+    SAFE,
+    Hooks,
+    paced,
+)
+from policyd.reading.sight import Sight
+from policyd.reading.sources import choose
 from policyd.serve.policy import Request
 from policyd.serve.session import Session
 from policyd.serve.settings import ServeSettings
-from policyd.sight import Sight
+from policyd.settings.lookup import LookupSettings
 from tests.policyd.clocks import Times
 
 TIMES = Times()

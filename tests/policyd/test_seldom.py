@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from policyd.seldom import Seldom, array
+from policyd.store.largesnapshot import LargeSnapshot, array
 
 
 class Clock:
@@ -26,7 +26,7 @@ class Clock:
 def test_the_longer_it_takes_the_more_seldom(cost: float, most: int) -> None:
     """A thousandth of the time at most, but once a minute whatever it costs."""
     clock = Clock(cost)
-    snapshot = Seldom(clock.take, lambda: clock.now)
+    snapshot = LargeSnapshot(clock.take, lambda: clock.now)
     for _ in range(60):
         snapshot()
         clock.now += 1.0
@@ -39,7 +39,7 @@ def test_the_longer_it_takes_the_more_seldom(cost: float, most: int) -> None:
 def test_it_can_be_hurried() -> None:
     """Before an end, the next one is of that very moment."""
     clock = Clock(0.5)
-    snapshot = Seldom(clock.take, lambda: clock.now)
+    snapshot = LargeSnapshot(clock.take, lambda: clock.now)
     assert (snapshot(), snapshot()) == (b"1", b"1")
     snapshot.again()
     assert snapshot() == b"2"
@@ -55,7 +55,7 @@ def test_a_large_one_is_taken_in_pieces() -> None:
             clock.now += 0.0015
             yield piece
 
-    snapshot = Seldom(take, lambda: clock.now)
+    snapshot = LargeSnapshot(take, lambda: clock.now)
     snapshot.taken = b"old"
     assert [snapshot() for _ in range(3)] == [b"old", b"abc", b"abc"]
     snapshot.taken = b"old"

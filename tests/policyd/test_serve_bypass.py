@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from policyd.serve import bypass, identity
+from policyd.process import identity
+from policyd.serve import bypass
 from policyd.serve.listen import open_socket, parse
 from policyd.serve.settings import ServeSettings
 
@@ -28,7 +29,7 @@ POLICY = b"request=smtpd_access_policy\nprotocol_state=RCPT\nrecipient=a@gmail.c
 # a daemon that hangs: it listens, accepts, and says nothing
 HUNG = """
 import socket, sys, time
-from policyd.serve.identity import declare
+from policyd.process.identity import declare
 from policyd.serve.listen import open_socket, parse
 assert sys.argv[1] != "mxheed" or declare()
 held = [open_socket(parse(text)) for text in sys.argv[2:]]

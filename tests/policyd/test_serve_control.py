@@ -18,11 +18,15 @@ import uvloop
 
 from policyd.cli import main
 from policyd.errors import ControlError
-from policyd.serve.asking import ask, find
 from policyd.serve.listeners import open_listeners
-from policyd.serve.paths import Place, control_path, control_places
-from policyd.serve.servers import serve
+from policyd.serve.paths import (
+    SocketPlace,
+    control_path,
+    control_places,
+)
 from policyd.serve.settings import ServeSettings
+from policyd.servers import serve
+from policyd.web.asking import ask, find
 from tests.policyd.serve_parts import Operator, services
 
 
@@ -305,11 +309,17 @@ def test_nobody_elses_socket_is_spoken_to(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as strange:
         strange.bind(f"{tmp_path}/strange.sock")
         strange.listen()
-        places = [Place(f"{tmp_path}/strange.sock", frozenset({UNKNOWN}))]
+        places = [SocketPlace(f"{tmp_path}/strange.sock", frozenset({UNKNOWN}))]
         with pytest.raises(ControlError, match="not trusted, not asked"):
             ask(places[0], "POST", "/off", {})
         with Daemon(tmp_path) as daemon:
-            found = find([*places, Place(f"{tmp_path}/none.sock", mine), Place(daemon.path, mine)])
+            found = find(
+                [
+                    *places,
+                    SocketPlace(f"{tmp_path}/none.sock", mine),
+                    SocketPlace(daemon.path, mine),
+                ]
+            )
         strange.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -323,5 +333,5 @@ def test_nobody_elses_socket_is_spoken_to(tmp_path: Path) -> None:
 def test_all_places_are_told_where_no_daemon_is(tmp_path: Path) -> None:
     """The operator sees where it was looked, and what was there."""
     with pytest.raises(ControlError) as told:
-        find([Place(f"{tmp_path}/a.sock"), Place(f"{tmp_path}/b.sock")])
+        find([SocketPlace(f"{tmp_path}/a.sock"), SocketPlace(f"{tmp_path}/b.sock")])
     assert str(told.value).count("no daemon listens at") == 2

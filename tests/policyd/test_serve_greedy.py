@@ -16,19 +16,23 @@ from hypothesis import strategies as st
 
 from policyd.config import Config, MetricsSettings
 from policyd.core import Core
-from policyd.metrics import TABLE
+from policyd.metrics.sources import (
+    Health,
+    Reloads,
+    metrics,
+)
+from policyd.metrics.table import TABLE
 from policyd.serve.connection import READ, UNREAD
 from policyd.serve.endpoint import Endpoint
 from policyd.serve.netstring import encode
 from policyd.serve.policy import DUNNO, PolicyEndpoint
 from policyd.serve.session import HookCounts
-from policyd.serve.shared import REST, Shared
 from policyd.serve.socketmap import SocketmapEndpoint
 from policyd.serve.turns import Steps, Turns
-from policyd.status import page
-from policyd.telemetry import Health, Reloads, metrics
-from policyd.throttle.settings import WindowSettings
-from policyd.throttle.window import Window
+from policyd.throttle.lane.window import Window
+from policyd.throttle.settings.pacing import WindowSettings
+from policyd.web.shared import REST, Shared
+from policyd.web.status import page
 from tests.policyd.clocks import still
 from tests.policyd.serve_parts import Loop, Wire, services
 from tests.policyd.test_serve_servers import LOOPS, get, settings, talk, while_serving

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from policyd.serve import accept, web
+from policyd.serve import accept
 from policyd.serve.accept import AT_ONCE, Acceptor
-from policyd.serve.hosts import is_ours
 from policyd.serve.listen import parse
+from policyd.web import guest as web
+from policyd.web.hosts import is_ours
 from tests.policyd.daemon_process import DaemonProcess
 from tests.policyd.serve_parts import services
 from tests.policyd.test_serve_servers import get, settings, talk, while_serving

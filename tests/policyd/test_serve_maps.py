@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
+from policyd.hooks.statusmap import Heard, StatusMap
+from policyd.hooks.transportmap import RecipientTransports, TransportMap
 from policyd.serve.session import Session
 from policyd.serve.settings import StatusSettings
-from policyd.serve.statusmap import Heard, StatusMap
-from policyd.serve.transportmap import RecipientTransports, TransportMap
 from rules.verdict import Verdict
 
 NOTFOUND = b"NOTFOUND "

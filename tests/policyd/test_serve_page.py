@@ -13,13 +13,27 @@ from typing import Any
 import pytest
 import uvloop
 
-from policyd.serve.http import render
 from policyd.serve.listeners import open_listeners
-from policyd.serve.servers import serve
 from policyd.serve.settings import ServeSettings
-from policyd.serve.spelling import ago, legible, number, rate, share, span
 from policyd.serve.turns import Steps
-from policyd.serve.view import LaneView, LogView, Page, ReasonView, ReceiverView, Totals
+from policyd.servers import serve
+from policyd.web.http import render
+from policyd.web.spelling import (
+    ago,
+    legible,
+    number,
+    rate,
+    share,
+    span,
+)
+from policyd.web.view import (
+    LaneView,
+    LogView,
+    Page,
+    ReasonView,
+    ReceiverView,
+    Totals,
+)
 from tests import browser
 from tests.policyd.serve_parts import services
 from tests.policyd.test_serve_servers import get, settings, while_serving
@@ -246,7 +260,7 @@ def test_a_real_browser_shows_it_and_keeps_it_fresh(tmp_path: Path) -> None:
 
 def test_the_state_is_there_as_json() -> None:
     """/api/state has the same tree, with plain values."""
-    from policyd.serve.http import _plain
+    from policyd.web.http import _plain
 
     state = json.loads(json.dumps(_plain(PAGE)))
     assert state["receivers"][0]["lanes"][0]["reasons"][0]["rule"] == "google.ip.rate"

@@ -24,9 +24,9 @@ from policyd.errors import InUseError, ListenError
 from policyd.serve.early import answering
 from policyd.serve.listen import open_socket, parse
 from policyd.serve.listeners import open_listeners
-from policyd.serve.ports import Services
-from policyd.serve.servers import Servers, serve
 from policyd.serve.settings import ServeSettings
+from policyd.servers import Servers, serve
+from policyd.web.ports import Services
 from tests.policyd.serve_parts import services
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [

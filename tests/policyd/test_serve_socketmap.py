@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policyd.serve.later import Later
-from policyd.serve.netstring import Reader, encode
+from policyd.serve.netstring import NetstringReader, encode
 from policyd.serve.session import Session
 from policyd.serve.socketmap import SocketmapEndpoint
 from tests.policyd.serve_parts import READ_SIZES, Loop, Wire, cut, talk
@@ -36,7 +36,7 @@ def endpoint(**changed: object) -> SocketmapEndpoint:
     return SocketmapEndpoint({"mx": mx}, clock=lambda: 0.0, **changed)  # type: ignore[arg-type]
 
 
-def drain(reader: Reader, data: bytes) -> list[bytes]:
+def drain(reader: NetstringReader, data: bytes) -> list[bytes]:
     """Feed it, and take all that is complete."""
     reader.feed(data)
     return list(iter(reader.take, None))
@@ -105,7 +105,7 @@ def test_any_bytes_cut_anywhere_get_the_same_answers(stream: bytes, sizes: list[
 @given(st.lists(st.binary(max_size=50)), st.integers(1, 60))
 def test_the_reader_gives_back_what_was_encoded(payloads: list[bytes], size: int) -> None:
     """Encoding and reading are inverse, and nothing stays behind."""
-    reader = Reader(50)
+    reader = NetstringReader(50)
     found = [
         one for piece in cut(b"".join(map(encode, payloads)), size) for one in drain(reader, piece)
     ]
@@ -124,7 +124,7 @@ def test_the_reader_gives_back_what_was_encoded(payloads: list[bytes], size: int
 )
 def test_the_short_way_takes_only_what_the_long_way_would(data: bytes, limit: int) -> None:
     """A read that is one whole frame gives the same string either way; no other is taken."""
-    single, reader = Reader(limit).one(data), Reader(limit)
+    single, reader = NetstringReader(limit).one(data), NetstringReader(limit)
     found = drain(reader, data)
     if single is not None:
         assert (found, reader.pending, reader.fault) == ([single], 0, None)
@@ -135,7 +135,7 @@ def test_the_short_way_takes_only_what_the_long_way_would(data: bytes, limit: in
 @given(st.binary(max_size=5000))
 def test_the_reader_never_holds_more_than_one_request(stream: bytes) -> None:
     """Memory per connection is bounded by the longest allowed request."""
-    reader = Reader(100)
+    reader = NetstringReader(100)
     for piece in cut(stream, 7):
         drain(reader, piece)
         assert reader.pending <= 100 + 4 + 1

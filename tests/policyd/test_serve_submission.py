@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from policyd.hooks.submission import Standing, Submission
 from policyd.serve.policy import PolicyEndpoint, Request
 from policyd.serve.session import Session
 from policyd.serve.settings import ClosedSettings, SubmissionSettings
-from policyd.serve.submission import Standing, Submission
 from tests.policyd.clocks import still
 
 
@@ -286,7 +286,7 @@ def test_the_daemons_core_closes_receivers_as_its_configuration_says() -> None:
     """From `pacing.classes` in the configuration to the refusal, through the real parts."""
     from policyd.config import Config
     from policyd.core import Core
-    from policyd.throttle.settings import MailClass, PacingSettings
+    from policyd.throttle.settings.pacing import MailClass, PacingSettings
 
     news = MailClass(senders=("news.example",), closed=("google",))
     core = Core(Config(pacing=PacingSettings(classes={"news": news})), clock=still(lambda: 1000.0))
@@ -306,7 +306,7 @@ def test_who_only_watches_pushes_nobody_back(shadow: bool, action: bytes) -> Non
     """In shadow the receiver counts as suspended, but new mail for it is let in."""
     from policyd.config import Config
     from policyd.core import Core
-    from policyd.throttle.settings import PacingSettings
+    from policyd.throttle.settings.pacing import PacingSettings
 
     core = Core(Config(pacing=PacingSettings(shadow=shadow)), clock=still(lambda: 1000.0))
     core.receivers.learn("gmail.com", "gmail-smtp-in.l.google.com", 1000.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from policyd.serve.watchdog import Notifier
+from policyd.process.watchdog import Notifier
 
 
 def listener(address: str) -> socket.socket:

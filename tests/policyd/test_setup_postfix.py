@@ -9,11 +9,15 @@ import pytest
 
 from policyd import config as configuration
 from policyd.cli import main
+from policyd.doctor.mending import safety
+from policyd.postfix.commands import commands
+from policyd.postfix.setup import (
+    fragments,
+    learnt_limits,
+    seen_from_postfix,
+)
 from policyd.serve.settings import ServeSettings
-from policyd.setup import fragments, learnt_limits, seen_from_postfix
-from policyd.setup_commands import commands
-from policyd.setup_safety import safety
-from policyd.throttle.settings import Limits, PacingSettings
+from policyd.throttle.settings.pacing import Limits, PacingSettings
 from tests.policyd.test_setup_safety import PROBING
 
 CONTRIB = Path(__file__).resolve().parents[2] / "contrib" / "postfix"

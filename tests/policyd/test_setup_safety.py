@@ -6,12 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from policyd.doctor.values import Daemon, Facts, Hook, Service
+from policyd.doctor.mending import safety, theirs
+from policyd.doctor.values import (
+    DaemonSeen,
+    Facts,
+    Hook,
+    Service,
+)
+from policyd.postfix.commands import commands
+from policyd.postfix.setup import fragments
 from policyd.serve.settings import ServeSettings
-from policyd.setup import fragments
-from policyd.setup_commands import commands
-from policyd.setup_safety import safety, theirs
-from policyd.throttle.settings import PacingSettings
+from policyd.throttle.settings.pacing import PacingSettings
 
 SMTP = Service("smtp", "unix", True, "smtp", {})
 THERE = Facts(
@@ -24,7 +29,7 @@ THERE = Facts(
         Hook("status", "smtp_delivery_status_filter", "unix:mxheed/socketmap"),
     ),
     probes=(),
-    daemon=Daemon(True),
+    daemon=DaemonSeen(True),
 )
 
 

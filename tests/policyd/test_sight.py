@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from policyd.sight import PATIENCE, Sight
+from policyd.reading.sight import PATIENCE, Sight
 
 
 def test_before_a_log_was_opened_nothing_is_answered_from_memory() -> None:

@@ -8,16 +8,20 @@ import re
 import pytest
 
 from policyd.config import Config
-from policyd.control import Operator
 from policyd.core import Core
-from policyd.metrics import Metrics
-from policyd.serve.http import drawn, told
+from policyd.metrics.sources import (
+    Health,
+    Reloads,
+    metrics,
+)
+from policyd.metrics.table import Metrics
 from policyd.serve.session import HookCounts
 from policyd.serve.turns import finish
-from policyd.serve.view import Page
-from policyd.status import MODES, page
-from policyd.telemetry import Health, Reloads, metrics
 from policyd.throttle import Lane, PacingSettings
+from policyd.web.http import drawn, told
+from policyd.web.orders import Operator
+from policyd.web.status import MODES, page
+from policyd.web.view import Page
 from tests.policyd.clocks import still
 from tests.policyd.throttle_parts import evidence
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 import rules
-from policyd.hand import Ran
-from policyd.putoff import reader
-from policyd.receivers import Receivers
-from policyd.release import Releaser, ReleaseSettings
+from policyd.postfix.hand import Ran
+from policyd.postfix.putoff import reader
+from policyd.postfix.release import Releaser, ReleaseSettings
+from policyd.receiver.rollup import Receivers
 from policyd.throttle import Controller, Lane
-from policyd.throttle.settings import PacingSettings
+from policyd.throttle.settings.pacing import PacingSettings
 from tests.policyd.throttle_parts import NOW, controller
 
 RULES = rules.load()

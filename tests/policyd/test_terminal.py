@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from policyd.terminal import of_terminal
+from policyd.process.terminal import of_terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,7 +47,7 @@ def test_who_was_told_to_ignore_the_terminal_lives_on() -> None:
 def test_last_words_to_a_closed_terminal_do_no_harm() -> None:
     """What was being said when the terminal went is dropped, and the end is a clean one."""
     script = (
-        "import signal, sys; from policyd.terminal import fall_silent\n"
+        "import signal, sys; from policyd.process.terminal import fall_silent\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})\n"
         "print('ready', flush=True); signal.sigwait({signal.SIGHUP})\n"
         "sys.stdout.write('never heard'); fall_silent()"

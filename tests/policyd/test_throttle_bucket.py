@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.throttle.estimate import Accepted
-from policyd.throttle.gcra import Gcra
+from policyd.throttle.lane.estimate import Accepted
+from policyd.throttle.lane.gcra import Gcra
 
 RATES = st.floats(0.01, 1000)
 BURSTS = st.floats(1, 50)

@@ -10,14 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.doorkeeper import Doorkeeper
-from policyd.gate import DROP, KEEP, Gate
-from policyd.receivers import Receivers
+from policyd.hooks.doorkeeper import Doorkeeper
+from policyd.hooks.mxgate import (
+    DROP,
+    KEEP,
+    Gate,
+)
+from policyd.receiver.rollup import Receivers
 from policyd.serve.later import Later
-from policyd.throttle import Controller, Lane, PacingSettings
-from policyd.throttle.doorsettings import DoorSettings
-from policyd.throttle.settings import WindowSettings
-from policyd.throttle.window import Window
+from policyd.throttle import (
+    Controller,
+    Lane,
+    PacingSettings,
+)
+from policyd.throttle.lane.window import Window
+from policyd.throttle.settings.door import DoorSettings
+from policyd.throttle.settings.pacing import WindowSettings
 from tests.policyd.sim import NoTable
 from tests.policyd.throttle_parts import BIG, NOW, evidence
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from policyd.bounded import Bounded
 from policyd.throttle import Lane
+from policyd.throttle.book.nexthop import NextHops, asked_name
 from policyd.throttle.evidence import may_be_hold
-from policyd.throttle.memory import Bounded
-from policyd.throttle.nexthop import NextHops, asked_name
 from tests.policyd.throttle_parts import BIG, NOW, evidence, slowed
 
 RELAY = "relay.test"

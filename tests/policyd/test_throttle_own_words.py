@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policyd.throttle.blame import is_our_own
+from policyd.throttle.judging.blame import is_our_own
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence
 
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from logparse.events import Unparsed
-from policyd.unread import Unread
+from policyd.counting.unread import Unread
 
 
 def test_ever_fewer_of_them_are_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,9 +8,13 @@ import pytest
 
 from policyd.config import Config
 from policyd.daemon import Daemon
-from policyd.logs import choose
+from policyd.reading.sources import choose
+from policyd.reading.unwritten import (
+    ASKED,
+    PATIENCE,
+    Unwritten,
+)
 from policyd.serve.session import HookCounts
-from policyd.unwritten import ASKED, PATIENCE, Unwritten
 from tests.policyd.clocks import Times
 
 DAY = 86_400.0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policyd.throttle import Lane
-from policyd.throttle.holdbook import HoldBook
+from policyd.throttle.book.holdbook import HoldBook
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence, hold, slowed
 
 LANES = (BIG, Lane("two", "mx:big.test"), Lane("", "google"))

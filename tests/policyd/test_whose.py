@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from policyd.hooks.whose import Whose
 from policyd.serve.session import Session
 from policyd.serve.socketmap import NOTFOUND, SocketmapEndpoint
-from policyd.whose import Whose
 
 HOLDER = (
     "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_SH); print(1); input()"

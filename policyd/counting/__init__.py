@@ -1,0 +1,1 @@
+"""From blocks of log lines to counters and evidence."""

@@ -1,0 +1,286 @@
+"""The MX gate: Postfix asks for every DNS record an attempt is about to use; we keep or drop it.
+
+Contract: `ask` answers one question of `smtp_dns_reply_filter` (`name ttl class type [preference]
+value`) from memory: `NOTFOUND ` keeps the record, `OK IGNORE` drops it. MX records are kept, all of
+them: without the best one Postfix takes a worse host, and where that is this machine it bounces the
+mail as a loop. A host is held by its addresses. The first address decides, for then all exchangers
+are known: the attempt costs one token of its receiver's lane, and the hosts of that preference are
+kept or held as a whole, and so are those of each worse one; behind what is held, all is held. What
+Postfix turns to next in the same attempt (a fallback relay, a second relay host) is held with it.
+Where a turn comes soon, the answer is a `Later`: the delivery agent waits for it; `closed` takes
+one that went away out of the line.
+Failure: a question that is not understood keeps its record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from policyd.hooks.questions import Questions
+from policyd.receiver.rollup import Receivers
+from policyd.serve.later import Later
+from policyd.throttle.book.door import Waiter
+from policyd.throttle.book.queueid import locked
+from policyd.throttle.controller import Controller
+from policyd.throttle.evidence import Evidence, Lane
+from policyd.throttle.lane.state import LaneState
+from policyd.throttle.lane.window import Attempt
+
+__all__ = ["DROP", "KEEP", "Gate", "HasMemory"]
+
+KEEP = b"NOTFOUND "
+DROP = b"OK IGNORE"
+
+_ADDRESSES = (b"A", b"AAAA")
+_MOST_NAMED = 32  # exchangers by which a hold line is recognised
+
+
+class HasMemory(Protocol):
+    """The part of a connection's session the gate uses."""
+
+    memory: Any
+
+
+class _Asking:
+    """The attempt a delivery agent is making: what it asked and what it was told."""
+
+    __slots__ = (
+        "attempt", "beside", "checked", "ended", "first", "lane", "message", "pool", "questions",
+        "seen", "shut", "tells", "waiter",
+    )  # fmt: skip
+
+    def __init__(self, questions: Questions, before: _Asking | None) -> None:
+        self.questions = questions
+        self.lane: LaneState | None = None
+        self.attempt: Attempt | None = None
+        self.waiter: Waiter | None = None  # at the door
+        self.checked = -1  # the preference that was kept last
+        self.shut = False  # an address was dropped: so is what follows
+        # whether the status filter speaks on this connection
+        self.tells: bool = before is not None and before.tells
+        self.ended = False  # it told this attempt's end
+        self.beside = False  # it has turned to another next-hop
+        self.first = before is None  # on this connection
+        self.pool: str | None = None  # by which it goes, once an address was asked for
+        self.message: object = None  # whose attempt it is, where that must be known,
+        self.seen = False  # and was seen to be still
+
+
+class Gate:
+    """See the module; `whose` tells which message a connection's client delivers, if it can."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        receivers: Receivers,
+        clock: Callable[[], float],
+        whose: Callable[[Any], object] = lambda session: None,
+    ) -> None:
+        self._controller = controller
+        self._receivers = receivers
+        self._clock = clock
+        self._whose = whose
+        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._domains: dict[bytes, str] = {}
+        self._telling: set[str | None] = set()  # pools of whose agents the status filter has spoken
+        self.held = 0
+        self.admitted = 0
+        self.odd = 0
+
+    def ask(self, key: bytes, session: HasMemory, pool: str = "") -> bytes | Later:
+        """Keep or drop one record, now or when its turn has come."""
+        fields = key.split()
+        if len(fields) < 5:
+            self.odd += 1
+            return KEEP
+        kind = fields[3]
+        if kind in _ADDRESSES:
+            return self._address(fields[0].lower(), fields[4], session, pool)
+        if (kind == b"MX" and len(fields) == 6) or (kind == b"SRV" and len(fields) == 8):
+            if fields[4].isdigit() and len(fields[4]) <= 5:
+                host = fields[-1].lower()
+                self._exchanger(fields[0].lower(), int(fields[4]), host, session)
+            else:
+                self.odd += 1
+        return KEEP  # TLSA, CNAME…: no attempt is decided by them
+
+    def _exchanger(self, domain: bytes, preference: int, host: bytes, session: HasMemory) -> None:
+        asking = self._same(session)
+        if asking is not None:
+            if not asking.beside and asking.questions.exchanger(domain, preference, host):
+                return
+            if self._goes_beside(asking, domain):
+                self._named(asking, [host])
+                return
+        asking = self._begin(Questions(domain), session)
+        if host != b".":  # the null MX: Postfix knows what to do
+            asking.questions.exchanger(domain, preference, host)
+
+    def _address(self, name: bytes, value: bytes, session: HasMemory, pool: str) -> bytes | Later:
+        asking, host = self._same(session), None
+        if asking is not None:
+            if not asking.beside:
+                host = asking.questions.address(name, value)
+            if host is None and self._goes_on(asking, name, value):
+                if not asking.shut:
+                    return KEEP
+                self._named(asking, [name])
+                return DROP
+        if asking is None or host is None:
+            asking = self._begin(Questions.of_host(name), session)
+            host = asking.questions.address(name, value) or name
+        return self._decide(asking, host, session, pool)
+
+    def _same(self, session: HasMemory) -> _Asking | None:
+        """The attempt that was under way on this connection, unless its end is known.
+
+        The status filter tells it. Where it may speak, but did not yet on this connection, another
+        message tells it, of an attempt that was held: the others end with what they deliver.
+        """
+        asking: _Asking | None = session.memory
+        if asking is not None and asking.message is not None and not asking.tells:
+            now = self._whose(session)
+            asking.ended = asking.ended or (now is not None and now != asking.message)
+            asking.seen = now is not None
+        return None if asking is None or asking.ended else asking
+
+    def _goes_on(self, asking: _Asking, name: bytes, value: bytes) -> bool:
+        """Whether an address of no exchanger that is known is of this attempt all the same.
+
+        The worse hosts of one that is held must stay held: they may be behind this machine.
+        """
+        alone = not asking.beside and (asking.shut or asking.tells)
+        beside = self._goes_beside(asking, name)
+        return beside or (alone and asking.questions.unplaced(name, value))
+
+    @staticmethod
+    def _goes_beside(asking: _Asking, name: bytes) -> bool:
+        """Whether this next-hop is asked for because the one before is held: no attempt began.
+
+        Where that is unknown, it is another attempt: perhaps of the message's next recipient.
+        """
+        if not asking.shut or name == asking.questions.domain:
+            return False
+        asking.beside = asking.tells or asking.seen
+        return asking.beside
+
+    def _begin(self, questions: Questions, session: HasMemory) -> _Asking:
+        """A new attempt on this connection: the one before is over."""
+        before: _Asking | None = session.memory
+        if before is not None and before.attempt is not None and before.lane is not None:
+            self._controller.end(before.lane, before.attempt, self._clock())
+        session.memory = made = _Asking(questions, before)
+        return made
+
+    def _decide(self, asking: _Asking, host: bytes, session: HasMemory, pool: str) -> bytes | Later:
+        questions, asking.pool = asking.questions, pool
+        if asking.shut:
+            return DROP
+        preference = questions.hosts[host]
+        if preference == asking.checked:
+            return KEEP
+        if asking.attempt is not None and questions.vague:
+            return KEEP  # which host this is cannot be told: what was admitted goes its usual way
+        now, receiver = self._clock(), self._receivers.of_raw_host(host)
+        # half of a preference might lack just this machine, which tells Postfix where loops begin
+        for other in {self._receivers.of_raw_host(one) for one in questions.equals(host)}:
+            if other != receiver or asking.attempt is not None:
+                lane = self._lane(pool, other)
+                if not self._controller.may_pass(lane, now):
+                    return self._shut(asking, lane, session)
+        asking.checked = preference
+        if asking.attempt is not None:
+            return KEEP
+        domain = self._domain(questions.domain)
+        admission = self._controller.admit(
+            self._lane(pool, receiver),
+            domain,
+            now,
+            patient=True,
+            who=lambda: locked(self._whose(session)),
+        )
+        attempt, state, waiter = admission
+        if waiter is None:
+            return self._decided(asking, state, attempt, session)
+        later = Later()
+        asking.waiter = waiter
+        waiter.tell = lambda told: later.come(self._decided(asking, state, told, session))
+        return later
+
+    def _decided(
+        self, asking: _Asking, state: LaneState, attempt: Attempt | None, session: HasMemory
+    ) -> bytes:
+        asking.waiter = None
+        if attempt is None:
+            return self._shut(asking, None, session)
+        asking.lane, asking.attempt = state, attempt
+        self.admitted += 1
+        return KEEP
+
+    def _shut(self, asking: _Asking, lane: Lane | None, session: HasMemory) -> bytes:
+        """Drop this address and all that follow; `lane`: whose equal or worse host stands there."""
+        asking.shut = True
+        if asking.attempt is None:
+            self.held += 1
+            if lane is not None:
+                self._controller.held(lane, self._domain(asking.questions.domain), self._clock())
+            self._named(asking, list(asking.questions.hosts)[:_MOST_NAMED])
+        if asking.first and not asking.tells and asking.pool in self._telling:
+            asking.message = self._whose(session)
+        return DROP
+
+    def _named(self, asking: _Asking, hosts: list[bytes]) -> None:
+        """The hold line will name one of these hosts."""
+        domain = self._domain(asking.questions.domain)
+        names = [self._domain(host) for host in hosts]
+        self._controller.hops.held(domain, names, self._clock())
+
+    def closed(self, session: HasMemory) -> None:
+        """The client has gone: it neither waits nor delivers any more."""
+        asking, session.memory = session.memory, None
+        if not isinstance(asking, _Asking):
+            return
+        if asking.waiter is not None:
+            self._controller.door.leave(asking.waiter, self._clock())
+        elif asking.attempt is not None and asking.lane is not None:
+            self._controller.end(asking.lane, asking.attempt, self._clock())
+
+    def _lane(self, pool: str, receiver: str) -> Lane:
+        lane = self._lanes.get((pool, receiver))
+        if lane is None:
+            if len(self._lanes) > 50_000:
+                self._lanes.clear()
+            lane = self._lanes[(pool, receiver)] = Lane(pool, receiver)
+        return lane
+
+    def _domain(self, raw: bytes) -> str:
+        found = self._domains.get(raw)
+        if found is None:
+            if len(self._domains) > 100_000:
+                self._domains.clear()
+            found = raw.decode("ascii", "replace").rstrip(".").lower()
+            self._domains[raw] = found
+        return found
+
+    def told(self, session: HasMemory) -> None:
+        """The status filter was asked on this connection: the attempt is at its end.
+
+        One delivery agent uses one connection for both maps, so it is about the attempt it makes.
+        """
+        asking: _Asking | None = session.memory
+        if asking is not None:
+            asking.tells = asking.ended = True
+            self._telling.add(asking.pool)
+
+    def accepted(self, session: HasMemory) -> None:
+        """It was about mail that was accepted."""
+        asking: _Asking | None = session.memory
+        if asking is not None and asking.lane is not None and asking.attempt is not None:
+            self._controller.accepted(asking.lane, asking.attempt, self._clock())
+
+    def refused(self, evidence: Evidence, session: HasMemory) -> None:
+        """It was about a refusal; one without an attempt is judged by the host it names."""
+        asking: _Asking | None = session.memory
+        lane, attempt = (asking.lane, asking.attempt) if asking is not None else (None, None)
+        self._controller.heard(evidence, lane, attempt, self._clock())

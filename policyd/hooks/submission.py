@@ -1,0 +1,196 @@
+"""Back-pressure where mail comes in: what the policy service says about one recipient or message.
+
+Contract: `DUNNO` unless the recipient's receiver is suspended (`DEFER_IF_PERMIT 4.7.1 …;
+retry=hh:mm:ss`) or closed to this class of mail by the configuration; never `OK`. A refusal is
+given at RCPT, where it concerns one recipient. What touches the whole message (hold, filter) waits
+for END-OF-MESSAGE, and is only done when every recipient of it was asked about on this connection
+and is meant; mixed messages go through, and so do those with recipients nobody asked about.
+Failure: a domain nobody knows yet is `DUNNO` (and looked up meanwhile); a handler that raises is
+answered `DUNNO` by its socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from policyd.hooks.mailclass import (
+    ClosedClass,
+    Said,
+    compile_classes,
+)
+from policyd.serve.policy import DUNNO, Request
+from policyd.serve.session import Session
+from policyd.serve.settings import SubmissionSettings
+from policyd.settings.units import clock as hms
+
+__all__ = ["Standing", "Submission", "Throttle"]
+
+
+class Standing(NamedTuple):
+    """How a receiver stands just now."""
+
+    state: str  # free, slowed, suspended, probing
+    until: float = 0.0  # of a suspension
+
+
+class Throttle(Protocol):
+    """What submission must know; answers from memory."""
+
+    def receiver_of(self, domain: str) -> str | None:
+        """The receiver behind a recipient's domain; None: not known yet, but being looked up."""
+
+    def standing(self, receiver: str, now: float) -> Standing:
+        """How it stands, over all address pools."""
+
+    @property
+    def closes(self) -> bool:
+        """Whether any class of mail in `pacing.classes` has receivers that take none of it."""
+
+    @property
+    def blames(self) -> bool:
+        """Whether any sender's domain is blamed by a receiver just now."""
+
+    def blamed(self, sender: str, receiver: str, now: float) -> float:
+        """Until when this sender's domain had better send nothing there; 0.0: it may."""
+
+    def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
+        """The class for which the receiver is closed, if mail from this sender domain is of it."""
+
+
+class _Message:
+    """The recipients of one message that were asked about on this connection."""
+
+    __slots__ = ("action", "count", "instance", "mixed")
+
+    def __init__(self, instance: bytes) -> None:
+        self.instance = instance
+        self.count = 0
+        self.action: bytes | None = None
+        self.mixed = False
+
+    def add(self, action: bytes | None) -> None:
+        """One recipient more and what is meant for it; different wishes make it mixed."""
+        self.count += 1
+        first = self.action is None and not self.mixed
+        if action is None or not (first or action == self.action):
+            self.mixed = True
+        else:
+            self.action = action
+
+    def covers(self, request: Request) -> bool:
+        """Whether no recipient that Postfix counts was left out (a Postfix before 2.3 counts 0)."""
+        counted = request.get(b"recipient_count")
+        return not counted.isdigit() or int(counted) <= self.count
+
+
+class Submission:
+    """The policy handler."""
+
+    def __init__(
+        self, settings: SubmissionSettings, throttle: Throttle, now: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._throttle = throttle
+        self._now = now
+        self._classes = compile_classes(settings.closed)
+        self._any = bool(self._classes)
+        self._pressure = ClosedClass.of_pressure(settings)
+
+    def __call__(self, request: Request, session: Session) -> bytes:
+        """Answer one request."""
+        raw = request.raw
+        if b"\nprotocol_state=RCPT\n" in raw:
+            return self._recipient(request, session)
+        if b"\nprotocol_state=END-OF-MESSAGE\n" in raw:
+            return self._message(request, session)
+        return DUNNO
+
+    def _recipient(self, request: Request, session: Session) -> bytes:
+        address = request.get(b"recipient")
+        domain = address.rpartition(b"@")[2].decode("utf-8", "replace").rstrip(".").lower()
+        receiver = self._throttle.receiver_of(domain) if domain else None
+        if receiver is None:
+            if self._classes.whole:
+                self._remember(request, session, None)
+            return DUNNO
+        now = self._now()
+        standing = self._throttle.standing(receiver, now)
+        whole: bytes | None = None
+        if self._any:
+            said = Said(request, domain, receiver, standing.state)
+            found = self._classes.first(said)
+            if self._classes.whole:
+                whole = found.action if found is not None and found.whole else None
+                self._remember(request, session, whole)
+            if found is not None and not found.whole:
+                return self._spelled(found.action, receiver, standing, now)
+        if self._throttle.closes and (refused := self._closed(request, domain, receiver)):
+            return refused
+        if self._throttle.blames and standing.state != "suspended":
+            until = self._throttle.blamed(_sender_domain(request), receiver, now)
+            standing = Standing("suspended", until) if until > now else standing
+        if standing.state != "suspended" or whole is not None or self._pressure is None:
+            return DUNNO
+        if not self._pressure.meets(Said(request, domain, receiver, standing.state)):
+            return DUNNO
+        return self._spelled(self._pressure.action, receiver, standing, now)
+
+    def _closed(self, request: Request, domain: str, receiver: str) -> bytes:
+        """The refusal for a class of mail the receiver takes none of; b"": not of such a one."""
+        name = self._throttle.closed_class(_sender_domain(request), domain, receiver)
+        if name is None:
+            return b""
+        return b"REJECT 5.7.1 %b takes no mail of class %b from here" % (
+            _safe(receiver),
+            _safe(name),
+        )
+
+    def _remember(self, request: Request, session: Session, action: bytes | None) -> None:
+        instance = request.get(b"instance")
+        message = session.memory
+        if not isinstance(message, _Message) or message.instance != instance:
+            message = session.memory = _Message(instance)
+        message.add(action)
+
+    def _message(self, request: Request, session: Session) -> bytes:
+        message = session.memory
+        session.memory = None
+        if not self._classes.whole:
+            return DUNNO
+        if not isinstance(message, _Message) or message.instance != request.get(b"instance"):
+            return self._single(request)
+        # a rule before ours may have let a recipient pass unasked; one after it, have refused some
+        if message.mixed or message.action is None or not message.covers(request):
+            return DUNNO
+        return message.action
+
+    def _single(self, request: Request) -> bytes:
+        """Asked at END-OF-MESSAGE only: Postfix names the recipient when there is just one."""
+        domain = request.get(b"recipient").rpartition(b"@")[2].decode("utf-8", "replace")
+        receiver = self._throttle.receiver_of(domain.rstrip(".").lower()) if domain else None
+        if receiver is None:
+            return DUNNO
+        state = self._throttle.standing(receiver, self._now()).state
+        found = self._classes.first(Said(request, domain.lower(), receiver, state))
+        return found.action if found is not None and found.whole else DUNNO
+
+    def _spelled(self, action: bytes, receiver: str, standing: Standing, now: float) -> bytes:
+        """An action's text with the receiver and the time to come back filled in."""
+        if b"{" not in action:
+            return action
+        wait = min(max(standing.until - now, 1.0), self._settings.longest)
+        retry = hms(wait if standing.state == "suspended" else self._settings.longest)
+        return action.replace(b"{receiver}", _safe(receiver)).replace(b"{retry}", retry.encode())
+
+
+def _sender_domain(request: Request) -> str:
+    return request.get(b"sender").rpartition(b"@")[2].decode("utf-8", "replace").lower()
+
+
+def _safe(receiver: str) -> bytes:
+    """A receiver's id may hold what a remote MX is called: printable ASCII only, and short."""
+    kept = "".join(
+        char for char in receiver if char.isascii() and (char.isalnum() or char in ":.-_")
+    )
+    return kept[:80].encode()

@@ -1,0 +1,1 @@
+"""From a log source to blocks and commits, and whether we see at all."""

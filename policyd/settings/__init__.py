@@ -1,0 +1,1 @@
+"""From YAML nodes to frozen settings: ranges and names are checked here."""

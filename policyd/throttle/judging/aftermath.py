@@ -1,0 +1,129 @@
+"""What becomes of a message after evidence about it: done, or put off until its own time.
+
+Contract: pure; keeps the book. A held part waits for its lane, a part its receiver put off waits
+for its hint or the retry table's interval; one that was accepted or refused for good is settled.
+Failure: none; what the book does not take, the MTA's own back-off retries.
+"""
+
+from __future__ import annotations
+
+from policyd.throttle.book.holdbook import HoldBook
+from policyd.throttle.book.message import Message
+from policyd.throttle.book.priorities import MailClasses
+from policyd.throttle.evidence import (
+    Evidence,
+    Lane,
+    domain_of,
+)
+from policyd.throttle.judging.blame import Blame
+from policyd.throttle.judging.retrytable import RetryTable
+from policyd.throttle.lane.state import LaneState
+
+__all__ = ["Aftermath"]
+
+_ECHO = 60.0  # an echo from a lane that is free otherwise waits so long
+
+
+class Aftermath:
+    """Writes the book."""
+
+    def __init__(
+        self, book: HoldBook, blame: Blame, retry: RetryTable, classes: MailClasses
+    ) -> None:
+        self.classes = classes
+        self._book = book
+        self._blame = blame
+        self._retry = retry
+
+    def held(self, evidence: Evidence, lane: Lane, now: float) -> None:
+        """One of our own holds (or its echo)."""
+        message = self._message(evidence, now)
+        part = self._book.wait(message, lane, evidence.domain, now, now, held=True)
+        part.round = _round(evidence)
+
+    def echoed(self, evidence: Evidence, state: LaneState, now: float) -> None:
+        """Postfix tries nothing there for a while, for one message was refused at the door."""
+        if not evidence.queue_id:
+            return
+        troubled = state.advance(now) != "free"
+        message = self._message(evidence, now)
+        due = now if troubled else now + _ECHO
+        self._book.wait(message, state.lane, evidence.domain, now, due)
+
+    def _message(self, evidence: Evidence, now: float) -> Message:
+        message = self._book.get(evidence.queue_id)
+        if message is None:
+            message = self._book.message(evidence.queue_id, now, evidence.arrived)
+            message.sender = self._blame.senders.get(evidence.queue_id) or evidence.sender
+            message.klass = self.classes.of(message.sender, domain_of(evidence.recipient))
+        return message
+
+    def tried(self, evidence: Evidence, state: LaneState, again: bool, now: float) -> None:
+        """One recipient was tried; `again`: its transaction was refused before."""
+        if not evidence.queue_id:
+            return
+        message = self._book.get(evidence.queue_id)
+        before = message.part(state.lane, evidence.domain) if message else None
+        grey = before.grey if before else 0.0
+        due: float | None = None
+        times = 1
+        if evidence.outcome == "deferred":
+            times = _times(message, (state.lane, evidence.domain), again, now)
+            due = self._due(evidence, times, now)
+            if evidence.category == "flow.greylist" and evidence.retry_after is None:
+                grey = grey or now
+                early = state.greylist.delay(evidence.queue_id, grey, times, now)
+                due = due if early is None else now + early
+        elif grey and evidence.outcome == "sent" and state.greylist.accepted(grey, now):
+            self._book.hurry(state.lane, state.greylist.due, now)
+        if due is None:
+            self._settle(message, state.lane, evidence, again)
+            return
+        message = message or self._message(evidence, now)
+        due = max(due, self._blame.until(state.lane, message.sender))
+        part = self._book.wait(message, state.lane, evidence.domain, now, due)
+        part.refused = times
+        part.grey = grey
+        part.round = _round(evidence)
+
+    def _settle(self, message: Message | None, lane: Lane, evidence: Evidence, again: bool) -> None:
+        """Done, unless other recipients of that domain were put off in the same round."""
+        if message is None:
+            return
+        waiting = message.parts.get((lane, evidence.domain))
+        if waiting is not None and again:
+            # taken in part (a recipient limit): the others still wait, and not longer each time
+            waiting.refused = 0
+        elif waiting is None or waiting.round is None or waiting.round != _round(evidence):
+            self._book.settle(message, lane, evidence.domain)
+
+    def _due(self, evidence: Evidence, times: int, now: float) -> float | None:
+        """When this message may be tried again; None: the MTA's own back-off decides."""
+        if self._blame.concerns_lane(evidence):
+            return now  # the lane's own state says when
+        delay = self._retry.delay(evidence, times)
+        # a log may tell whole seconds only: the reply came up to a second after what it says
+        return None if delay is None else min(now, evidence.time + 1.0) + delay
+
+
+def _round(evidence: Evidence) -> object:
+    """What tells one turn of a message in the MTA's active queue from the next; None: nothing.
+
+    In one round each recipient is tried once, in several transactions if there are many: what is
+    accepted then does not concern those that were put off. It is the message's age when the round
+    began, the first of the log line's delays.
+    """
+    delays = evidence.group[2] if len(evidence.group) > 2 else None
+    return delays[0] if isinstance(delays, tuple) else None
+
+
+def _times(message: Message | None, key: tuple[Lane, str], again: bool, now: float) -> int:
+    """How often a part was put off, this time included; further lines of one attempt count once."""
+    if message is None:
+        return 1
+    if released := message.pending.get(key):
+        return released.refused + 1
+    waiting = message.parts.get(key)
+    if waiting is None:
+        return 1
+    return max(1, waiting.refused + (not again and now >= waiting.due))

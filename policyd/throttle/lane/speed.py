@@ -1,0 +1,150 @@
+"""The learnt rate of a lane: where it starts, how it rises, and what a refusal does to it.
+
+Contract: pure. A refusal leaves a ceiling behind: what the receiver was seen to take, below the
+rate that was refused. The rate goes below it, the further the more a refusal costs, and climbs
+towards it; above it is tried ever more seldom. While no ceiling is known the rate rises by a
+factor, as long as that is worth the risk. Never below `floor`, never above `top`.
+Failure: none.
+"""
+
+from __future__ import annotations
+
+from policyd.throttle.lane.gcra import Gcra
+from policyd.throttle.lane.prospect import NOTHING_SEEN, distance
+from policyd.throttle.settings.pacing import Limits, PacingSettings
+
+__all__ = ["Speed"]
+
+_RAMP = 1.25  # growth a step while no ceiling is known
+_CLIMB = 0.35  # of what is missing to the ceiling, a step
+_FEW = 1.5  # tokens a step lasts at least, while no ceiling is known
+_MORE = 3.0  # and with one
+_NEAR = 0.98  # of the ceiling: so far it climbs where a refusal costs little
+_TRY = 1.06  # growth a step when the ceiling is tried
+_REACHED = 1.3  # so far above the old ceiling, the ceiling is forgotten
+_BACK_OFF = 0.93  # of the ceiling, after a refusal
+_FURTHER = 0.03  # and so much further down than it may climb
+_SEEN = 0.97  # of what was seen to be taken, or of the refused rate
+_HALF = 0.5  # of the refused rate: one refusal never costs more
+_COST = 10.0  # times a stop: the least time between tries
+_USED = 0.6  # share of the tokens that must have been used for a step up
+
+
+class Speed:
+    """A bucket and what is known about how fast it may be."""
+
+    __slots__ = (
+        "_explore",
+        "_longest_explore",
+        "bucket",
+        "burst",
+        "ceiling",
+        "cost",
+        "explore_at",
+        "explore_gap",
+        "floor",
+        "near",
+        "prospect",
+        "since",
+        "top",
+        "used",
+    )
+
+    def __init__(self, settings: PacingSettings, limits: Limits, now: float) -> None:
+        self.bucket: Gcra | None = None  # None: no rate is needed
+        self.ceiling: float | None = None  # learnt
+        self.explore_at = 0.0
+        self.explore_gap = settings.explore
+        self.near = _NEAR
+        self.since = now  # of the present step
+        self.used = 0.0  # tokens in the present step
+        self.prospect = NOTHING_SEEN
+        self.cost = 0.0  # seconds a refusal costs
+        self.use_settings(settings, limits)
+
+    def use_settings(self, settings: PacingSettings, limits: Limits) -> None:
+        """Live under these limits from now on."""
+        self._explore = settings.explore
+        self._longest_explore = settings.longest_explore
+        self.floor = limits.floor or settings.floor
+        self.top = min(limits.ceiling or settings.ceiling, settings.ceiling)
+        self.burst = limits.burst
+
+    def start(self, rate: float, now: float) -> None:
+        """Go on at this rate with an empty bucket."""
+        rate = self.within(rate)
+        self.bucket = Gcra(rate, self.burst_of(rate), now, empty=True)
+        self.since, self.used = now, 0.0
+
+    def forget(self) -> None:
+        """No limits any more."""
+        self.bucket = None
+        self.ceiling = None
+        self.explore_gap = self._explore
+
+    def within(self, rate: float) -> float:
+        """The rate, kept between floor and top."""
+        return min(max(rate, self.floor), self.top)
+
+    def burst_of(self, rate: float) -> float:
+        """Attempts that may start at once at this rate."""
+        return self.burst or min(max(1.0, rate * 0.25), 20.0)
+
+    def take(self, now: float) -> None:
+        """One token is used, there or not."""
+        if self.bucket is not None and not self.bucket.take(now):
+            self.bucket.charge(now)
+        self.used += 1
+
+    def refused(self, learnt: float, backlog: int, now: float) -> None:
+        """The present rate was refused; the receiver seems to take `learnt` a second.
+
+        Where a refusal costs a long stop, the rate stays further below the ceiling, which is
+        tried so much the more seldom.
+        """
+        bucket = self.bucket
+        if bucket is None:
+            return
+        rate = bucket.rate
+        trying = self.ceiling is None or rate > self.ceiling
+        ceiling = min(max(learnt, rate * _HALF), rate) * _SEEN
+        self.explore_gap = max(self.explore_gap, _COST * self.cost)
+        self.near = 1.0 - distance(backlog / rate, self.cost)
+        if self.ceiling is not None:
+            known = self.explore_gap * (2.0 if trying else 1.4)
+            self.explore_gap = min(known, self._longest_explore)
+            if trying:
+                ceiling = min(ceiling, self.ceiling)
+        self.ceiling = self.within(ceiling)
+        self.explore_at = now + self.explore_gap
+        self._set(self.ceiling * min(_BACK_OFF, self.near - _FURTHER), now)
+
+    def grow(self, backlog: int, now: float) -> None:
+        """A step up, when it is time, the rate was used, and `backlog` messages gain by it."""
+        bucket = self.bucket
+        if bucket is None:
+            return
+        span, rate = now - self.since, bucket.rate
+        if span < max(1.0, (_FEW if self.ceiling is None else _MORE) / rate):
+            return
+        if self.used < _USED * rate * span:
+            if span > max(10.0, 20.0 / rate):  # not used: start measuring again
+                self.since, self.used = now, 0.0
+            return
+        ceiling = self.ceiling
+        if ceiling is None:
+            if self.prospect.worth(rate * _RAMP, backlog, self.cost):
+                rate *= _RAMP
+        elif now >= self.explore_at:
+            rate *= _TRY
+            if rate > ceiling * _REACHED:
+                self.ceiling, self.explore_gap = None, self._explore
+        elif rate < ceiling * self.near:
+            rate += (ceiling * self.near - rate) * _CLIMB
+        self._set(rate, now)
+
+    def _set(self, rate: float, now: float) -> None:
+        assert self.bucket is not None
+        rate = self.within(rate)
+        self.bucket.set(rate, self.burst_of(rate), now)
+        self.since, self.used = now, 0.0
