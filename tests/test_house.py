@@ -49,12 +49,6 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(tree), f"{named(path)} has no docstring"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_no_module_is_long(path: Path) -> None:
-    """A module stops at 300 lines."""
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
-
-
 @pytest.mark.parametrize(
     "path", [path for pattern in PURE for path in sorted(ROOT.glob(pattern))], ids=named
 )

@@ -16,7 +16,7 @@ ARROWS = {
     "bounded": "",
     "cli": "config daemon doctor errors logparse postfix reading receiver report rules serve "
     "settings shipped web",
-    "config": "errors receiver rules serve settings throttle",
+    "config": "errors rules serve settings throttle",
     "core": "config counting hooks logparse process receiver rules serve store throttle",
     "counting": "logparse receiver rules throttle",
     "daemon": "config core errors hooks metrics postfix process reading rules serve servers store "
@@ -42,6 +42,7 @@ ARROWS = {
 }
 MOST_FILES = 8  # beside the rooms of policyd
 LONGEST = 280  # lines of a module; a longer one says in its head why ("Length: …")
+HARD = 310  # and none goes beyond this
 
 
 def _arrows() -> ModuleType:
@@ -93,6 +94,7 @@ def test_few_files_lie_beside_the_rooms() -> None:
 def test_a_long_module_says_why(path: Path) -> None:
     """A module of more than 280 lines has a reason in its head."""
     text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= HARD or path.parent.name == "bench"
     if len(text.splitlines()) > LONGEST:
         assert "\nLength: " in (ast.get_docstring(ast.parse(text)) or "")
 
