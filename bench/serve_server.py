@@ -29,11 +29,7 @@ from policyd.config import Config
 from policyd.core import Core
 from policyd.process.clock import Clock
 from policyd.receiver.lookup import MxLookup, resolve_mx
-from policyd.serve.listen import (
-    BACKLOG,
-    open_socket,
-    parse,
-)
+from policyd.serve.listen import BACKLOG, open_socket, parse
 from policyd.serve.policy import PolicyEndpoint
 from policyd.serve.settings import ServeSettings
 from policyd.serve.socketmap import SocketmapEndpoint

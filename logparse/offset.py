@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Literal, NamedTuple
 
-__all__ = ["Learnt", "Offset"]
+__all__ = ["ClockOff", "Offset"]
 
 _QUARTER = 900
 _NEAR = 60.0  # seconds from a whole quarter of an hour that still are a zone
@@ -23,7 +23,7 @@ _AGREE = 3.0  # seconds that lines may differ
 _ENOUGH, _SPAN = 3, 5.0
 
 
-class Learnt(NamedTuple):
+class ClockOff(NamedTuple):
     """What the log's stamps are off by."""
 
     seconds: float  # to be added; negative: the log is ahead
@@ -34,14 +34,14 @@ class Offset:
     """See the module."""
 
     def __init__(self) -> None:
-        self.learnt = Learnt(0.0, "none")
+        self.learnt = ClockOff(0.0, "none")
         self._seen: deque[tuple[float, float]] = deque(maxlen=_ENOUGH)
 
     def restore(self, seconds: float) -> None:
         """What an earlier run had learnt."""
         self.learnt = _judge(seconds)
 
-    def saw(self, stamp: float, now: float) -> Learnt | None:
+    def saw(self, stamp: float, now: float) -> ClockOff | None:
         """A line was written just now; what is new about the offset."""
         behind = now - stamp
         if self._seen and abs(behind - self._seen[-1][1]) > _AGREE:
@@ -57,10 +57,10 @@ class Offset:
         return found
 
 
-def _judge(behind: float) -> Learnt:
+def _judge(behind: float) -> ClockOff:
     if abs(behind) < _LARGE:
-        return Learnt(0.0, "none")
+        return ClockOff(0.0, "none")
     quarter = round(behind / _QUARTER) * _QUARTER
     if quarter and abs(behind - quarter) < _NEAR:
-        return Learnt(float(quarter), "zone")
-    return Learnt(round(behind), "clock")
+        return ClockOff(float(quarter), "zone")
+    return ClockOff(round(behind), "clock")

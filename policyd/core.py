@@ -40,11 +40,7 @@ from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler
 from policyd.settings.zones import zone_named
 from policyd.store.largesnapshot import array
-from policyd.store.snapshots import (
-    SnapshotPart,
-    Snapshots,
-    pack,
-)
+from policyd.store.snapshots import SnapshotPart, Snapshots, pack
 from policyd.throttle import Controller, from_delivery
 from policyd.throttle.evidence import Taken, from_status
 from policyd.throttle.lanelog import LaneLog

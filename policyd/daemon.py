@@ -24,19 +24,11 @@ from typing import Any
 
 from policyd import config as configuration
 from policyd.config import Config
-from policyd.core import (
-    Core,
-    Prepared,
-    prepare,
-)
+from policyd.core import Core, Prepared, prepare
 from policyd.errors import ControlError, MxheedError
 from policyd.hooks.answers import SAFE, paced
 from policyd.hooks.doorkeeper import Doorkeeper
-from policyd.metrics.sources import (
-    Health,
-    Reloads,
-    metrics,
-)
+from policyd.metrics.sources import Health, Reloads, metrics
 from policyd.metrics.table import Metrics
 from policyd.postfix.releasing import Releasing
 from policyd.process.clock import Clock, this_boot
@@ -46,28 +38,15 @@ from policyd.process.terminal import fall_silent, of_terminal
 from policyd.process.watchdog import Notifier
 from policyd.reading.follow import Follower
 from policyd.reading.sight import Sight
-from policyd.reading.sources import (
-    ASKED,
-    PLAYED,
-    Chosen,
-    choose,
-)
+from policyd.reading.sources import ASKED, PLAYED, Chosen, choose
 from policyd.reading.unwritten import Unwritten
 from policyd.serve.early import answering
 from policyd.serve.listen import inherited
 from policyd.serve.listeners import Listeners, open_listeners
-from policyd.serve.session import (
-    HookCounts,
-    how_often,
-    last_asked,
-)
+from policyd.serve.session import HookCounts, how_often, last_asked
 from policyd.serve.turns import Steps
 from policyd.servers import Servers, serve
-from policyd.store import (
-    Damage,
-    Saved,
-    Store,
-)
+from policyd.store import Damage, Saved, Store
 from policyd.store.place import state_file
 from policyd.web.orders import Operator
 from policyd.web.ports import Services

@@ -16,8 +16,8 @@ ARROWS = {
     "bounded": "",
     "cli": "config daemon doctor errors logparse postfix reading receiver report rules serve "
     "settings shipped web",
-    "config": "errors rules serve settings throttle",
-    "core": "config counting hooks logparse process receiver rules serve store throttle",
+    "config": "errors receiver rules serve settings throttle",
+    "core": "config counting hooks logparse process receiver rules serve settings store throttle",
     "counting": "logparse receiver rules throttle",
     "daemon": "config core errors hooks metrics postfix process reading rules serve servers store "
     "web",
@@ -38,7 +38,7 @@ ARROWS = {
     "shipped": "",
     "store": "errors process shape",
     "throttle": "bounded logparse rules settings shape",
-    "web": "core errors receiver rules serve settings throttle",
+    "web": "core counting errors receiver rules serve settings throttle",
 }
 MOST_FILES = 8  # beside the rooms of policyd
 LONGEST = 280  # lines of a module; a longer one says in its head why ("Length: …")

@@ -17,12 +17,7 @@ from math import isinf
 from typing import Annotated, Any, get_args, get_origin
 
 from policyd.config import Config
-from policyd.settings.bind import (
-    default,
-    describe,
-    limits,
-    schema,
-)
+from policyd.settings.bind import default, describe, limits, schema
 from policyd.settings.units import spell
 
 __all__ = ["main", "sample", "tables"]

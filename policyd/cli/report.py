@@ -22,11 +22,7 @@ from policyd.errors import MxheedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from policyd.report import (
-        ReadLogs,
-        Summary,
-        Tally,
-    )
+    from policyd.report import ReadLogs, Summary, Tally
 
 __all__ = ["register"]
 

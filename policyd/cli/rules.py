@@ -13,13 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from policyd.cli.rules_work import (
-    AsJson,
-    Site,
-    coverage,
-    new,
-    new_table,
-)
+from policyd.cli.rules_work import AsJson, Site, coverage, new, new_table
 
 if TYPE_CHECKING:
     from rules.errors import Problem

@@ -18,23 +18,14 @@ from typing import Annotated
 
 import typer
 
-from policyd.cli.at_hand import (
-    HELP,
-    at_hand,
-    option,
-)
+from policyd.cli.at_hand import HELP, at_hand, option
 from policyd.cli.setup_systemd import own_program, systemd
 from policyd.doctor import postconf
 from policyd.doctor.gather import present
 from policyd.doctor.mending import safety, theirs
 from policyd.errors import MxheedError
 from policyd.postfix.commands import commands
-from policyd.postfix.setup import (
-    QUEUE_DIRECTORY,
-    Fragment,
-    fragments,
-    learnt_limits,
-)
+from policyd.postfix.setup import QUEUE_DIRECTORY, Fragment, fragments, learnt_limits
 
 __all__ = ["register"]
 

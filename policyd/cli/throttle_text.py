@@ -13,14 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from policyd.web.spelling import (
-    ago,
-    blamed,
-    clock_time,
-    legible,
-    meaning,
-    rate,
-)
+from policyd.web.spelling import ago, blamed, clock_time, legible, meaning, rate
 
 __all__ = ["explanation", "listing"]
 

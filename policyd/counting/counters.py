@@ -19,12 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from policyd.counting.histogram import (
-    DELAY_BOUNDS,
-    FIELDS,
-    gather,
-    spread,
-)
+from policyd.counting.histogram import DELAY_BOUNDS, FIELDS, gather, spread
 
 __all__ = [
     "DELAY_BOUNDS",

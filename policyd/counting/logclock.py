@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import re
 
-from logparse.offset import Learnt, Offset
+from logparse.offset import ClockOff, Offset
 from logparse.stamps import OWN, STAMP, Stamps
 from policyd.counting.counters import Counters
 
@@ -34,7 +34,7 @@ class LogClock:
         self._fresh = False
 
     @property
-    def learnt(self) -> Learnt:
+    def learnt(self) -> ClockOff:
         """What the log's stamps are off by."""
         return self._offset.learnt
 
@@ -68,7 +68,7 @@ class LogClock:
             self._stamps.offset = seconds
 
 
-def _say(learnt: Learnt) -> None:
+def _say(learnt: ClockOff) -> None:
     way = "behind" if learnt.seconds > 0 else "ahead of"
     if learnt.kind == "none":
         _log.info("the stamps of the log agree with the clock")

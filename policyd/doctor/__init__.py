@@ -13,12 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from policyd.doctor import daemon, hooks, policy, postfix, release, safety, transports, units
-from policyd.doctor.values import (
-    Check,
-    Facts,
-    Finding,
-    Part,
-)
+from policyd.doctor.values import Check, Facts, Finding, Part
 
 __all__ = ["CHECKS", "examine"]
 

@@ -8,14 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policyd.doctor.safety import PROBE
-from policyd.doctor.values import (
-    Check,
-    Facts,
-    Finding,
-    Hook,
-    HookProbe,
-    Level,
-)
+from policyd.doctor.values import Check, Facts, Finding, Hook, HookProbe, Level
 
 __all__ = ["CHECKS"]
 

@@ -12,11 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from policyd.doctor import examine
-from policyd.doctor.safety import (
-    CHECKS,
-    PROBE,
-    probes_are_gated,
-)
+from policyd.doctor.safety import CHECKS, PROBE, probes_are_gated
 from policyd.doctor.values import Facts
 from policyd.postfix.setup import Fragment
 from policyd.postfix.tables import merged, without

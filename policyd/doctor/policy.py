@@ -11,17 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from policyd.doctor.postfix import seconds
-from policyd.doctor.values import (
-    Check,
-    Facts,
-    Finding,
-)
-from policyd.postfix.restrictions import (
-    Reach,
-    asked,
-    items,
-    service_of,
-)
+from policyd.doctor.values import Check, Facts, Finding
+from policyd.postfix.restrictions import Reach, asked, items, service_of
 
 __all__ = ["CHECKS"]
 

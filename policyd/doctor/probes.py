@@ -13,11 +13,7 @@ import socket
 import time
 
 from policyd.doctor.apart import Guise, apart
-from policyd.doctor.values import (
-    Hook,
-    HookProbe,
-    Service,
-)
+from policyd.doctor.values import Hook, HookProbe, Service
 
 __all__ = ["probe"]
 

@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyd.doctor.values import (
-    Check,
-    Facts,
-    Finding,
-    HandSeen,
-)
+from policyd.doctor.values import Check, Facts, Finding, HandSeen
 from policyd.errors import ControlError
 from policyd.serve.paths import SocketPlace
 from policyd.web.asking import ask

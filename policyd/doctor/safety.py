@@ -9,12 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from policyd.doctor.values import (
-    Check,
-    Facts,
-    Finding,
-    Service,
-)
+from policyd.doctor.values import Check, Facts, Finding, Service
 from policyd.postfix.tables import tables
 
 __all__ = ["CHECKS", "PROBE", "probes_are_gated"]

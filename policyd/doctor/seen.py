@@ -23,11 +23,7 @@ from typing import Any
 from policyd.config import Config
 from policyd.doctor.apart import Guise, apart
 from policyd.doctor.release import ask_release
-from policyd.doctor.values import (
-    DaemonSeen,
-    Gap,
-    Part,
-)
+from policyd.doctor.values import DaemonSeen, Gap, Part
 from policyd.errors import ControlError
 from policyd.hooks.transportmap import recipient_transport
 from policyd.serve.paths import control_places

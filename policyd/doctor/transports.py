@@ -8,11 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policyd.doctor.values import (
-    Check,
-    Facts,
-    Finding,
-)
+from policyd.doctor.values import Check, Facts, Finding
 
 __all__ = ["CHECKS"]
 

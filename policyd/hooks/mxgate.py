@@ -10,6 +10,7 @@ Postfix turns to next in the same attempt (a fallback relay, a second relay host
 Where a turn comes soon, the answer is a `Later`: the delivery agent waits for it; `closed` takes
 one that went away out of the line.
 Failure: a question that is not understood keeps its record.
+Length: what one attempt is asked and told is one story, told in its order.
 """
 
 from __future__ import annotations

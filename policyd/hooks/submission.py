@@ -14,11 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from policyd.hooks.mailclass import (
-    ClosedClass,
-    Said,
-    compile_classes,
-)
+from policyd.hooks.mailclass import ClosedClass, Said, compile_classes
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.settings import SubmissionSettings

@@ -14,11 +14,7 @@ from policyd.metrics.exposition import Histogram
 from policyd.metrics.table import STATES, Metrics
 from policyd.serve.session import HookCounts
 from policyd.throttle.lane.state import LaneState
-from policyd.web.status import (
-    MODES,
-    VERSION,
-    mode,
-)
+from policyd.web.status import MODES, VERSION, mode
 
 if TYPE_CHECKING:
     from policyd.core import Core

@@ -7,12 +7,7 @@ Failure: none.
 
 from __future__ import annotations
 
-from policyd.postfix.restrictions import (
-    asked,
-    items,
-    place,
-    service_of,
-)
+from policyd.postfix.restrictions import asked, items, place, service_of
 
 __all__ = ["policy_text"]
 

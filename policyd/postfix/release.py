@@ -20,27 +20,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from time import monotonic
 
-from policyd.postfix.hand import (
-    HandError,
-    Postqueue,
-    Run,
-    run_command,
-)
+from policyd.postfix.hand import HandError, Postqueue, Run, run_command
 from policyd.postfix.putoff import Told
 from policyd.settings.release import ReleaseSettings
-from policyd.throttle.book.dispatch import (
-    PutOff,
-    Queued,
-    Release,
-)
+from policyd.throttle.book.dispatch import PutOff, Queued, Release
 from policyd.throttle.book.nexthop import asked_name
 from policyd.throttle.controller import Controller
-from policyd.throttle.evidence import (
-    HOLD_WORDS,
-    Evidence,
-    domain_of,
-    may_be_hold,
-)
+from policyd.throttle.evidence import HOLD_WORDS, Evidence, domain_of, may_be_hold
 
 __all__ = ["Releaser", "parse_queue"]
 

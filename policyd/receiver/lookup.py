@@ -23,12 +23,7 @@ import dns.rdatatype
 import dns.resolver
 
 from policyd.bounded import Bounded
-from policyd.receiver.rollup import (
-    UNKNOWN,
-    DomainRollup,
-    Receivers,
-    canonical,
-)
+from policyd.receiver.rollup import UNKNOWN, DomainRollup, Receivers, canonical
 from policyd.settings.lookup import LookupSettings
 
 __all__ = ["Answer", "MxLookup", "Resolve", "resolve_mx"]

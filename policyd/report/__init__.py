@@ -10,12 +10,7 @@ Contract: everything behind `read` is pure. Failure: sources that cannot be read
 
 from __future__ import annotations
 
-from policyd.report.read import (
-    STDIN,
-    ReadLogs,
-    read_all,
-    total_size,
-)
+from policyd.report.read import STDIN, ReadLogs, read_all, total_size
 from policyd.report.rows import Settings, Summary
 from policyd.report.summary import summarise
 from policyd.report.tally import Tally

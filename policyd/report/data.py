@@ -12,11 +12,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from policyd.report.rows import (
-    ReceiverRow,
-    SlowRow,
-    Summary,
-)
+from policyd.report.rows import ReceiverRow, SlowRow, Summary
 from policyd.report.tally import ATTEMPTS
 
 __all__ = ["render"]

@@ -13,12 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from policyd.report import charts, words
-from policyd.report.rows import (
-    Pain,
-    ReceiverRow,
-    RefusalRow,
-    Summary,
-)
+from policyd.report.rows import Pain, ReceiverRow, RefusalRow, Summary
 from policyd.report.tally import ATTEMPTS, PARTS
 
 __all__ = ["render"]

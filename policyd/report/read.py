@@ -23,11 +23,7 @@ from logparse.auto import recognise
 from logparse.errors import LogError
 from logparse.packed import Unpacked
 from policyd.counting.counters import Counters
-from policyd.counting.pipeline import (
-    Classify,
-    Pipeline,
-    ReceiverOf,
-)
+from policyd.counting.pipeline import Classify, Pipeline, ReceiverOf
 from policyd.receiver.rollup import Receivers
 from policyd.report.glance import Glance
 from policyd.report.tally import Tally

@@ -14,11 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from policyd.report import words
-from policyd.report.rows import (
-    ReceiverRow,
-    Summary,
-    TextRow,
-)
+from policyd.report.rows import ReceiverRow, Summary, TextRow
 from policyd.report.tally import PARTS
 
 __all__ = ["render"]

@@ -17,13 +17,7 @@ from random import Random
 from typing import NamedTuple
 
 from policyd.sample import texts
-from policyd.sample.cast import (
-    CAST,
-    OUR_ADDRESS,
-    CastHost,
-    CastReceiver,
-    Incident,
-)
+from policyd.sample.cast import CAST, OUR_ADDRESS, CastHost, CastReceiver, Incident
 
 __all__ = ["DAY", "TARGET", "main", "play", "render"]
 

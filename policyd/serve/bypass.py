@@ -27,19 +27,8 @@ from policyd.process.identity import declare, end
 from policyd.serve.accept import Acceptor
 from policyd.serve.endpoint import Endpoint
 from policyd.serve.everything import Everything
-from policyd.serve.holder import (
-    QUESTIONS,
-    described,
-    holders,
-    probe,
-)
-from policyd.serve.listen import (
-    Address,
-    inherited,
-    open_socket,
-    parse,
-    remove,
-)
+from policyd.serve.holder import QUESTIONS, described, holders, probe
+from policyd.serve.listen import Address, inherited, open_socket, parse, remove
 from policyd.serve.policy import DUNNO, PolicyEndpoint
 
 __all__ = ["POLICY", "SOCKETMAP", "main"]

@@ -14,11 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypedDict, TypeVar
 
-from policyd.serve.connection import (
-    READ,
-    HookProtocol,
-    Reader,
-)
+from policyd.serve.connection import READ, HookProtocol, Reader
 from policyd.serve.faults import Faults
 from policyd.serve.later import Later
 from policyd.serve.peer import Peer

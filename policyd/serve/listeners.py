@@ -17,19 +17,10 @@ from dataclasses import dataclass, field
 
 from policyd.errors import InUseError, ListenError
 from policyd.serve.holder import described, holders
-from policyd.serve.listen import (
-    Address,
-    open_socket,
-    parse,
-    remove,
-)
+from policyd.serve.listen import Address, open_socket, parse, remove
 from policyd.serve.paths import control_path
 from policyd.serve.settings import ServeSettings
-from policyd.serve.shares import (
-    Shares,
-    need,
-    share,
-)
+from policyd.serve.shares import Shares, need, share
 
 __all__ = ["HOOKS", "NAMES", "Listeners", "open_listeners"]
 

@@ -24,20 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from policyd.errors import StoreError
-from policyd.store.damage import (
-    Damage,
-    Value,
-    keep,
-    read_rows,
-)
-from policyd.store.database import (
-    Change,
-    Saved,
-    is_damage,
-    open_database,
-    stored,
-    transaction,
-)
+from policyd.store.damage import Damage, Value, keep, read_rows
+from policyd.store.database import Change, Saved, is_damage, open_database, stored, transaction
 
 __all__ = ["Change", "Documents", "Saved", "Store", "Value"]
 

@@ -19,12 +19,7 @@ from policyd.throttle.book.grants import Who
 from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.priorities import MailClasses
 from policyd.throttle.departures import Departures
-from policyd.throttle.evidence import (
-    STALE,
-    Evidence,
-    Lane,
-    Taken,
-)
+from policyd.throttle.evidence import STALE, Evidence, Lane, Taken
 from policyd.throttle.judging.aftermath import Aftermath
 from policyd.throttle.judging.blame import Blame, is_our_own
 from policyd.throttle.judging.retrytable import RetryTable

@@ -11,12 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from policyd.throttle.book.dispatch import (
-    Dispatcher,
-    Queued,
-    Release,
-    Waiting,
-)
+from policyd.throttle.book.dispatch import Dispatcher, Queued, Release, Waiting
 from policyd.throttle.book.door import Door
 from policyd.throttle.book.nexthop import NextHops
 from policyd.throttle.evidence import Evidence, Lane

@@ -13,12 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, get_args
 
-from policyd.shape import (
-    Among,
-    AtLeast,
-    Maybe,
-    fits,
-)
+from policyd.shape import Among, AtLeast, Maybe, fits
 from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.nexthop import NextHops
 from policyd.throttle.book.priorities import MailClasses
@@ -26,11 +21,7 @@ from policyd.throttle.evidence import Lane
 from policyd.throttle.lane.prospect import Prospect
 from policyd.throttle.lane.reasons import Reason, Reasons
 from policyd.throttle.lane.state import LaneState, State
-from policyd.throttle.settings.pacing import (
-    DEFAULT_REACTIONS,
-    Act,
-    PacingSettings,
-)
+from policyd.throttle.settings.pacing import DEFAULT_REACTIONS, Act, PacingSettings
 
 __all__ = ["VERSION", "Knowing", "restore", "snapshot"]
 

@@ -29,11 +29,7 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from policyd.serve.turns import (
-    Steps,
-    Turns,
-    finish,
-)
+from policyd.serve.turns import Steps, Turns, finish
 from policyd.web import spelling
 from policyd.web.ports import Services
 from policyd.web.shared import Shared

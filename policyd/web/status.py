@@ -18,14 +18,7 @@ from typing import TYPE_CHECKING
 from policyd.serve.turns import Steps
 from policyd.throttle.explain import explain
 from policyd.throttle.lane.state import LaneState
-from policyd.web.view import (
-    LaneView,
-    LogView,
-    Page,
-    ReasonView,
-    ReceiverView,
-    Totals,
-)
+from policyd.web.view import LaneView, LogView, Page, ReasonView, ReceiverView, Totals
 
 if TYPE_CHECKING:
     from policyd.core import Core

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logparse.offset import Learnt, Offset
+from logparse.offset import ClockOff, Offset
 from logparse.stamps import Stamps
 
 NOW = 1_795_500_000.0
 
 
-def seen(offset: Offset, behind: list[float], pause: float = 2.0) -> list[Learnt]:
+def seen(offset: Offset, behind: list[float], pause: float = 2.0) -> list[ClockOff]:
     """What is learnt from lines so far behind, one after the other."""
     found = (offset.saw(NOW + n * pause - late, NOW + n * pause) for n, late in enumerate(behind))
     return [learnt for learnt in found if learnt is not None]
@@ -26,19 +26,19 @@ def test_a_zone_is_learnt_once(hours: float) -> None:
     """Any zone on earth, with lines a second or two late."""
     offset = Offset()
     late = [hours * 3600 + delay for delay in (0.1, 1.2, 0.4, 0.1, 2.0, 0.3, 0.2)]
-    assert seen(offset, late) == [Learnt(hours * 3600, "zone")]
+    assert seen(offset, late) == [ClockOff(hours * 3600, "zone")]
 
 
 @pytest.mark.parametrize("seconds", [1000, -1000, 200, 5000])
 def test_a_wrong_clock_is_learnt(seconds: float) -> None:
     """What is no whole quarter of an hour is a clock that goes wrong."""
-    assert seen(Offset(), [seconds] * 9) == [Learnt(seconds, "clock")]
+    assert seen(Offset(), [seconds] * 9) == [ClockOff(seconds, "clock")]
 
 
 def test_a_clock_that_is_set_right_is_forgotten() -> None:
     """Once the lines agree with the clock nothing is added any more."""
     offset = Offset()
-    assert seen(offset, [3600.0] * 6 + [0.5] * 6) == [Learnt(3600, "zone"), Learnt(0, "none")]
+    assert seen(offset, [3600.0] * 6 + [0.5] * 6) == [ClockOff(3600, "zone"), ClockOff(0, "none")]
 
 
 @pytest.mark.parametrize(

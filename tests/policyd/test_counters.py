@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.counting.counters import (
-    EARNED,
-    OTHER,
-    Change,
-    Counters,
-)
+from policyd.counting.counters import EARNED, OTHER, Change, Counters
 from policyd.counting.histogram import single
 
 

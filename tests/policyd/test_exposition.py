@@ -8,12 +8,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from policyd.metrics.exposition import (
-    Exposition,
-    Family,
-    Histogram,
-    Labels,
-)
+from policyd.metrics.exposition import Exposition, Family, Histogram, Labels
 from policyd.metrics.table import TABLE, Metrics
 
 COUNTER = Family("mail_total", "counter", "Mail.", ("receiver", "outcome"))

@@ -9,18 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.hooks.mxgate import (
-    DROP,
-    KEEP,
-    Gate,
-)
+from policyd.hooks.mxgate import DROP, KEEP, Gate
 from policyd.receiver.rollup import Receivers
-from policyd.throttle import (
-    Controller,
-    Lane,
-    Limits,
-    PacingSettings,
-)
+from policyd.throttle import Controller, Lane, Limits, PacingSettings
 from tests.policyd.sim import NoTable
 
 NOW = 1_000_000.0

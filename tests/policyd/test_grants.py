@@ -8,11 +8,7 @@ from hypothesis import strategies as st
 
 from policyd.throttle import Controller
 from policyd.throttle.book.grants import Who
-from policyd.throttle.book.queueid import (
-    Locked,
-    inode_of,
-    locked,
-)
+from policyd.throttle.book.queueid import Locked, inode_of, locked
 from tests.policyd.throttle_parts import BIG, NOW, hold, slowed
 
 _BASE = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"

@@ -12,13 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.postfix.hand import (
-    HandError,
-    Postqueue,
-    Ran,
-    run_command,
-    words,
-)
+from policyd.postfix.hand import HandError, Postqueue, Ran, run_command, words
 
 # what Postfix 3.7 says, as it says it
 NETLINK = (

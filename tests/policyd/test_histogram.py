@@ -8,14 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.counting.histogram import (
-    DELAY_BOUNDS,
-    FIELDS,
-    LONGEST,
-    gather,
-    single,
-    spread,
-)
+from policyd.counting.histogram import DELAY_BOUNDS, FIELDS, LONGEST, gather, single, spread
 
 
 @pytest.mark.parametrize(

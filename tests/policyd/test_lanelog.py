@@ -8,11 +8,7 @@ import logging
 import pytest
 
 from policyd.throttle import Controller
-from policyd.throttle.lanelog import (
-    IN_ALL,
-    PER_LANE,
-    LaneLog,
-)
+from policyd.throttle.lanelog import IN_ALL, PER_LANE, LaneLog
 from tests.policyd.clocks import still
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence
 

@@ -10,21 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policyd.counting.counters import Counters
-from policyd.counting.lately import (
-    DEFERRED,
-    ENOUGH,
-    LEVELS,
-    REJECTED,
-    Lately,
-    Seen,
-    judge,
-)
+from policyd.counting.lately import DEFERRED, ENOUGH, LEVELS, REJECTED, Lately, Seen, judge
 from policyd.web.http import render
-from policyd.web.view import (
-    HealthView,
-    Page,
-    ReceiverView,
-)
+from policyd.web.view import HealthView, Page, ReceiverView
 
 RULES = Path(__file__).parents[2] / "contrib/prometheus/mxheed.rules.yml"
 NOTHING = Seen()

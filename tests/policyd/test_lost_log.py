@@ -9,12 +9,7 @@ import pytest
 
 from policyd.config import Config
 from policyd.daemon import Daemon
-from policyd.reading.sources import (
-    PLAYED,
-    Chosen,
-    SampleDay,
-    choose,
-)
+from policyd.reading.sources import PLAYED, Chosen, SampleDay, choose
 from policyd.receiver.lookup import LookupSettings
 from policyd.serve.session import Session
 from policyd.serve.turns import finish

@@ -11,11 +11,7 @@ import dns.message
 import dns.rrset
 import pytest
 
-from policyd.receiver.lookup import (
-    Answer,
-    MxLookup,
-    _negative_ttl,
-)
+from policyd.receiver.lookup import Answer, MxLookup, _negative_ttl
 from policyd.receiver.rollup import UNKNOWN, Receivers
 from policyd.settings.lookup import LookupSettings
 from tests.policyd.sim import NoTable

@@ -17,12 +17,7 @@ import uvloop
 from policyd.serve.listeners import open_listeners
 from policyd.serve.settings import ServeSettings
 from policyd.servers import serve
-from policyd.web.view import (
-    LaneView,
-    Page,
-    ReceiverView,
-    Totals,
-)
+from policyd.web.view import LaneView, Page, ReceiverView, Totals
 from tests import browser
 from tests.policyd.serve_parts import services
 from tests.policyd.test_serve_page import PAGE, SLOWED, SUSPENDED

@@ -14,11 +14,7 @@ from hypothesis import strategies as st
 
 import policyd.core
 from policyd import config as configuration
-from policyd.core import (
-    Core,
-    Prepared,
-    prepare,
-)
+from policyd.core import Core, Prepared, prepare
 from policyd.serve.session import Session
 from tests.logparse.postfix_lines import record, said
 from tests.policyd.clocks import still

@@ -10,12 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rules
-from policyd.receiver.rollup import (
-    UNKNOWN,
-    Receivers,
-    canonical,
-    registrable,
-)
+from policyd.receiver.rollup import UNKNOWN, Receivers, canonical, registrable
 
 
 class Table:

@@ -14,17 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from policyd.report import (
-    Settings,
-    Summary,
-    Tally,
-    data,
-    page,
-    rows,
-    summarise,
-    text,
-    words,
-)
+from policyd.report import Settings, Summary, Tally, data, page, rows, summarise, text, words
 from rules.verdict import Verdict
 from tests.policyd.test_report_tally import DAY, REFUSED, UNKNOWN, delivery
 

@@ -7,12 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policyd.postfix.policycheck import policy_text
-from policyd.postfix.restrictions import (
-    Reach,
-    asked,
-    items,
-    place,
-)
+from policyd.postfix.restrictions import Reach, asked, items, place
 
 ADDRESS = "unix:mxheed/policy"
 CHECK = f"check_policy_service {{ {ADDRESS}, timeout=2s, default_action=DUNNO }}"

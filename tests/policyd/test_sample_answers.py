@@ -13,12 +13,7 @@ from hypothesis import strategies as st
 from policyd import sample
 from policyd.config import Config
 from policyd.daemon import Daemon
-from policyd.hooks.answers import (
-    MAPS,
-    SAFE,
-    Hooks,
-    paced,
-)
+from policyd.hooks.answers import MAPS, SAFE, Hooks, paced
 from policyd.reading.sight import Sight
 from policyd.reading.sources import choose
 from policyd.serve.policy import Request

@@ -19,11 +19,7 @@ import uvloop
 from policyd.cli import main
 from policyd.errors import ControlError
 from policyd.serve.listeners import open_listeners
-from policyd.serve.paths import (
-    SocketPlace,
-    control_path,
-    control_places,
-)
+from policyd.serve.paths import SocketPlace, control_path, control_places
 from policyd.serve.settings import ServeSettings
 from policyd.servers import serve
 from policyd.web.asking import ask, find

@@ -16,11 +16,7 @@ from hypothesis import strategies as st
 
 from policyd.config import Config, MetricsSettings
 from policyd.core import Core
-from policyd.metrics.sources import (
-    Health,
-    Reloads,
-    metrics,
-)
+from policyd.metrics.sources import Health, Reloads, metrics
 from policyd.metrics.table import TABLE
 from policyd.serve.connection import READ, UNREAD
 from policyd.serve.endpoint import Endpoint

@@ -12,13 +12,7 @@ from pathlib import Path
 import pytest
 
 from policyd.errors import ListenError
-from policyd.serve.listen import (
-    Address,
-    inherited,
-    open_socket,
-    parse,
-    remove,
-)
+from policyd.serve.listen import Address, inherited, open_socket, parse, remove
 
 
 @pytest.mark.parametrize(

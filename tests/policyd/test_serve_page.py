@@ -18,22 +18,8 @@ from policyd.serve.settings import ServeSettings
 from policyd.serve.turns import Steps
 from policyd.servers import serve
 from policyd.web.http import render
-from policyd.web.spelling import (
-    ago,
-    legible,
-    number,
-    rate,
-    share,
-    span,
-)
-from policyd.web.view import (
-    LaneView,
-    LogView,
-    Page,
-    ReasonView,
-    ReceiverView,
-    Totals,
-)
+from policyd.web.spelling import ago, legible, number, rate, share, span
+from policyd.web.view import LaneView, LogView, Page, ReasonView, ReceiverView, Totals
 from tests import browser
 from tests.policyd.serve_parts import services
 from tests.policyd.test_serve_servers import get, settings, while_serving

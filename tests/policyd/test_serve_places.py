@@ -15,11 +15,7 @@ from hypothesis import strategies as st
 from policyd.serve.listen import parse
 from policyd.serve.peer import peer_of
 from policyd.serve.places import REGULAR, Places
-from policyd.serve.shares import (
-    Shares,
-    need,
-    share,
-)
+from policyd.serve.shares import Shares, need, share
 from tests.policyd.serve_parts import Wire, services
 from tests.policyd.test_serve_servers import settings, talk, while_serving
 

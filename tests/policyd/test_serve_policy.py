@@ -6,11 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policyd.serve.policy import (
-    DUNNO,
-    PolicyEndpoint,
-    Request,
-)
+from policyd.serve.policy import DUNNO, PolicyEndpoint, Request
 from policyd.serve.session import Session
 from tests.policyd.serve_parts import READ_SIZES, Wire, cut, handler, talk
 

@@ -15,22 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policyd.config import Config, load
-from policyd.core import (
-    Core,
-    Prepared,
-    prepare,
-)
+from policyd.core import Core, Prepared, prepare
 from policyd.errors import ConfigError
 from policyd.postfix.hand import Ran
 from policyd.postfix.release import Releaser
 from policyd.serve.policy import Request
 from policyd.serve.session import Session
-from policyd.settings.bind import (
-    LONGEST,
-    default,
-    limits,
-    schema,
-)
+from policyd.settings.bind import LONGEST, default, limits, schema
 from policyd.throttle.evidence import Lane
 from tests.policyd.clocks import Times
 from tests.policyd.test_daemon import LIMITED, SENT, lines

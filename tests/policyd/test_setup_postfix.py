@@ -11,11 +11,7 @@ from policyd import config as configuration
 from policyd.cli import main
 from policyd.doctor.mending import safety
 from policyd.postfix.commands import commands
-from policyd.postfix.setup import (
-    fragments,
-    learnt_limits,
-    seen_from_postfix,
-)
+from policyd.postfix.setup import fragments, learnt_limits, seen_from_postfix
 from policyd.serve.settings import ServeSettings
 from policyd.throttle.settings.pacing import Limits, PacingSettings
 from tests.policyd.test_setup_safety import PROBING

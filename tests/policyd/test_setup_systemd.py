@@ -11,11 +11,7 @@ import pytest
 from policyd.cli import main
 from policyd.cli import setup_systemd as command
 from policyd.doctor.installed import units
-from policyd.shipped.units import (
-    files,
-    look,
-    unrunnable,
-)
+from policyd.shipped.units import files, look, unrunnable
 
 PROGRAM = "/opt/elsewhere/bin/mxheed"
 UNIT = "etc/systemd/system/mxheed.service"

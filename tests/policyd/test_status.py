@@ -9,11 +9,7 @@ import pytest
 
 from policyd.config import Config
 from policyd.core import Core
-from policyd.metrics.sources import (
-    Health,
-    Reloads,
-    metrics,
-)
+from policyd.metrics.sources import Health, Reloads, metrics
 from policyd.metrics.table import Metrics
 from policyd.serve.session import HookCounts
 from policyd.serve.turns import finish
@@ -65,7 +61,7 @@ def tree(core: Core, most: int | None = None) -> Page:
 
 def exposition(core: Core, maps: HookCounts | None = None) -> Metrics:
     hooks = {"socketmap": maps or HookCounts(), "policy": HookCounts()}
-    health = Health(lambda: False, lambda: 0, lambda: True)
+    health = Health(lambda: False, lambda: 0, lambda: True, dict)
     return metrics(core, hooks, dict, Reloads(), health)
 
 
@@ -136,7 +132,7 @@ def test_what_is_done_about_the_states_is_one_of_four(
     made = Core(Config(pacing=PacingSettings(shadow=shadow)), clock=still(lambda: NOW))
     made.controller.retired = retired
     hooks = {"socketmap": HookCounts(), "policy": HookCounts()}
-    health = Health(lambda: bool(safe), lambda: 0, lambda: True)
+    health = Health(lambda: bool(safe), lambda: 0, lambda: True, dict)
     text = metrics(made, hooks, dict, Reloads(), health).render().decode()
     told = dict(re.findall(r'^mxheed_mode{mode="(.*)"} (.)$', text, re.MULTILINE))
     assert told == {name: str(int(name == mode)) for name in MODES}

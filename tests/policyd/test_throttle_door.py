@@ -11,18 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policyd.hooks.doorkeeper import Doorkeeper
-from policyd.hooks.mxgate import (
-    DROP,
-    KEEP,
-    Gate,
-)
+from policyd.hooks.mxgate import DROP, KEEP, Gate
 from policyd.receiver.rollup import Receivers
 from policyd.serve.later import Later
-from policyd.throttle import (
-    Controller,
-    Lane,
-    PacingSettings,
-)
+from policyd.throttle import Controller, Lane, PacingSettings
 from policyd.throttle.lane.window import Window
 from policyd.throttle.settings.door import DoorSettings
 from policyd.throttle.settings.pacing import WindowSettings

@@ -9,12 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.throttle import (
-    Controller,
-    Lane,
-    MailClass,
-    Queued,
-)
+from policyd.throttle import Controller, Lane, MailClass, Queued
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence, hold, slowed
 
 

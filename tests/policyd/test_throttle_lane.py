@@ -7,12 +7,7 @@ from typing import Any
 
 import pytest
 
-from policyd.throttle import (
-    Controller,
-    Lane,
-    Limits,
-    Reaction,
-)
+from policyd.throttle import Controller, Lane, Limits, Reaction
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence
 
 

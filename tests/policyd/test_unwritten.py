@@ -9,11 +9,7 @@ import pytest
 from policyd.config import Config
 from policyd.daemon import Daemon
 from policyd.reading.sources import choose
-from policyd.reading.unwritten import (
-    ASKED,
-    PATIENCE,
-    Unwritten,
-)
+from policyd.reading.unwritten import ASKED, PATIENCE, Unwritten
 from policyd.serve.session import HookCounts
 from tests.policyd.clocks import Times
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from policyd.throttle import (
-    Controller,
-    Evidence,
-    Lane,
-    PacingSettings,
-)
+from policyd.throttle import Controller, Evidence, Lane, PacingSettings
 
 NOW = 1_000_000.0
 BIG = Lane("", "mx:big.test")

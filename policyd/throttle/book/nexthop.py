@@ -16,12 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from policyd.bounded import Bounded
-from policyd.throttle.evidence import (
-    Evidence,
-    Lane,
-    Taken,
-    may_be_hold,
-)
+from policyd.throttle.evidence import Evidence, Lane, Taken, may_be_hold
 
 __all__ = ["NextHops", "asked_name"]
 

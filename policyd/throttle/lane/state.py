@@ -24,11 +24,7 @@ from policyd.throttle.lane.reasons import Reasons
 from policyd.throttle.lane.speed import Speed
 from policyd.throttle.lane.trouble import Trouble
 from policyd.throttle.lane.window import Attempt, Window
-from policyd.throttle.settings.pacing import (
-    NO_LIMITS,
-    PacingSettings,
-    Reaction,
-)
+from policyd.throttle.settings.pacing import NO_LIMITS, PacingSettings, Reaction
 
 __all__ = ["LaneState", "State"]
 
