@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from policyd import config as configuration
-from policyd.shipped.units import CONFIG
+from policyd.shipped.unitfiles import CONFIG
 
 __all__ = ["HELP", "INSTALLED", "at_hand", "option"]
 

@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from policyd.errors import MxheedError
-from policyd.shipped.units import CONFIG, InstalledFile, files, look, unrunnable
+from policyd.shipped.unitfiles import CONFIG, InstalledFile, files, look, unrunnable
 
 __all__ = ["own_program", "systemd"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from policyd import shipped
 from policyd.doctor.values import Units
-from policyd.shipped.units import CONFIG, FOLDERS, rendered, unrunnable, unsealed
+from policyd.shipped.unitfiles import CONFIG, FOLDERS, rendered, unrunnable, unsealed
 
 __all__ = ["units"]
 

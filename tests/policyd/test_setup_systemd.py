@@ -11,7 +11,7 @@ import pytest
 from policyd.cli import main
 from policyd.cli import setup_systemd as command
 from policyd.doctor.installed import units
-from policyd.shipped.units import files, look, unrunnable
+from policyd.shipped.unitfiles import files, look, unrunnable
 
 PROGRAM = "/opt/elsewhere/bin/mxheed"
 UNIT = "etc/systemd/system/mxheed.service"
@@ -114,8 +114,8 @@ def test_a_program_that_the_units_cannot_run_is_told(path: str, why: str) -> Non
 
 def test_interpreter_and_folders_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program whose interpreter is hidden, or in a folder that others may not enter."""
-    monkeypatch.setattr("policyd.shipped.units._TEMPORARY", ())
-    monkeypatch.setattr("policyd.shipped.units._HOMES", ("/home/",))
+    monkeypatch.setattr("policyd.shipped.unitfiles._TEMPORARY", ())
+    monkeypatch.setattr("policyd.shipped.unitfiles._HOMES", ("/home/",))
     program = tmp_path / "mxheed"
     program.write_text("#!/home/a/python3\n")
     assert "/home/a/python3 is in a home" in unrunnable(str(program))
