@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ARROWS = {
     "bounded": "",
     "cli": "config daemon doctor errors logparse postfix reading receiver report rules serve "
-    "settings shipped web",
+    "settings shipped store web",
     "config": "errors receiver rules serve settings throttle",
     "core": "config counting hooks logparse process receiver rules serve settings store throttle",
     "counting": "logparse receiver rules throttle",

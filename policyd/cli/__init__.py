@@ -2,7 +2,7 @@
 
 Contract: every command module offers ``register(app)``; a command raises, it never exits by itself.
 Failure: `main` is the one place where exceptions become words on stderr and an exit code:
-1 for what the operator can mend, 2 for wrong usage, 130 for Ctrl-C.
+1 for what the operator can mend, 2 for wrong usage, 3 for what nobody thought of, 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -39,6 +39,13 @@ def application(*commands: str) -> typer.Typer:
     """Put the application together, of these commands or all; each imports what it needs."""
     import typer
 
+    def named(
+        version: bool = typer.Option(
+            False, "--version", is_eager=True, callback=_version, help="Print the version."
+        ),
+    ) -> None:
+        """What may stand before the command."""
+
     app = typer.Typer(
         name="mxheed",
         help="Heeds what every MX says: reads the delivery log, understands each reply, paces "
@@ -51,12 +58,19 @@ def application(*commands: str) -> typer.Typer:
 
     for name in commands or COMMANDS:
         import_module(f"policyd.cli.{name}").register(app)
-    if len(commands) == 1:
-        app.callback()(_named)  # else typer would take the name of the only command for a word
+    # also so that typer does not take the name of an only command for a word
+    app.callback()(named)
     return app
 
 
-def _named() -> None: ...
+def _version(asked: bool) -> None:
+    if asked:
+        import typer
+
+        from policyd.web.status import VERSION
+
+        typer.echo(f"mxheed {VERSION}")
+        raise typer.Exit
 
 
 def _speak_utf8() -> None:
@@ -105,4 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as unexpected:  # the edge: whatever it was, the operator gets one line
+        from policyd.cli.crash import tell
+
+        print(tell(unexpected, os.environ, os.geteuid()), file=sys.stderr)
+        return 3
     return result if isinstance(result, int) else 0

@@ -21,8 +21,12 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def check(
+        file: Annotated[
+            Path | None,
+            typer.Argument(metavar="FILE", help="The configuration file; none: the defaults."),
+        ] = None,
         config: Annotated[
-            Path | None, typer.Option("--config", "-c", help="The configuration file to check.")
+            Path | None, typer.Option("--config", "-c", help="The same as FILE.")
         ] = None,
         defaults: Annotated[
             bool,
@@ -33,5 +37,8 @@ def register(app: typer.Typer) -> None:
         if defaults:
             typer.echo(sample(), nl=False)
             return
-        configuration.load(config)
-        typer.echo(f"{config or 'the embedded defaults'}: no mistakes")
+        if file is not None and config is not None:
+            raise typer.BadParameter("name the file once: FILE or --config FILE")
+        chosen = config if file is None else file
+        configuration.load(chosen)
+        typer.echo(f"{chosen or 'the embedded defaults'}: no mistakes")

@@ -12,6 +12,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,7 +67,9 @@ def receivers(
     from rules import load
 
     names = [name for word in domains for name in (_stdin() if word == "-" else [word])]
-    rollup = Receivers(load(site or ()).receivers)
+    table = load(site or ()).receivers
+    rollup = Receivers(table)
+    tenants = {known.id for known in table.by_id.values() if known.per_tenant}
     found = (
         [rollup.of_mx(name, [(0, name)]) for name in names]
         if no_dns
@@ -74,9 +77,9 @@ def receivers(
     )
     for one in found:
         if json_lines:
-            print(json.dumps(as_json(one), ensure_ascii=False))
+            print(json.dumps(as_json(one, tenants), ensure_ascii=False))
     if not json_lines:
-        _show(found)
+        _show(found, tenants)
 
 
 def _stdin() -> list[str]:
@@ -95,11 +98,12 @@ async def _look_up(rollup: Receivers, names: list[str]) -> list[DomainRollup]:
     return found
 
 
-def as_json(rollup: DomainRollup) -> dict[str, Any]:
+def as_json(rollup: DomainRollup, tenants: Collection[str]) -> dict[str, Any]:
     """A roll-up as plain JSON values."""
     return {
         "domain": rollup.domain,
         "receiver": rollup.receiver,
+        "per_tenant": rollup.receiver in tenants,
         "how": rollup.how,
         "hosts": [host._asdict() for host in rollup.hosts],
         "others": list(rollup.others),
@@ -112,13 +116,14 @@ def why(rollup: DomainRollup) -> str:
     return f"{_WHY[rollup.how]} ({hosts})" if hosts else _WHY[rollup.how]
 
 
-def _show(found: list[DomainRollup]) -> None:
+def _show(found: list[DomainRollup], tenants: Collection[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("domain", "receiver", "why")
     for rollup in found:
-        cells = (rollup.domain, rollup.receiver, why(rollup))
+        shared = "; each customer has limits of its own" if rollup.receiver in tenants else ""
+        cells = (rollup.domain, rollup.receiver, why(rollup) + shared)
         table.add_row(*(Text(cell) for cell in cells))  # Text: remote names are no markup
     Console().print(table)

@@ -28,12 +28,14 @@ from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.window import Attempt
 
-__all__ = ["DROP", "KEEP", "Gate", "HasMemory"]
+__all__ = ["DECISIONS", "DROP", "KEEP", "Gate", "HasMemory"]
 
 KEEP = b"NOTFOUND "
 DROP = b"OK IGNORE"
+DECISIONS = ("admitted", "held", "unreadable")  # the last: questions that were let pass
 
 _ADDRESSES = (b"A", b"AAAA")
+_EXCHANGERS = {b"MX": 6, b"SRV": 8}  # words of such a record
 _MOST_NAMED = 32  # exchangers by which a hold line is recognised
 
 
@@ -85,25 +87,23 @@ class Gate:
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._domains: dict[bytes, str] = {}
         self._telling: set[str | None] = set()  # pools of whose agents the status filter has spoken
-        self.held = 0
-        self.admitted = 0
-        self.odd = 0
+        self.decisions = dict.fromkeys(DECISIONS, 0)
 
     def ask(self, key: bytes, session: HasMemory, pool: str = "") -> bytes | Later:
         """Keep or drop one record, now or when its turn has come."""
         fields = key.split()
         if len(fields) < 5:
-            self.odd += 1
+            self.decisions["unreadable"] += 1
             return KEEP
         kind = fields[3]
         if kind in _ADDRESSES:
             return self._address(fields[0].lower(), fields[4], session, pool)
-        if (kind == b"MX" and len(fields) == 6) or (kind == b"SRV" and len(fields) == 8):
-            if fields[4].isdigit() and len(fields[4]) <= 5:
+        if kind in _EXCHANGERS:
+            if len(fields) == _EXCHANGERS[kind] and fields[4].isdigit() and len(fields[4]) <= 5:
                 host = fields[-1].lower()
                 self._exchanger(fields[0].lower(), int(fields[4]), host, session)
             else:
-                self.odd += 1
+                self.decisions["unreadable"] += 1
         return KEEP  # TLSA, CNAME…: no attempt is decided by them
 
     def _exchanger(self, domain: bytes, preference: int, host: bytes, session: HasMemory) -> None:
@@ -216,14 +216,14 @@ class Gate:
         if attempt is None:
             return self._shut(asking, None, session)
         asking.lane, asking.attempt = state, attempt
-        self.admitted += 1
+        self.decisions["admitted"] += 1
         return KEEP
 
     def _shut(self, asking: _Asking, lane: Lane | None, session: HasMemory) -> bytes:
         """Drop this address and all that follow; `lane`: whose equal or worse host stands there."""
         asking.shut = True
         if asking.attempt is None:
-            self.held += 1
+            self.decisions["held"] += 1
             if lane is not None:
                 self._controller.held(lane, self._domain(asking.questions.domain), self._clock())
             self._named(asking, list(asking.questions.hosts)[:_MOST_NAMED])

@@ -168,6 +168,7 @@ def _throttle(page: Metrics, core: Core) -> None:
             if (since := waits.oldest(s.lane)) is not None
         ),
     )
+    page.add("mxheed_gate_attempts_total", lambda: _named(core.gate.decisions))
     door = core.controller.door
     page.add("mxheed_door_waiting", lambda: {(): door.waiting})
     page.add("mxheed_door_waited_total", lambda: _named(door.counts))

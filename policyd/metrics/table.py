@@ -3,6 +3,7 @@
 Contract: `TABLE` is the only place where a metric gets its name; docs/metrics.md, the dashboard and
 the alert rules are tested against it. Labels are bounded: receivers are those of the counters
 (the busiest and "other"), all other labels have closed sets of values. Failure: none.
+Length: it is one table.
 """
 
 from __future__ import annotations
@@ -212,6 +213,12 @@ TABLE: tuple[Family, ...] = (
         "gauge",
         "Since when the oldest part that mxheed holds for a receiver waits.",
         ("receiver", "pool"),
+    ),
+    Family(
+        "mxheed_gate_attempts_total",
+        "counter",
+        "Attempts to deliver that the gate decided on, and questions it could not read.",
+        ("decision",),
     ),
     Family("mxheed_door_waiting", "gauge", "Attempts that wait at the door for their turn."),
     Family(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from policyd.cli import COMMANDS, main
+from policyd.cli.crash import NAME, tell
 from policyd.cli.reference import page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,8 +34,13 @@ def test_the_readme_knows_every_command(command: str) -> None:
     [
         (["check"], 0, ""),
         (["check", "--config", "/nonexistent.yaml"], 1, "mxheed: cannot read the configuration"),
-        (["check", "--confog", "x"], 2, "No such option"),
+        (["check", "/nonexistent.yaml"], 1, "mxheed: cannot read the configuration"),
+        (["check", "a.yaml", "--config", "b.yaml"], 2, "name the file once"),
+        (["check", "--confog", "x"], 2, "No such option: --confog (Possible options: --config)"),
         (["nonsense"], 2, "No such command"),
+        (["repot"], 2, "Did you mean 'report'?"),
+        (["rules", "tset"], 2, "Did you mean 'test'?"),
+        (["--version"], 0, ""),
         (["report", "/nonexistent.log"], 1, "/nonexistent.log"),
     ],
 )
@@ -43,6 +50,69 @@ def test_exit_codes_tell_what_kind_of_trouble_it_was(
     """0 is done, 1 is something to mend, 2 is wrong usage; the words go to standard error."""
     assert main(arguments) == code
     assert said in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """`mxheed --version` prints the version that is installed, and no more."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"mxheed {version('mxheed')}\n"
+
+
+def test_check_takes_the_file_as_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`mxheed check FILE` reads that file."""
+    file = tmp_path / "mxheed.yaml"
+    file.write_text("pacing: {floor: 0.5}\n")
+    assert main(["check", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: no mistakes\n"
+
+
+def _break(monkeypatch: pytest.MonkeyPatch, message: str) -> None:
+    def load(_: object) -> None:
+        raise ZeroDivisionError(message)
+
+    monkeypatch.setattr("policyd.config.load", load)
+
+
+def test_what_nobody_thought_of_ends_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unexpected exception: exit code 3, one line without controls, the traceback in a file."""
+    _break(monkeypatch, "odd\x1b[2J\n" + "x" * 100_000)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    for _ in range(3):
+        assert main(["check"]) == 3
+        said = capsys.readouterr().err
+        kept = tmp_path / "state" / NAME
+        assert said.count("\n") == 1
+        assert "\x1b" not in said
+        assert said.startswith("mxheed: unexpected error, please report: ZeroDivisionError: odd")
+        assert said.endswith(f"; traceback in {kept}\n")
+        assert len(said) < 600
+    assert [path.name for path in kept.parent.iterdir()] == [NAME]  # one, however often
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.stat().st_size <= 65_536
+
+
+def test_a_traceback_follows_no_link(tmp_path: Path) -> None:
+    """Who may write to the folder cannot have another file overwritten."""
+    other = tmp_path / "other"
+    other.write_text("kept")
+    (tmp_path / NAME).symlink_to(other)
+    tell(ValueError("odd"), {"STATE_DIRECTORY": str(tmp_path)}, 1)
+    assert other.read_text() == "kept"
+    assert "ValueError: odd" in (tmp_path / NAME).read_text()
+
+
+@pytest.mark.parametrize("environ", [{}, {"STATE_DIRECTORY": "/dev/null/none"}])
+def test_without_a_place_the_traceback_is_told(environ: dict[str, str]) -> None:
+    """No folder of ours: nothing is written, and nothing is lost."""
+    try:
+        raise ValueError("odd\x1b")
+    except ValueError as error:
+        said = tell(error, environ, 1)
+    assert "the traceback follows\n" in said
+    assert "test_commands.py" in said
+    assert "\x1b" not in said
 
 
 def test_bypass_starts_without_the_rest_of_the_program() -> None:

@@ -133,7 +133,17 @@ def test_a_hold_keeps_every_mx_record_and_drops_every_address() -> None:
     assert door.attempt("d2.test", *hosts, by=agent) == []
     for address in ("192.0.2.7", "2001:db8::7"):
         assert door.ask(a("mx2.big.test", address), agent) is DROP
-    assert door.gate.held == 1
+    assert door.gate.decisions["held"] == 1
+
+
+@pytest.mark.parametrize(
+    "question", ["", "a b c", "d.test. 60 IN MX mx.d.test.", "d.test. 60 IN MX 123456 mx.d.test."]
+)
+def test_a_question_that_cannot_be_read_passes_and_is_counted(question: str) -> None:
+    """Mail does not wait for what is not understood, and nobody overlooks it."""
+    door = Door(tokens=0)
+    assert door.ask(question, Session()) is KEEP
+    assert door.gate.decisions == {"admitted": 0, "held": 0, "unreadable": 1}
 
 
 def test_while_the_best_is_held_nobody_worse_gets_the_mail() -> None:
@@ -151,7 +161,7 @@ def test_equal_hosts_of_two_receivers_are_held_while_one_of_them_is() -> None:
     door.suspend("mx:other.test")
     assert door.attempt("d2.test", *hosts) == []
     assert dict(door.controller.homes())["d2.test"] == Lane("", "mx:other.test")
-    assert (door.left, door.gate.held) == (1, 1)
+    assert (door.left, door.gate.decisions["held"]) == (1, 1)
     door.controller.cancel("mx:other.test", NOW)
     assert door.attempt("d2.test", *hosts) == [host for _, host in hosts]
     assert door.left == 0
@@ -262,7 +272,7 @@ def test_what_is_turned_to_next_in_a_held_attempt_is_held_with_it() -> None:
     assert door.ask(a("third.other.test"), agent) is DROP
     door.gate.told(agent)
     assert door.ask(a("third.other.test"), agent) is KEEP
-    assert door.gate.held == 2
+    assert door.gate.decisions["held"] == 2
 
 
 def test_before_the_status_filter_has_spoken_the_message_tells_whether_it_is_the_same() -> None:

@@ -111,4 +111,4 @@ def test_mail_goes_where_it_would_go_without_us_or_waits(
     assert sum(state.window.open for state in controller.lanes(NOW)) <= 1
     if not suspended:
         assert ours == stock
-        assert gate.admitted <= 1
+        assert gate.decisions["admitted"] <= 1

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rules
+from policyd.cli import main
 from policyd.receiver.rollup import UNKNOWN, Receivers, canonical, registrable
 
 
@@ -159,3 +160,16 @@ def test_the_shipped_table_knows_the_big_ones() -> None:
     assert receivers.of_host("hotmail-com.olc.protection.outlook.com") == "microsoft"
     assert receivers.of_host("contoso-com.mail.protection.outlook.com") == "microsoft365"
     assert receivers.of_host("google.com.evil.example") == "mx:evil.example"
+
+
+def test_receivers_with_limits_per_customer_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """`mxheed receivers` says where each customer has limits of its own, and only there."""
+    hosts = ["a.mail.protection.outlook.com", "smtp.gmail.com"]
+    assert main(["receivers", "--no-dns", "--json", *hosts]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["receiver"], one["per_tenant"]) for one in told] == [
+        ("microsoft365", True),
+        ("google", False),
+    ]
+    assert main(["receivers", "--no-dns", *hosts]) == 0
+    assert capsys.readouterr().out.count("each customer") == 1

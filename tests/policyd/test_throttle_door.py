@@ -81,7 +81,7 @@ def test_an_attempt_waits_for_its_token_and_goes_when_it_is_there() -> None:
     for tick, gone in ((0.05, 0), (0.11, 1), (0.19, 1), (0.21, 2), (0.31, 3)):
         house.at(tick)
         assert told(*agents) == [[KEEP]] * gone + [[]] * (3 - gone)
-    assert house.gate.held == 0
+    assert house.gate.decisions["held"] == 0
     assert house.pacer.door.counts == {"admitted": 3, "held": 0, "left": 0}
 
 
@@ -124,7 +124,7 @@ def test_in_front_of_a_full_window_all_wait_who_get_a_place_in_time() -> None:
     house.now += 0.25
     house.done(agents[0])
     assert told(*agents[12:14]) == [[KEEP], [KEEP]]  # its place, and the window opened by one
-    assert house.gate.held == 0
+    assert house.gate.decisions["held"] == 0
 
 
 def test_a_slow_receiver_keeps_nobody_waiting_for_longer_than_allowed() -> None:
