@@ -23,7 +23,11 @@ from policyd.serve.socketmap import Handler as MapHandler
 
 __all__ = ["MAPS", "SAFE", "Answering", "Hooks", "paced"]
 
-MAPS = ("mx", "status", "transport")
+MAPS = (
+    "mx",
+    "status",
+    "transport",
+)
 
 
 @dataclass(frozen=True, slots=True)
