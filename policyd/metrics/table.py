@@ -3,7 +3,6 @@
 Contract: `TABLE` is the only place where a metric gets its name; docs/metrics.md, the dashboard and
 the alert rules are tested against it. Labels are bounded: receivers are those of the counters
 (the busiest and "other"), all other labels have closed sets of values. Failure: none.
-Length: it is one table.
 """
 
 from __future__ import annotations
