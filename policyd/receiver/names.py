@@ -3,8 +3,8 @@
 Contract: `name_problems` looks at the tree of a configuration file and yields one `Problem` for
 each name that nothing will ever match: a category that is in no list (`flow.rte`), a receiver that
 no table knows (`gogle`), a domain where a receiver is asked for (`gmail.com`), an address sign
-before a domain (`@example.org`). A receiver with a dot that no table knows is the name of
-somebody's own hosts, as `mxheed receivers` shows it, and right. Pure.
+before a domain (`@example.org`). A receiver with a dot that no table knows, `mx:…` and `ip:…`
+are names of somebody's own hosts, as `mxheed receivers` shows them, and right. Pure.
 Failure: none is raised; what has not the form of a setting is `policyd.settings.bind`'s to tell.
 """
 
@@ -24,6 +24,7 @@ __all__ = ["name_problems"]
 Check = Callable[[Scalar], str | None]
 _DOMAIN = re.compile(r"\.?[^\s@<>,;:/]+")
 _LOCAL = "local"  # the receiver of what never left the machine
+_UNLISTED = re.compile(r"mx:[^\s@<>,;:/]+|ip:[0-9a-f.:]+")  # receivers that no table knows
 _SOCKETS = frozenset(name for name in DEFAULT_RETRY["any"] if name not in CATEGORIES)
 _FAMILIES = frozenset(f"{name.partition('.')[0]}.*" for name in CATEGORIES if "." in name)
 
@@ -37,6 +38,9 @@ def name_problems(tree: Node | None, table: ReceiverTable) -> Iterator[Problem]:
     def or_any(item: Scalar) -> str | None:
         return None if item.text == "any" else receiver(item)
 
+    def or_all(item: Scalar) -> str | None:
+        return None if item.text == "*" else receiver(item)
+
     pacing, serve = _at(tree, "pacing"), _at(tree, "serve")
     yield from _told(_keys(_at(pacing, "receivers")), receiver)
     yield from _told(_keys(_at(pacing, "reactions")), _reaction)
@@ -44,7 +48,7 @@ def name_problems(tree: Node | None, table: ReceiverTable) -> Iterator[Problem]:
     for table_of in _values(_at(pacing, "retry")):
         yield from _told(_keys(table_of), _waited)
     for one in _values(_at(pacing, "classes")):
-        yield from _told(_items(_at(one, "closed")), receiver)
+        yield from _told(_items(_at(one, "closed")), or_all)
         yield from _told([*_items(_at(one, "senders")), *_items(_at(one, "domains"))], _domain)
     yield from _told(_keys(_at(serve, "transports")), receiver)
     for one in _values(_at(_at(serve, "submission"), "closed")):
@@ -65,7 +69,8 @@ def _receiver(name: str, table: ReceiverTable) -> str | None:
     for found, what in ((table.of_domain(name), "domain"), (table.of_host(name), "host")):
         if found:
             return f"{name!r} is a {what} of the receiver {found!r}: write {found}"
-    if "." in name and _DOMAIN.fullmatch(name) and name == name.lower():
+    own = _UNLISTED.fullmatch(name) or ("." in name and _DOMAIN.fullmatch(name))
+    if own and name == name.lower():
         return None
     return f"unknown receiver {name!r}{nearest(name, table.by_id)}; see `mxheed receivers`"
 

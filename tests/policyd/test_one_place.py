@@ -42,8 +42,8 @@ sys.meta_path.insert(0, Finder())
 from logparse.auto import AutoParser, recognise
 from policyd.counting.counters import Counters
 from policyd.counting.pipeline import Pipeline
-from policyd.counting.fastpath import Delays, Quick
-from policyd.counting.fastpath_live import QuickLive
+from policyd.counting.fastpath import Delays, FastPath
+from policyd.counting.fastpath_live import LiveFastPath
 from policyd.report import Tally
 from policyd.report.glance import Glance
 from policyd.counting.sessions import Sessions
@@ -68,7 +68,7 @@ glance = Glance(tally, NOW)
 run(Counters(), on_attempt=tally.add, quick=glance, quick_exim=glance)
 glance.settle()
 sessions = Sessions()
-quick = QuickLive(Quick(live, sessions, Delays()), lambda *_: False, told.append, lambda: NOW)
+quick = LiveFastPath(FastPath(live, sessions, Delays()), lambda *_: False, told.append, lambda: NOW)
 run(live, on_attempt=lambda *_: None, sent=True, sessions=sessions, quick=quick)
 print(json.dumps([
     recognise(log, NOW), plain.lines, plain.unparsed, plain.last_time, len(told),
