@@ -77,9 +77,7 @@ def test_a_receiver_of_a_site_file_is_known(tmp_path: Path) -> None:
         load(_written(tmp_path, text.partition("\n")[2]))
 
 
-@pytest.mark.parametrize(
-    "host", ["mx1.door.test", "m.example.co.uk", "192.0.2.1", "2001:db8::1"]
-)
+@pytest.mark.parametrize("host", ["mx1.door.test", "m.example.co.uk", "192.0.2.1", "2001:db8::1"])
 def test_whatever_a_host_is_rolled_up_to_can_be_configured(tmp_path: Path, host: str) -> None:
     """The names of `mxheed receivers`, the page and the metrics are names here."""
     receiver = Receivers(rules.load().receivers).of_host(host)
