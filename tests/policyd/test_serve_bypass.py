@@ -197,7 +197,7 @@ def test_nobody_can_make_another_process_be_ended(tmp_path: Path) -> None:
 
 def test_some_processes_are_never_ended() -> None:
     """Process 1, ourselves, one that has gone: neither asked for nor by mistake."""
-    script = "from policyd.serve import identity as i; import os; assert i.declare(); " + (
+    script = "from policyd.process import identity as i; import os; assert i.declare(); " + (
         "print([i.end(p) for p in (1, 0, -1, os.getpid(), 2**22 - 1)])"
     )
     done = subprocess.run(
