@@ -252,7 +252,7 @@ class Core:
     def _refused(self, heard: Heard) -> None:
         evidence = from_status(
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
-        )
+        )._replace(stage=heard.stage)
         self.gate.refused(evidence, heard.session)
 
     # what survives a restart ------------------------------------------------------------------

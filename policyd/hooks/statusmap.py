@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple, Protocol
 
+from logparse.events import Stage
 from logparse.reason import Relay, read
 from policyd.serve.session import Session
 from policyd.serve.settings import StatusSettings
@@ -51,6 +52,7 @@ class Heard(NamedTuple):
     receiver: str | None
     reply: str
     verdict: Verdict
+    stage: Stage | None = None
 
 
 class _Spell:
@@ -109,7 +111,7 @@ class StatusMap:
         soft = (
             dsn[0] == "5" and reading.origin == "remote" and self._softens(receiver, verdict, now)
         )
-        self._refused(Heard(now, session, host, receiver, reading.reply, verdict))
+        self._refused(Heard(now, session, host, receiver, reading.reply, verdict, reading.stage))
         return b"OK 4" + key[1:] if soft else NOTFOUND
 
     def _softens(self, receiver: str | None, verdict: Verdict, now: float) -> bool:

@@ -25,6 +25,7 @@ from policyd.throttle.judging.blame import Blame, is_our_own
 from policyd.throttle.judging.retrytable import RetryTable
 from policyd.throttle.judging.transactions import Transactions
 from policyd.throttle.lane.state import LaneState
+from policyd.throttle.lane.trial import is_certain, may_try
 from policyd.throttle.lane.window import Attempt
 from policyd.throttle.persist import restore, snapshot
 from policyd.throttle.settings.pacing import PacingSettings
@@ -53,11 +54,12 @@ class Controller(Departures):
         self.counts: dict[str, int] = {}
         # told when a lane that somebody waits for may have room
         self.on_room: Callable[[], None] = lambda: None
-        self._retry = RetryTable(settings, rng or random.Random())
+        rng = rng or random.Random()
+        self._retry = RetryTable(settings, rng)
         self.blame = Blame(settings, self._retry, self._count)
-        self._aftermath = Aftermath(self.book, self.blame, self._retry, self.classes)
+        self._aftermath = Aftermath(self.book, self.blame, self._retry, self.classes, self._alone)
         self.door = Door(settings.door, self._held)
-        self._dispatcher = Dispatcher(settings, self.book, self.lane, self.door, self._count)
+        self._dispatcher = Dispatcher(settings, self.book, self.lane, self.door, self._count, rng)
         self._grants = self._dispatcher.grants
         self._transactions = Transactions(settings.recipients, self._unasked)
 
@@ -92,6 +94,8 @@ class Controller(Departures):
             passes = grant.must or (not state.at_door and state.passes(now))
         else:
             passes = state.room(now) > 0 and not self._backlog_first(state, now)
+        if passes and (grant is None or not grant.must) and not may_try(state, domain, now):
+            passes = patient = False  # it waits by itself, or is no message to probe with
         if not passes and self.settings.shadow:
             self._count("shadow.hold")
         if passes or self.retired or self.settings.shadow:
@@ -108,6 +112,11 @@ class Controller(Departures):
         if state.bucket is None or not self.book.ready(state.lane):
             return False
         return now - state.bucket.tat < _IDLE_BUCKET
+
+    def _alone(self, lane: Lane, domain: str) -> float:
+        """Until when this domain waits by itself at this lane; 0.0: not at all."""
+        state = self._lanes.get(lane)
+        return state.court.until(domain) if state is not None else 0.0
 
     def may_pass(self, lane: Lane, now: float) -> bool:
         """Whether another receiver's host of an admitted attempt may stay as a fallback."""
@@ -144,7 +153,7 @@ class Controller(Departures):
         """The status filter's question: an attempt was accepted; the first to tell counts."""
         if lane.window.close(attempt, now):
             attempt.heard = attempt.accepted = True
-            lane.accept(now, attempt)
+            lane.accept(now, attempt, attempt.domain)
             self._room(lane, now)
 
     def heard(
@@ -158,18 +167,20 @@ class Controller(Departures):
                 self._room(lane, now)
                 lane, attempt.epoch = self.lane(Lane(lane.lane.pool, evidence.receiver), now), -1
             attempt.heard = attempt.refused = True
-            self._judge(evidence, lane, attempt, now)
-        elif evidence.receiver != "unknown":
+            attempt.kept = self._judge(evidence, lane, attempt, now)
+        elif evidence.receiver != "unknown" and (evidence.domain or is_certain(evidence)):
+            # else one mailbox may have said it, and only the log tells which
             self._transactions.hear(evidence, now)
             state = self.lane(Lane(evidence.pool or "", evidence.receiver), now)
             self._judge(evidence, state, None, now)
 
     def _judge(
         self, evidence: Evidence, state: LaneState, attempt: Attempt | None, now: float
-    ) -> None:
-        """A refusal; whom it stops at the door hears of it at once."""
-        self.blame.judge(evidence, state, attempt, now)
+    ) -> bool:
+        """A refusal; whom it stops at the door hears of it at once. True: the lane goes on."""
+        kept = self.blame.judge(evidence, state, attempt, now)
         self._room(state, now)
+        return kept
 
     def _observe_hold(self, evidence: Evidence, now: float) -> None:
         """One of our own holds (or its echo)."""
@@ -209,17 +220,23 @@ class Controller(Departures):
         if lane is None:
             return
         state = self.lane(lane, now)
-        again = False  # a further recipient of a transaction that was refused already
+        kept = again = False  # a further recipient of a transaction that was refused already
         if now - evidence.time <= STALE:
+            if evidence.host and evidence.origin == "remote":
+                state.hosts.answered(evidence.host, now)
             transaction = self._transactions.of(evidence, evidence.outcome == "sent", state, now)
             again = transaction.refused
             if evidence.outcome == "sent":
                 transaction.accept(state, now)
             elif not again:
                 transaction.refused = True
-                if not self._transactions.known(evidence, now):
-                    self.blame.judge(evidence, state, transaction.attempt, now)
-        self._aftermath.tried(evidence, state, again, now)
+                if self._transactions.known(evidence, now):
+                    transaction.kept = state.state in ("free", "slowed")
+                else:
+                    judge = self.blame.judge
+                    transaction.kept = judge(evidence, state, transaction.attempt, now)
+            kept = transaction.kept
+        self._aftermath.tried(evidence, state, again, kept, now)
         self._room(state, now)
 
     def delivered(self, mail: Taken, now: float) -> None:
@@ -229,6 +246,7 @@ class Controller(Departures):
         if lane is not None:
             state = self.lane(lane, now)
             if mail.fresh:
+                state.hosts.answered(mail.host, now)
                 self._transactions.of(mail, True, state, now).accept(state, now)
             self._room(state, now)
 

@@ -13,6 +13,8 @@ from typing import Any
 from policyd.settings.units import spell
 from policyd.throttle.lane.state import LaneState
 
+_NAMED = 5  # domains
+
 __all__ = ["Explanation", "Ground", "explain"]
 
 _MODES = {
@@ -58,6 +60,9 @@ class Explanation:
     accepted: int
     refused: int
     held: int
+    witnesses: dict[str, float]  # recipient domains that accuse it just now, and their weight
+    alone: dict[str, float]  # domains that wait by themselves, and until when
+    unconfirmed: int  # refusals that slowed nobody but what they concern
     grounds: tuple[Ground, ...]
     next: str
     text: str
@@ -96,6 +101,9 @@ def explain(state: LaneState, waiting: int, now: float, mode: str = "on") -> Exp
         accepted=state.accepted,
         refused=state.refused_total,
         held=state.held_total,
+        witnesses=dict(state.court.votes),
+        alone=state.court.alone(now),
+        unconfirmed=state.court.kept,
         grounds=grounds,
         next=coming,
         text=_text(state, grounds, waiting, coming, now),
@@ -130,6 +138,7 @@ def _text(
         if len(grounds) > 1:
             others = ", ".join(f"{g.category} {g.count}×" for g in grounds[1:])
             words.append(f"Besides: {others}.")
+    words += _court(state, now)
     total = state.accepted + state.refused_total
     if total:
         words.append(f"Of {_many(total, 'attempt')}, {state.accepted} accepted.")
@@ -160,6 +169,22 @@ def _when(seconds: float) -> str:
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _court(state: LaneState, now: float) -> list[str]:
+    """Who accuses the receiver, and whom only that concerns."""
+    court, words = state.court, []
+    if court.votes:
+        told = ", ".join(f"{name} {worth:g}" for name, worth in list(court.votes.items())[:_NAMED])
+        words.append(f"Witnesses, and what their word is worth: {told}.")
+    if court.kept:
+        words.append(f"{court.kept} refusals were not confirmed and slow only what they concern.")
+    if alone := court.alone(now):
+        told = ", ".join(
+            f"{name} {spell(when - now)}" for name, when in list(alone.items())[:_NAMED]
+        )
+        words.append(f"Domains that wait by themselves: {told}.")
+    return words
 
 
 def _next(state: LaneState, now: float) -> str:

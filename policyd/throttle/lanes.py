@@ -78,7 +78,9 @@ class Lanes:
         self._round_over = len(some) < _AT_A_TIME
         for state in some:
             state.window.expire(now)
-            state.mind_the_hours(now)
+            told = self.settings.limits(state.lane.receiver, self._posix(now))
+            if told is not state.limits:  # they begin and end by the clock
+                state.use_settings(self.settings, now)
 
     def lanes(self, now: float) -> list[LaneState]:
         """All lanes, brought up to date."""
@@ -167,7 +169,7 @@ class Lanes:
 
     def extend(self, receiver: str, seconds: float, now: float, *, pool: str | None = None) -> int:
         """Prolong a suspension or a pin; the number of lanes that were prolonged."""
-        return sum(lane.extend(seconds, now) for lane in self._of(receiver, pool))
+        return sum(_extend(lane, seconds, now) for lane in self._of(receiver, pool))
 
     def set_rate(self, receiver: str, rate: float, now: float, *, pool: str | None = None) -> int:
         """Go on at this rate and learn from there; a pin that held another state is over."""
@@ -176,6 +178,14 @@ class Lanes:
             lane.pinned = 0.0
             lane.set_rate(rate, now)
         return len(lanes)
+
+
+def _extend(state: LaneState, seconds: float, now: float) -> bool:
+    """Prolong a suspension or a pin; False: there is neither."""
+    suspended, pinned = state.advance(now) == "suspended", state.pinned > now
+    state.until += seconds if suspended else 0.0
+    state.pinned += seconds if pinned else 0.0
+    return suspended or pinned
 
 
 def _worth(state: LaneState) -> float:

@@ -20,6 +20,7 @@ from policyd.throttle.book.priorities import MailClasses
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane.prospect import Prospect
 from policyd.throttle.lane.reasons import Reason, Reasons
+from policyd.throttle.lane.standing import Standing
 from policyd.throttle.lane.state import LaneState, State
 from policyd.throttle.settings.pacing import DEFAULT_REACTIONS, Act, PacingSettings
 
@@ -60,6 +61,7 @@ _REASON = {
     "rule": Maybe(str), "category": str, "scope": str, "count": _COUNT, "first": float,
     "last": float, "reply": str, "host": str,
 }  # fmt: skip
+_COURT = (float, Standing.SAVED)  # its first acceptance, its domains
 _ROW = {
     "lane": (str, str),
     "state": Among(get_args(State)),
@@ -141,6 +143,7 @@ def _lane(state: LaneState) -> dict[str, Any]:
         "greylist": {"age": state.greylist.age},
         "episode": {name: getattr(state.trouble.course, name) for name in _EPISODE},
         "trouble": {name: getattr(state.trouble, name) for name in _TROUBLE},
+        "court": [state.court.first, state.court.standing.rows()],
         "reasons": [{name: getattr(r, name) for name in _REASON} for r in state.reasons],
         **{name: getattr(state, name) for name in _KEPT},
     }
@@ -248,6 +251,10 @@ def _restore_lane(controller: Knowing, row: Mapping[str, Any], today: _Today) ->
         state.window.limit = float(state.limits.attempts)
     kept = [today.times({name: reason[name] for name in _REASON}) for reason in row["reasons"]]
     state.reasons = Reasons([Reason.of(**values) for values in kept])
+    court = row.get("court")  # files of earlier versions have none
+    if court is not None and fits(court, _COURT):
+        first, domains = court
+        state.court.restore(first, domains, today.time)
     state.state = row["state"]
     state.adjusted = now
     if row["rate"]:

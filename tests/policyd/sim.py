@@ -176,7 +176,7 @@ class Mail:
 
 
 @dataclass
-class _Session:
+class Session:
     memory: Any = None
 
 
@@ -232,7 +232,7 @@ class World:
         self._turn: deque[str] = deque()
         self._busy: dict[str, int] = {}
         self._limit: dict[str, int] = {}
-        self._idle = [_Session() for _ in range(self.PROCESSES)]
+        self._idle = [Session() for _ in range(self.PROCESSES)]
         self._deferred: dict[str, Mail] = {}
         self._dispatch_at = start
         self._pumping = False
@@ -298,7 +298,7 @@ class World:
                 self._pump()
                 return
 
-    def _done(self, mail: Mail, session: _Session, grow: bool) -> None:
+    def _done(self, mail: Mail, session: Session, grow: bool) -> None:
         self._busy[mail.domain] -= 1
         if grow:
             self._limit[mail.domain] = min(20, self._limit[mail.domain] + 1)
@@ -319,7 +319,7 @@ class World:
     def _vary(self, seconds: float) -> float:
         return seconds * self.rng.uniform(0.5, 2.0)
 
-    def _ask(self, mail: Mail, session: _Session) -> None:
+    def _ask(self, mail: Mail, session: Session) -> None:
         if not self.paced:
             self._connect(mail, session)
             return
@@ -331,7 +331,7 @@ class World:
         else:
             self._told(mail, session, answer)
 
-    def _told(self, mail: Mail, session: _Session, answer: bytes) -> None:
+    def _told(self, mail: Mail, session: Session, answer: bytes) -> None:
         if answer is not KEEP:
             self.result.holds += 1
             self._defer(mail)
@@ -340,11 +340,11 @@ class World:
             return
         self._connect(mail, session)
 
-    def _connect(self, mail: Mail, session: _Session) -> None:
+    def _connect(self, mail: Mail, session: Session) -> None:
         whole = self._vary(self.latency)
         self.at(self.now + whole * 0.3, lambda: self._arrive(mail, session, whole * 0.7))
 
-    def _arrive(self, mail: Mail, session: _Session, rest: float) -> None:
+    def _arrive(self, mail: Mail, session: Session, rest: float) -> None:
         category = self.judge.arrive(self.now)
         if category is None:
             self.at(self.now + rest, lambda: self._accepted(mail, session))
@@ -353,7 +353,7 @@ class World:
         self.result.refusals.append(self.now)
         self.at(self.now + 0.003, lambda: self._refused(mail, session, category))
 
-    def _accepted(self, mail: Mail, session: _Session) -> None:
+    def _accepted(self, mail: Mail, session: Session) -> None:
         self.judge.leave(self.now)
         self.result.accepted += 1
         self.result.acceptances.append(self.now)
@@ -362,7 +362,7 @@ class World:
         self._log(mail, "sent", "", 0.05)
         self._done(mail, session, True)
 
-    def _refused(self, mail: Mail, session: _Session, category: str) -> None:
+    def _refused(self, mail: Mail, session: Session, category: str) -> None:
         if self.paced and self.status:
             self.gate.refused(self._evidence(mail, "deferred", category, "status", 0.0), session)
         self._defer(mail)

@@ -173,3 +173,12 @@ def test_receivers_with_limits_per_customer_are_told(capsys: pytest.CaptureFixtu
     ]
     assert main(["receivers", "--no-dns", *hosts]) == 0
     assert capsys.readouterr().out.count("each customer") == 1
+
+
+@pytest.mark.parametrize("host", ["www.google.com", "google.com", "drive.google.com"])
+def test_a_name_of_google_that_takes_no_mail_is_not_its_exchanger(host: str) -> None:
+    """Anybody may write such a name into an MX record: what becomes of it is not Google's."""
+    receivers = Receivers(rules.load().receivers)
+    assert receivers.of_host(host) == "mx:google.com"
+    for real in ("aspmx.l.google.com", "alt1.gmail-smtp-in.l.google.com", "smtp.google.com"):
+        assert receivers.of_host(real) == "google"

@@ -136,7 +136,7 @@ def test_a_hint_is_obeyed_within_its_clamps() -> None:
     for told, stop in ((30.0, 30.0), (0.0, 1.0), (1e9, 14400.0)):
         pacer = controller()
         now = flow(pacer, 5, NOW)
-        refuse(pacer, now, retry_after=told)
+        refuse(pacer, now, retry_after=told, stage="mail")
         assert pacer.peek(BIG, now + stop - 0.01) == "suspended"
         assert pacer.peek(BIG, now + stop + 0.01) == "probing"
 

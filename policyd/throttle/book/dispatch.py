@@ -9,6 +9,7 @@ Failure: none; a message nobody lets go is retried by the MTA's own back-off.
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -19,6 +20,7 @@ from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.message import Message, Part
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane.state import LaneState
+from policyd.throttle.lane.trial import DRAWING
 from policyd.throttle.settings.pacing import PacingSettings
 
 __all__ = ["Dispatcher", "PutOff", "Queued", "Release", "Waiting"]
@@ -26,6 +28,7 @@ __all__ = ["Dispatcher", "PutOff", "Queued", "Release", "Waiting"]
 _OF_WAIT = 0.9  # of the time parts may wait at the door
 _UNSEEN = 5.0  # seconds more to wait for each release that nobody saw, after the first
 _UNSEEN_MOST = 300.0
+_DRAWN_FROM = 500  # messages
 _OVERDUE_GAP = 0.2  # seconds between attempts forced by age
 
 
@@ -76,6 +79,7 @@ class Dispatcher:
         state_of: Callable[[Lane, float], LaneState],
         door: Door,
         count: Callable[[str], None],
+        rng: random.Random | None = None,
     ) -> None:
         self.settings = settings
         self._book = book
@@ -83,6 +87,7 @@ class Dispatcher:
         self._door = door
         self._count = count
         self.grants = Grants(settings.grant, lambda: count("grant.expired"))
+        self._rng = rng or random.Random()
         self._released: deque[tuple[float, str]] = deque()
         self._aged = 0.0
         self._first = 0  # whose turn it is among the lanes
@@ -111,7 +116,7 @@ class Dispatcher:
         room = state.room(now, self.grants.ahead if self._door.left() else 0.0)
         if room < 1:
             return None
-        message = self._book.peek(lane, now)
+        message = self._chosen(lane, state, now)
         if message is None:
             return None
         wanted = sum(self._transactions(p) for p in message.parts.values() if p.lane == lane)
@@ -121,6 +126,20 @@ class Dispatcher:
                 return None
         why: Literal["probe", "token"] = "probe" if state.state == "probing" else "token"
         return self._let_go(message, lane, state, max(1, room), why, now)
+
+    def _chosen(self, lane: Lane, state: LaneState, now: float) -> Message | None:
+        """Whose turn it is; the probe is drawn from domains whose word is news."""
+        if state.state != "probing" or not state.court.any_trusted(now):
+            return self._book.peek(lane, now)
+        found: dict[str, Message] = {}
+        for message in self._book.candidates(lane, now, _DRAWN_FROM):
+            for part in message.parts.values():
+                if part.lane == lane and state.court.is_trusted(part.domain, now):
+                    found.setdefault(part.domain, message)
+        if found:
+            return found[self._rng.choice(sorted(found))]
+        late = now - state.since > DRAWING
+        return self._book.peek(lane, now) if late else None
 
     def _reach(self, state: LaneState) -> int:
         """How many parts of a message may go, or wait at the door until they may.

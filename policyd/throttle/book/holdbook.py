@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, islice
 
 from policyd.throttle.book.message import Message, Part
 from policyd.throttle.book.waits import Waits
@@ -182,6 +182,12 @@ class HoldBook:
             self._class_pass.pop((lane, klass), None)
         self._turns.pop(lane, None)
         return None
+
+    def candidates(self, lane: Lane, now: float, most: int) -> list[Message]:
+        """Some messages that may go by now, whosever turn it is."""
+        senders = [turn for turns in self._turns.get(lane, {}).values() for turn in turns.values()]
+        standing = (entry[2] for turn in senders for entry in turn.heap)
+        return [one for one in islice(standing, most) if self._ready(one, lane, now)]
 
     def _ready(self, message: Message, lane: Lane, now: float) -> bool:
         """Whether something of this message waits for this lane and may go by now.

@@ -7,6 +7,8 @@ Failure: none; what the book does not take, the MTA's own back-off retries.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.message import Message
 from policyd.throttle.book.priorities import MailClasses
@@ -24,9 +26,16 @@ class Aftermath:
     """Writes the book."""
 
     def __init__(
-        self, book: HoldBook, blame: Blame, retry: RetryTable, classes: MailClasses
+        self,
+        book: HoldBook,
+        blame: Blame,
+        retry: RetryTable,
+        classes: MailClasses,
+        alone: Callable[[Lane, str], float] = lambda lane, domain: 0.0,
     ) -> None:
+        """`alone`: until when a domain waits by itself at a lane."""
         self.classes = classes
+        self._alone = alone
         self._book = book
         self._blame = blame
         self._retry = retry
@@ -34,7 +43,8 @@ class Aftermath:
     def held(self, evidence: Evidence, lane: Lane, now: float) -> None:
         """One of our own holds (or its echo)."""
         message = self._message(evidence, now)
-        part = self._book.wait(message, lane, evidence.domain, now, now, held=True)
+        due = max(now, self._alone(lane, evidence.domain))
+        part = self._book.wait(message, lane, evidence.domain, now, due, held=True)
         part.round = _round(evidence)
 
     def echoed(self, evidence: Evidence, state: LaneState, now: float) -> None:
@@ -54,8 +64,13 @@ class Aftermath:
             message.klass = self.classes.of(message.sender, domain_of(evidence.recipient))
         return message
 
-    def tried(self, evidence: Evidence, state: LaneState, again: bool, now: float) -> None:
-        """One recipient was tried; `again`: its transaction was refused before."""
+    def tried(
+        self, evidence: Evidence, state: LaneState, again: bool, kept: bool, now: float
+    ) -> None:
+        """One recipient was tried; `again`: its transaction was refused before.
+
+        `kept`: it was refused in words about the lane, which is not to blame.
+        """
         if not evidence.queue_id:
             return
         message = self._book.get(evidence.queue_id)
@@ -65,7 +80,7 @@ class Aftermath:
         times = 1
         if evidence.outcome == "deferred":
             times = _times(message, (state.lane, evidence.domain), again, now)
-            due = self._due(evidence, times, now)
+            due = self._due(evidence, state, kept, times, now)
             if evidence.category == "flow.greylist" and evidence.retry_after is None:
                 grey = grey or now
                 early = state.greylist.delay(evidence.queue_id, grey, times, now)
@@ -93,11 +108,17 @@ class Aftermath:
         elif waiting is None or waiting.round is None or waiting.round != _round(evidence):
             self._book.settle(message, lane, evidence.domain)
 
-    def _due(self, evidence: Evidence, times: int, now: float) -> float | None:
+    def _due(
+        self, evidence: Evidence, state: LaneState, kept: bool, times: int, now: float
+    ) -> float | None:
         """When this message may be tried again; None: the MTA's own back-off decides."""
-        if self._blame.concerns_lane(evidence):
-            return now  # the lane's own state says when
         delay = self._retry.delay(evidence, times)
+        if self._blame.concerns_lane(evidence):
+            alone = self._alone(state.lane, evidence.domain)
+            if not kept:
+                return max(now, alone)  # the lane's own state says when
+            if delay is None:
+                return max(alone, now + state.court.patience(times))
         # a log may tell whole seconds only: the reply came up to a second after what it says
         return None if delay is None else min(now, evidence.time + 1.0) + delay
 

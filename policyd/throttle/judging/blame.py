@@ -14,6 +14,7 @@ from policyd.bounded import Bounded
 from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.judging.retrytable import RetryTable, socket_error
 from policyd.throttle.lane.state import LaneState
+from policyd.throttle.lane.trial import try_lane
 from policyd.throttle.lane.window import Attempt
 from policyd.throttle.settings.pacing import PacingSettings, Reaction
 
@@ -70,18 +71,19 @@ class Blame:
 
     def judge(
         self, evidence: Evidence, state: LaneState, attempt: Attempt | None, now: float
-    ) -> None:
-        """A refusal: slow what it blames."""
+    ) -> bool:
+        """A refusal: slow what it blames. True: it speaks of the lane, which is not to blame."""
         reaction = self.reaction(evidence)
         if reaction is None or reaction.act not in _LANE_ACTS:
-            return
+            return False
         if reaction.shadow:
             self._count(f"shadow.{evidence.category}")
         hint = self._retry.hint(evidence.retry_after)
         if evidence.scope in _LANE_SCOPES or reaction.act == "connections":
-            state.refuse(evidence, reaction, hint, attempt, now)
-        elif evidence.scope == "domain" and not reaction.shadow:
+            return not try_lane(evidence, reaction, hint, attempt, state, now)
+        if evidence.scope == "domain" and not reaction.shadow:
             sender = evidence.sender or self.senders.get(evidence.queue_id, "")
             if sender:
                 pause = hint if hint is not None else max(_LEAST, reaction.pause)
                 self._blamed[(state.lane, sender)] = now + pause
+        return False

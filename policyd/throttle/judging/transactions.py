@@ -29,19 +29,21 @@ Unasked = Callable[[Evidence | Taken, LaneState, float], None]
 class Transaction:
     """What the lines of one transaction have told so far."""
 
-    __slots__ = ("accepted", "attempt", "lines", "refused")
+    __slots__ = ("accepted", "attempt", "domain", "kept", "lines", "refused")
 
-    def __init__(self, attempt: Attempt | None) -> None:
+    def __init__(self, attempt: Attempt | None, domain: str) -> None:
         self.attempt = attempt
+        self.domain = domain
         self.lines = 0
         self.accepted = bool(attempt and attempt.accepted)
         self.refused = bool(attempt and attempt.refused)
+        self.kept = bool(attempt and attempt.kept)
 
     def accept(self, state: LaneState, now: float) -> None:
         """A recipient of it was accepted; the first one tells the lane."""
         if not self.accepted:
             self.accepted = True
-            state.accept(now, self.attempt)
+            state.accept(now, self.attempt, self.domain)
 
 
 class Transactions:
@@ -66,7 +68,8 @@ class Transactions:
         key = hash((line.queue_id, line.domain, line.group))
         found = young.get(key) or self._old.get(key)
         if found is None or found.lines >= self._recipients:
-            found = young[key] = Transaction(state.window.pair(line.domain, accepted, now))
+            attempt = state.window.pair(line.domain, accepted, now)
+            found = young[key] = Transaction(attempt, line.domain)
             if found.attempt is None:
                 self._unasked(line, state, now)
         found.lines += 1

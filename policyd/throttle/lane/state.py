@@ -18,8 +18,10 @@ from collections.abc import Callable
 from typing import Literal
 
 from policyd.throttle.evidence import Evidence, Lane
+from policyd.throttle.lane.court import Court
 from policyd.throttle.lane.gcra import Gcra
 from policyd.throttle.lane.greylist import Greylist
+from policyd.throttle.lane.hosts import Hosts
 from policyd.throttle.lane.reasons import Reasons
 from policyd.throttle.lane.speed import Speed
 from policyd.throttle.lane.trouble import Trouble
@@ -53,6 +55,7 @@ class LaneState:
         self.window = Window(settings.window)
         self.speed = Speed(settings, self.limits, now)
         self.trouble = Trouble()
+        self.court, self.hosts = Court(settings.court), Hosts()
         self.entered: dict[str, int] = {}  # how often, for the metrics
         # told of each change: the state before, the time
         self.changed: Callable[[LaneState, State, float], None] = lambda lane, before, now: None
@@ -70,6 +73,7 @@ class LaneState:
         told = settings.limits(self.lane.receiver, self._posix(now))
         before, self.limits, self.settings = self.limits, told, settings
         self.speed.use_settings(settings, told)
+        self.court.use(settings.court)
         if told.attempts:
             self.window.limit = float(told.attempts)
         elif before.attempts:
@@ -146,14 +150,20 @@ class LaneState:
     def begin(self, domain: str, now: float) -> Attempt:
         """An attempt starts: it takes its token, whether there is one or not."""
         self.seen = now
+        self.court.began(domain)
         self.speed.take(now)
         attempt = self.window.begin(domain, now, self.epoch, self.state == "probing")
         if attempt.probe:
             self.probe = attempt
         return attempt
 
-    def accept(self, now: float, attempt: Attempt | None) -> None:
+    def accept(self, now: float, attempt: Attempt | None, domain: str = "") -> None:
         """An attempt was accepted."""
+        if domain:
+            began = attempt.began if attempt else now
+            if self.state == "suspended" and self.pinned <= now:
+                self.until = self.court.shortened(self.until, domain, began, now)
+            self.court.accepted(domain, began, now)
         self.seen = now
         self.accepted += 1
         self.trouble.accepted(now)
@@ -228,6 +238,8 @@ class LaneState:
     def _recover(self, began: float, now: float) -> None:
         """A probe was taken: go on at what the receiver has shown to take."""
         trouble, speed = self.trouble, self.speed
+        least = self.court.probe_accepted(now)
+        speed.floor = min(max(self.limits.floor or self.settings.floor, least), speed.top)
         trouble.patience.enough(began - trouble.episode)
         speed.cost = trouble.patience.cost
         if speed.bucket is not None:
@@ -258,11 +270,6 @@ class LaneState:
             return False
         return now - max(self.trouble.refused_at, self.since) > self.settings.free_after
 
-    def mind_the_hours(self, now: float) -> None:
-        """Told limits begin and end by the clock."""
-        if self.settings.limits(self.lane.receiver, self._posix(now)) is not self.limits:
-            self.use_settings(self.settings, now)
-
     def _free(self, now: float) -> None:
         """Nothing was refused for long: forget the limits, but start with a modest window."""
         self.speed.forget()
@@ -287,13 +294,6 @@ class LaneState:
         self.pinned = 0.0
         self._free(now)
         self._change(now)
-
-    def extend(self, seconds: float, now: float) -> bool:
-        """Prolong a suspension or a pin; False: there is neither."""
-        suspended, pinned = self.advance(now) == "suspended", self.pinned > now
-        self.until += seconds if suspended else 0.0
-        self.pinned += seconds if pinned else 0.0
-        return suspended or pinned
 
     def set_rate(self, rate: float, now: float) -> None:
         """Go on at this rate from now on; it is learnt further from there."""

@@ -26,7 +26,8 @@ _WAITING = 64  # closed attempts per domain that may wait for their log line
 class Attempt:
     """One delivery attempt that was let through."""
 
-    __slots__ = ("accepted", "began", "domain", "epoch", "heard", "open", "probe", "refused")
+    __slots__ = ("accepted", "began", "domain", "epoch", "heard", "kept", "open", "probe",
+                 "refused")  # fmt: skip
 
     def __init__(self, domain: str, began: float, epoch: int, probe: bool) -> None:
         self.domain = domain
@@ -37,6 +38,7 @@ class Attempt:
         self.heard = False  # already judged by the status filter
         self.accepted = False
         self.refused = False
+        self.kept = False  # refused, and the lane is not to blame
 
 
 class Window:

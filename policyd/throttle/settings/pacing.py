@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from policyd.settings.units import Duration
+from policyd.throttle.settings.court import CourtSettings
 from policyd.throttle.settings.door import DoorSettings
 from policyd.throttle.settings.limits import NO_LIMITS, Limits
 from policyd.throttle.settings.reactions import (
@@ -125,6 +126,9 @@ class PacingSettings:
     )
     door: DoorSettings = field(
         default_factory=DoorSettings, metadata={"doc": "waiting for one's turn"}
+    )
+    court: CourtSettings = field(
+        default_factory=CourtSettings, metadata={"doc": "who may stop a receiver"}
     )
     floor: float = field(
         default=1 / 120,
