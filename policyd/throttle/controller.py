@@ -5,6 +5,7 @@ says which waiting messages to let go now. Each attempt counts once, whatever to
 What is slowed depends on the scope of blame: the lane, the lane for one sender domain, one
 recipient, or nothing.
 Failure: none; what is lost (a log line, a release, a question) costs a time-out, never a message.
+Length: the way of a piece of evidence through the rooms below, from end to end.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from policyd.throttle.book.priorities import MailClasses
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane.prospect import Prospect
 from policyd.throttle.lane.reasons import Reason, Reasons
-from policyd.throttle.lane.standing import Standing
+from policyd.throttle.lane.standing import DomainStandings
 from policyd.throttle.lane.state import LaneState, State
 from policyd.throttle.settings.pacing import DEFAULT_REACTIONS, Act, PacingSettings
 
@@ -61,7 +61,7 @@ _REASON = {
     "rule": Maybe(str), "category": str, "scope": str, "count": _COUNT, "first": float,
     "last": float, "reply": str, "host": str,
 }  # fmt: skip
-_COURT = (float, Standing.SAVED)  # its first acceptance, its domains
+_COURT = (float, DomainStandings.SAVED)  # its first acceptance, its domains
 _ROW = {
     "lane": (str, str),
     "state": Among(get_args(State)),

@@ -16,7 +16,7 @@ from policyd.throttle import Controller
 from policyd.throttle.lane.court import Court
 from policyd.throttle.lane.estimate import Accepted
 from policyd.throttle.lane.hosts import Hosts
-from policyd.throttle.lane.standing import Standing
+from policyd.throttle.lane.standing import DomainStandings
 from policyd.throttle.settings.court import CourtSettings
 from tests.policyd.clocks import Times
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence
@@ -245,7 +245,7 @@ def test_what_is_remembered_of_domains_and_hosts_is_bounded() -> None:
 @given(st.lists(st.tuples(st.sampled_from("btra"), st.integers(0, 700)), max_size=2000))
 def test_shares_stay_shares_whatever_comes(events: list[tuple[str, int]]) -> None:
     """Whatever begins, votes or is forgotten: a share lies within 0 and 1."""
-    standing = Standing()
+    standing = DomainStandings()
     for kind, number in events:
         name = f"d{number}"
         if kind == "a":

@@ -7,6 +7,7 @@ long as several acceptances usually take. Until then the domain alone waits, eve
 is most of the lane's mail does not, only its messages. A spoken time binds as far as it is
 confirmed.
 Failure: none; a lane behind which only one domain was ever seen is that domain.
+Length: votes, the score and what a spoken time binds are one weighing.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from math import log
 from policyd.throttle.lane.estimate import Accepted
 from policyd.throttle.lane.standing import (
     Domain,
+    DomainStandings,
     Row,
-    Standing,
 )
 from policyd.throttle.settings.court import CourtSettings
 
@@ -60,7 +61,7 @@ class Court:
 
     def __init__(self, settings: CourtSettings) -> None:
         self._settings = settings
-        self.standing = Standing()
+        self.standing = DomainStandings()
         self.votes: dict[str, float] = {}  # of the present case: domain → what its word was worth
         self.score = 0.0
         self.drawn: set[str] = set()  # domains whose probes were refused in this stop

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from policyd.shape import AtLeast
 
-__all__ = ["Domain", "Standing"]
+__all__ = ["Domain", "DomainStandings"]
 
 _MOST = 512  # domains
 _SAVED = 32  # of them, over a restart
@@ -39,7 +39,7 @@ class Domain:
         self.until = 0.0  # waits alone until then
 
 
-class Standing:
+class DomainStandings:
     """All that are known of one lane."""
 
     # domain, first and latest acceptance, latest vote, strikes, attempts
