@@ -90,7 +90,9 @@ def test_a_sample_never_touches_an_answer(
 def test_the_same_evidence_would_be_answered_from_if_it_were_a_log(daemon: Daemon) -> None:
     """The core of the play has learnt: only that nobody asks it keeps mail going."""
     refused = [line for line in REFUSALS if b"google.com[" in line and b"421-4.7.28" in line]
-    happen(daemon, [line.replace(b"]: 4", b"]: 5", 1) for line in refused[:20]])  # new messages
+    new = [line.replace(b"]: 4", b"]: 5", 1) for line in refused[:20]]
+    # at MAIL it is the receiver itself that speaks: one word of it is enough
+    happen(daemon, [line.replace(b"end of DATA command", b"MAIL FROM command") for line in new])
     sight = Sight(daemon.clock())
     log = paced(daemon.core, sight)
     questions = {"mx": GOOGLE, "transport": b"a@gmail.com", "policy": b"a@gmail.com"}
