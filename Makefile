@@ -1,7 +1,7 @@
 # The two commands of this project: `make run` and `make test`. The rest is for developers.
 #
 #   make run [LOG=/var/log/mail.log] [CONFIG=mxheed.yaml] [ARGS="…"]
-#   make test [T=tests/rules] [K=expression]
+#   make test [T=tests/rules] [K=expression] [WORKERS=0]
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -11,6 +11,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# pytest's processes: one of them keeps the live tests to itself (tests/README.md); 0: all in one
+WORKERS ?= $(shell test "$$(nproc)" -ge 2 && echo 2 || echo 0)
 
 help: ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,7 +42,7 @@ test: $(VENV)/.test ## install what the tests need and run the whole suite
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest $(T) $(if $(K),-k '$(K)')
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(T) $(if $(K),-k '$(K)')
 
 lint: $(VENV)/.test ## ruff and mypy only
 	@$(BIN)/ruff check .

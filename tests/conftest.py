@@ -13,7 +13,7 @@ import pluggy
 import pytest
 from hypothesis import settings
 
-from tests import needs
+from tests import needs, twice
 from tests.lab import Lab
 
 # how long one example takes says how busy the machine is, not whether the promise holds
@@ -22,8 +22,18 @@ settings.load_profile("mxheed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What may be skipped where is a matter of its own."""
+    """What may be skipped where is a matter of its own, and so is a second try."""
     config.pluginmanager.register(needs)
+    config.pluginmanager.register(twice)
+    if not config.pluginmanager.hasplugin("xdist"):
+        config.addinivalue_line("markers", "xdist_group: what one worker runs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In a parallel run the live tests stay one after another: they have deadlines."""
+    for item in items:
+        if item.get_closest_marker("live"):
+            item.add_marker(pytest.mark.xdist_group(twice.GROUP))
 
 
 @pytest.hookimpl(hookwrapper=True)
