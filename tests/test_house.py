@@ -67,6 +67,13 @@ def test_pure_modules_read_no_clock(path: Path) -> None:
     assert not calls, f"{named(path)}:{calls[0].lineno} reads a clock"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_nothing_waits_in_a_way_that_may_miss_its_end(path: Path) -> None:
+    """Up to Python 3.11 `asyncio.wait_for` swallows a cancellation that comes with the result."""
+    text = path.read_text(encoding="utf-8")
+    assert "asyncio.wait_for(" not in text, "use asyncio.timeout"
+
+
 def test_every_package_is_installed() -> None:
     """Each folder with modules of ours is named in setup.cfg, so that an installation has it."""
     config = configparser.ConfigParser()

@@ -123,8 +123,9 @@ class Releaser:
                 self.step()
                 woken.clear()
                 nap = self._controller.next_event(self._clock())
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(woken.wait(), nap)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(nap):
+                        await woken.wait()
         finally:
             reader.cancel()
             for task in self._tasks:

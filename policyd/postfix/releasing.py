@@ -87,7 +87,8 @@ class Releasing:
         hand, trouble = self._releaser.hand, ""
         if self._enabled:
             try:
-                trouble = await asyncio.wait_for(hand.check(), _ANSWER) or hand.trouble
+                async with asyncio.timeout(_ANSWER):
+                    trouble = await hand.check() or hand.trouble
             except TimeoutError:
                 trouble = f"no answer from Postfix within {_ANSWER:g} s"
         told: dict[str, Any] = {"enabled": self._enabled, "trouble": trouble, "away": hand.away}

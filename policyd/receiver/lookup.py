@@ -173,10 +173,8 @@ class MxLookup:
     async def _fly(self, name: str) -> DomainRollup:
         settings = self._settings
         try:
-            async with self._slots:
-                answer = await asyncio.wait_for(
-                    self._resolve(name, settings.deadline), settings.deadline + 1.0
-                )
+            async with self._slots, asyncio.timeout(settings.deadline + 1.0):
+                answer = await self._resolve(name, settings.deadline)
         except (TimeoutError, dns.exception.DNSException, OSError):
             return self._failed(name)
         now = self._clock()

@@ -141,7 +141,8 @@ class Web(uvicorn.Server):
             for visitor in tuple(self.server_state.connections):
                 cast(_Visitor, visitor).look(now)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), TICK)
+                async with asyncio.timeout(TICK):
+                    await self._ended.wait()
 
     async def stop(self) -> None:
         """Let requests finish, then end."""

@@ -234,6 +234,23 @@ def test_the_loop_lets_go_by_itself_and_ends_when_cancelled() -> None:
     play(scene)
 
 
+@pytest.mark.parametrize("turns", range(5))
+def test_the_loop_ends_in_whichever_turn_of_a_wake_up_it_is_cancelled(turns: int) -> None:
+    """Room for a message and the end at the same moment: the end is not lost."""
+
+    async def scene() -> None:
+        hand = Hand(waiting(0))
+        task = asyncio.create_task(hand.releaser.run())
+        await asyncio.sleep(0.05)
+        hand.pacer.on_room()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    play(scene)
+
+
 def test_the_listing_of_the_queue_is_read_line_by_line() -> None:
     """Held parts are told by our own hold's words, echoed or not; an operator's hold is left."""
     held = HELD.replace("d1.test", "x.test")

@@ -11,6 +11,8 @@ from pathlib import Path
 from policyd.process.terminal import of_terminal
 
 ROOT = Path(__file__).resolve().parents[2]
+# the tests themselves may run under nohup, whose ignored signal would be handed down
+ON_TERMINAL = ("env", "--default-signal=HUP", "setsid", "--ctty")
 
 
 def test_a_closed_terminal_ends_the_daemon(tmp_path: Path) -> None:
@@ -24,7 +26,7 @@ def test_a_closed_terminal_ends_the_daemon(tmp_path: Path) -> None:
     ]  # fmt: skip
     terminal, inside = os.openpty()
     process = subprocess.Popen(
-        ["setsid", "--ctty", *command], cwd=ROOT, stdin=inside, stdout=inside, stderr=inside
+        [*ON_TERMINAL, *command], cwd=ROOT, stdin=inside, stdout=inside, stderr=inside
     )
     os.close(inside)
     try:
@@ -54,7 +56,7 @@ def test_last_words_to_a_closed_terminal_do_no_harm() -> None:
     )
     terminal, inside = os.openpty()
     process = subprocess.Popen(
-        ["setsid", "--ctty", sys.executable, "-c", script], cwd=ROOT, stdin=inside, stdout=inside,
+        [*ON_TERMINAL, sys.executable, "-c", script], cwd=ROOT, stdin=inside, stdout=inside,
         env={**os.environ, "PYTHONUNBUFFERED": ""},
     )  # fmt: skip
     os.close(inside)
