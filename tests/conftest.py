@@ -7,6 +7,7 @@ Failure: a lab that does not start fails the tests that want it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 
 import pluggy
@@ -15,6 +16,9 @@ from hypothesis import settings
 
 from tests import needs, twice
 from tests.lab import Lab
+
+# no test is as wide as the terminal it was started from (pytest-xdist tells its workers this way)
+os.environ.pop("COLUMNS", None)
 
 # how long one example takes says how busy the machine is, not whether the promise holds
 settings.register_profile("mxheed", deadline=None)
