@@ -59,6 +59,6 @@ def test_two_instances_share_one_receivers_limit(both: Lab) -> None:
     both.submit(mail[1::2], port=PORT)
     both.until(lambda: len(busy.taken()) >= MESSAGES, "all is delivered", 40)
     assert sorted(busy.taken()) == sorted(mail)
-    assert len(busy.refused()) <= 0.25 * (MESSAGES - 10)
+    assert len(busy.refused()) < 0.5 * (MESSAGES - 10)  # of what stock has refused at once
     held = [line for line in both.postfix.deliveries("deferred") if "filter drops" in line]
     assert {line.split()[4].partition("/")[0] for line in held} == {"postfix", "postfix-out"}
