@@ -42,7 +42,7 @@ test: $(VENV)/.test ## install what the tests need and run the whole suite
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(T) $(if $(K),-k '$(K)')
+	@$(BIN)/python -m pytest -n $(WORKERS) $(T) $(if $(K),-k '$(K)')
 
 lint: $(VENV)/.test ## ruff and mypy only
 	@$(BIN)/ruff check .

@@ -14,7 +14,7 @@ import pluggy
 import pytest
 from hypothesis import settings
 
-from tests import needs, twice
+from tests import needs, parallel, twice
 from tests.lab import Lab
 
 # no test is as wide as the terminal it was started from (pytest-xdist tells its workers this way)
@@ -26,18 +26,10 @@ settings.load_profile("mxheed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What may be skipped where is a matter of its own, and so is a second try."""
+    """Matters of their own: what may be skipped where, second tries, several processes."""
     config.pluginmanager.register(needs)
     config.pluginmanager.register(twice)
-    if not config.pluginmanager.hasplugin("xdist"):
-        config.addinivalue_line("markers", "xdist_group: what one worker runs")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In a parallel run the live tests stay one after another: they have deadlines."""
-    for item in items:
-        if item.get_closest_marker("live"):
-            item.add_marker(pytest.mark.xdist_group(twice.GROUP))
+    config.pluginmanager.register(parallel)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -20,7 +20,7 @@ def tried(folder: Path, tests: str, *recipe: str, workers: int = 0) -> tuple[int
     """What test-twice gives in a checkout with these tests: exit status and output."""
     (folder / "test_inner.py").write_text(tests)
     (folder / "conftest.py").write_text("pytest_plugins = ['tests.twice']\n")
-    parallel = f" -p xdist -n {workers} --dist loadgroup" if workers else ""
+    parallel = f" -p xdist -n {workers}" if workers else ""
     lines = recipe or (f"{sys.executable} -m pytest{parallel}",)
     (folder / "Makefile").write_text("test:\n" + "".join(f"\t@{line}\n" for line in lines))
     (folder / "pytest.ini").write_text("[pytest]\n")
@@ -44,9 +44,9 @@ def test_what_passes_at_once_is_not_tried_again(tmp_path: Path) -> None:
     ("mark", "workers"),
     [
         ("pytest.mark.parametrize('x', ['a b[c]::d@live'])", 0),
-        ("pytest.mark.xdist_group('live')", 2),
+        ("pytest.mark.xfail(False, reason='')", 2),
     ],
-    ids=["a strange name", "of a group in a parallel run"],
+    ids=["a strange name", "of a parallel run"],
 )
 def test_an_accident_is_told_above_pytests_last_line(
     tmp_path: Path, mark: str, workers: int

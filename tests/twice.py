@@ -16,9 +16,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["GROUP", "Told"]
-
-GROUP = "live"  # the tests that one worker of a parallel run keeps to itself
+__all__ = ["Told"]
 
 
 class Told:
@@ -31,7 +29,7 @@ class Told:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Every stage counts: a test whose teardown fails has failed."""
-        name = report.nodeid.removesuffix(f"@{GROUP}")  # xdist adds it
+        name = report.nodeid
         if report.failed:
             self._failed.add(name)
         elif report.when == "call" and report.passed:
