@@ -129,8 +129,6 @@ class Core:
             config.serve.recipient_limits, self.recipient_limit, config.pacing.recipients
         )
         self.transports = TransportMap(config.serve.transports, self.receiver_of, fewer)
-        # whether any class of mail has receivers that take none of it
-        self.closes = any(klass.closed for klass in config.pacing.classes.values())
         self._quick.pools = self._pools
         self.submission = Submission(config.serve.submission, self, self.clock)
 
@@ -197,9 +195,9 @@ class Core:
         lanes = self.controller.of_receiver(receiver, now)
         return min((self.controller.blame.until(s.lane, sender) for s in lanes), default=0.0)
 
-    def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
-        """The class of mail this is of, if the receiver takes none of it."""
-        return self.controller.classes.closed(sender, domain, receiver)
+    def mail_class(self, sender: str, domain: str) -> str:
+        """The class in `pacing.classes` of mail from this domain to that one."""
+        return self.controller.classes.of(sender, domain)
 
     # told by the log and by the status filter -----------------------------------------------
 

@@ -40,18 +40,14 @@ class Throttle(Protocol):
         """How it stands, over all address pools."""
 
     @property
-    def closes(self) -> bool:
-        """Whether any class of mail in `pacing.classes` has receivers that take none of it."""
-
-    @property
     def blames(self) -> bool:
         """Whether any sender's domain is blamed by a receiver just now."""
 
     def blamed(self, sender: str, receiver: str, now: float) -> float:
         """Until when this sender's domain had better send nothing there; 0.0: it may."""
 
-    def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
-        """The class for which the receiver is closed, if mail from this sender domain is of it."""
+    def mail_class(self, sender: str, domain: str) -> str:
+        """The class in `pacing.classes` of mail from this domain to that one; "": of none."""
 
 
 class _Message:
@@ -88,6 +84,7 @@ class Submission:
     ) -> None:
         self._settings = settings
         self._throttle = throttle
+        self._class_of = throttle.mail_class
         self._now = now
         self._classes = compile_classes(settings.closed)
         self._any = bool(self._classes)
@@ -112,35 +109,24 @@ class Submission:
             return DUNNO
         now = self._now()
         standing = self._throttle.standing(receiver, now)
+        said = Said(request, domain, receiver, standing.state, self._class_of)
         whole: bytes | None = None
         if self._any:
-            said = Said(request, domain, receiver, standing.state)
             found = self._classes.first(said)
             if self._classes.whole:
                 whole = found.action if found is not None and found.whole else None
                 self._remember(request, session, whole)
             if found is not None and not found.whole:
                 return self._spelled(found.action, receiver, standing, now)
-        if self._throttle.closes and (refused := self._closed(request, domain, receiver)):
-            return refused
         if self._throttle.blames and standing.state != "suspended":
-            until = self._throttle.blamed(_sender_domain(request), receiver, now)
-            standing = Standing("suspended", until) if until > now else standing
+            until = self._throttle.blamed(said.sender_domain, receiver, now)
+            if until > now:
+                standing, said.state = Standing("suspended", until), "suspended"
         if standing.state != "suspended" or whole is not None or self._pressure is None:
             return DUNNO
-        if not self._pressure.meets(Said(request, domain, receiver, standing.state)):
+        if not self._pressure.meets(said):
             return DUNNO
         return self._spelled(self._pressure.action, receiver, standing, now)
-
-    def _closed(self, request: Request, domain: str, receiver: str) -> bytes:
-        """The refusal for a class of mail the receiver takes none of; b"": not of such a one."""
-        name = self._throttle.closed_class(_sender_domain(request), domain, receiver)
-        if name is None:
-            return b""
-        return b"REJECT 5.7.1 %b takes no mail of class %b from here" % (
-            _safe(receiver),
-            _safe(name),
-        )
 
     def _remember(self, request: Request, session: Session, action: bytes | None) -> None:
         instance = request.get(b"instance")
@@ -168,7 +154,8 @@ class Submission:
         if receiver is None:
             return DUNNO
         state = self._throttle.standing(receiver, self._now()).state
-        found = self._classes.first(Said(request, domain.lower(), receiver, state))
+        said = Said(request, domain.lower(), receiver, state, self._class_of)
+        found = self._classes.first(said)
         return found.action if found is not None and found.whole else DUNNO
 
     def _spelled(self, action: bytes, receiver: str, standing: Standing, now: float) -> bytes:
@@ -178,10 +165,6 @@ class Submission:
         wait = min(max(standing.until - now, 1.0), self._settings.longest)
         retry = hms(wait if standing.state == "suspended" else self._settings.longest)
         return action.replace(b"{receiver}", _safe(receiver)).replace(b"{retry}", retry.encode())
-
-
-def _sender_domain(request: Request) -> str:
-    return request.get(b"sender").rpartition(b"@")[2].decode("utf-8", "replace").lower()
 
 
 def _safe(receiver: str) -> bytes:
