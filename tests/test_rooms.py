@@ -24,7 +24,7 @@ ARROWS = {
     "doctor": "config errors hooks postfix serve shipped web",
     "errors": "",
     "hooks": "logparse reading receiver rules serve settings throttle",
-    "metrics": "core counting serve throttle web",
+    "metrics": "core counting process serve throttle web",
     "postfix": "core errors hooks logparse rules serve settings throttle",
     "process": "",
     "reading": "errors logparse sample settings store",

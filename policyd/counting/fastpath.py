@@ -19,8 +19,9 @@ from typing import Protocol
 from logparse.exim_lines import Found
 from logparse.record import seconds_of
 from logparse.stamps import Stamps
-from policyd.counting.counters import Counters, ReceiverCounts
+from policyd.counting.counters import Counters
 from policyd.counting.histogram import single
+from policyd.counting.receivercounts import ReceiverCounts
 from policyd.counting.sessions import Sessions
 
 __all__ = ["Delays", "EximShortcut", "FastPath", "RelayRows", "Shortcut"]

@@ -26,10 +26,11 @@ from logparse.auto import AutoParser
 from logparse.events import Delivery, Event, Removed, Unparsed
 from logparse.exim_lines import Found
 from logparse.reason import LOCAL_AGENTS
-from policyd.counting.counters import Counters, ReceiverCounts
+from policyd.counting.counters import Counters
 from policyd.counting.fastpath import Delays, EximShortcut, FastPath, Shortcut
 from policyd.counting.fastpath_exim import EximFastPath
 from policyd.counting.logclock import LogClock
+from policyd.counting.receivercounts import ReceiverCounts
 from policyd.counting.sessions import Sessions, make_room
 from rules.verdict import Verdict
 

@@ -10,7 +10,8 @@ import pytest
 
 from policyd.config import load
 from policyd.core import Core
-from policyd.hooks.submission import Standing, Submission
+from policyd.hooks.standing import Standing
+from policyd.hooks.submission import Submission
 from policyd.serve.policy import PolicyEndpoint, Request
 from policyd.serve.session import Session
 from policyd.serve.settings import ClosedSettings, SubmissionSettings
