@@ -37,7 +37,7 @@ def test_the_readme_knows_every_command(command: str) -> None:
         (["check", "--config", "/nonexistent.yaml"], 1, "mxheed: cannot read the configuration"),
         (["check", "/nonexistent.yaml"], 1, "mxheed: cannot read the configuration"),
         (["check", "a.yaml", "--config", "b.yaml"], 2, "name the file once"),
-        (["check", "--confog", "x"], 2, "No such option: --confog (Possible options: --config)"),
+        (["check", "--confog", "x"], 2, "--config"),
         (["nonsense"], 2, "No such command"),
         (["repot"], 2, "Did you mean 'report'?"),
         (["rules", "tset"], 2, "Did you mean 'test'?"),
