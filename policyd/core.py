@@ -27,7 +27,7 @@ from policyd.counting.sessions import Sessions
 from policyd.counting.unread import Unread
 from policyd.hooks.mxgate import Gate
 from policyd.hooks.standing import Standings
-from policyd.hooks.statusmap import Heard, StatusMap
+from policyd.hooks.statusmap import HeardRefusal, StatusMap
 from policyd.hooks.submission import Submission
 from policyd.hooks.transportmap import RecipientTransports, TransportMap
 from policyd.hooks.whose import Whose
@@ -42,7 +42,7 @@ from policyd.settings.zones import zone_named
 from policyd.store.largesnapshot import array
 from policyd.store.snapshots import SnapshotPart, Snapshots, pack
 from policyd.throttle import Controller, from_delivery
-from policyd.throttle.evidence import Taken, from_status
+from policyd.throttle.evidence import AcceptedMail, from_status
 from policyd.throttle.lanelog import LaneLog
 from rules.verdict import Verdict
 
@@ -205,7 +205,7 @@ class Core:
         book, recipients = self.controller.book, self.recipients
         return book.get(queue_id) is not None or recipients.expects(queue_id, group)
 
-    def _delivered(self, mail: Taken) -> None:
+    def _delivered(self, mail: AcceptedMail) -> None:
         """Accepted mail that nobody waits for."""
         now = self.clock()
         self.receivers.learn(mail.domain, mail.host, now)
@@ -214,7 +214,7 @@ class Core:
     def _removed(self, removed: Removed) -> None:
         self.controller.removed(removed.queue_id)
 
-    def _refused(self, heard: Heard) -> None:
+    def _refused(self, heard: HeardRefusal) -> None:
         evidence = from_status(
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
         )._replace(stage=heard.stage)

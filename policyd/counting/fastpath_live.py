@@ -23,7 +23,7 @@ from logparse.record import RECIPIENT
 from logparse.stamps import STAMP, Stamps, minute
 from policyd.counting.fastpath import Shortcut
 from policyd.receiver.domains import DomainCache
-from policyd.throttle.evidence import STALE, Taken
+from policyd.throttle.evidence import STALE, AcceptedMail
 
 __all__ = ["LiveFastPath"]
 
@@ -49,7 +49,7 @@ class LiveFastPath:
         self,
         counting: Shortcut,
         special: Callable[[str, tuple[object, ...]], bool],
-        tell: Callable[[Taken], None],
+        tell: Callable[[AcceptedMail], None],
         clock: Callable[[], float],
     ) -> None:
         self.pools: Mapping[str, str] = {}  # by service, where there are any
@@ -106,7 +106,7 @@ class LiveFastPath:
         recipient = text[begin : text.index(b">", begin)]
         domain = self._domains[recipient[recipient.rfind(b"@") + 1 :]]
         pool = self._pool(match) if self.pools else None
-        self._tell(Taken(queue_id, domain, host or "", receiver, pool, group, self._fresh))
+        self._tell(AcceptedMail(queue_id, domain, host or "", receiver, pool, group, self._fresh))
         return True
 
     def _pool(self, match: re.Match[bytes]) -> str | None:

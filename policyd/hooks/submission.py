@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from policyd.hooks.mailclass import ClosedClass, Said, compile_classes
+from policyd.hooks.closedmail import ClosedClass, PolicyQuestion, compile_classes
 from policyd.hooks.standing import Standing, Standings
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
@@ -82,7 +82,7 @@ class Submission:
             return DUNNO
         now = self._now()
         standing = self._standings.standing(receiver, now)
-        said = Said(request, domain, receiver, standing.state, self._class_of)
+        said = PolicyQuestion(request, domain, receiver, standing.state, self._class_of)
         whole: bytes | None = None
         if self._any:
             found = self._classes.first(said)
@@ -127,7 +127,7 @@ class Submission:
         if receiver is None:
             return DUNNO
         state = self._standings.standing(receiver, self._now()).state
-        said = Said(request, domain.lower(), receiver, state, self._class_of)
+        said = PolicyQuestion(request, domain.lower(), receiver, state, self._class_of)
         found = self._classes.first(said)
         return found.action if found is not None and found.whole else DUNNO
 

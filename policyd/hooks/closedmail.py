@@ -15,7 +15,7 @@ from functools import cached_property
 from policyd.serve.policy import Request
 from policyd.serve.settings import ClosedSettings, SubmissionSettings
 
-__all__ = ["ClosedClass", "ClosedClasses", "Said", "compile_classes"]
+__all__ = ["ClosedClass", "ClosedClasses", "PolicyQuestion", "compile_classes"]
 
 ClassOf = Callable[[str, str], str]  # of a sender domain and a recipient domain
 
@@ -23,7 +23,7 @@ _PRESSURE = "4.7.1 {receiver} takes no mail from here at the moment; retry={retr
 _CLOSED = "{receiver} is closed to this class of mail"
 
 
-class Said:
+class PolicyQuestion:
     """A request together with what we know about its recipient; attributes are read when needed."""
 
     __slots__ = ("_class_of", "_request", "domain", "receiver", "state")
@@ -114,7 +114,7 @@ class ClosedClass:
     def _contexts(self) -> frozenset[str]:
         return frozenset(context.lower() for context in self.settings.contexts)
 
-    def meets(self, said: Said) -> bool:
+    def meets(self, said: PolicyQuestion) -> bool:
         """Whether every list that is given matches."""
         given = self.settings
         if given.when != "always" and said.state != given.when:
@@ -142,7 +142,7 @@ class ClosedClasses:
     def __bool__(self) -> bool:
         return bool(self.classes)
 
-    def first(self, said: Said) -> ClosedClass | None:
+    def first(self, said: PolicyQuestion) -> ClosedClass | None:
         """The first class that is meant."""
         return next((found for found in self.classes if found.meets(said)), None)
 
