@@ -1,10 +1,10 @@
-"""The short cut for accepted mail in the daemon: counted like any other, and told to the pacing.
+"""The fast path for accepted mail in the daemon: counted like any other, and told to the pacing.
 
 Nine of ten delivery records say that a receiver took the mail with a plain 250. Pacing needs
 little of them: which message, domain and transaction, and where it went. That is read off the
 line's match; neither a `Delivery` nor `Evidence` is built.
 
-Contract: a `fastpath.Shortcut` in front of the one that counts. What the counters and the
+Contract: a `fastpath.PostfixPath` in front of the one that counts. What the counters and the
 pacing know afterwards is what the long way would have left (a test holds it to that). The long way
 is left to lines somebody waits for (`special`), to relays not seen before, and to what has a
 syslog priority in front. Whether a line is news is decided once for all lines of a minute.
@@ -21,7 +21,7 @@ from logparse.framing import program_of
 from logparse.reason import Relay, relay_of
 from logparse.record import RECIPIENT
 from logparse.stamps import STAMP, Stamps, minute
-from policyd.counting.fastpath import Shortcut
+from policyd.counting.fastpath import PostfixPath
 from policyd.receiver.domains import DomainCache
 from policyd.throttle.evidence import STALE, AcceptedMail
 
@@ -47,7 +47,7 @@ class LiveFastPath:
 
     def __init__(
         self,
-        counting: Shortcut,
+        counting: PostfixPath,
         special: Callable[[str, tuple[object, ...]], bool],
         tell: Callable[[AcceptedMail], None],
         clock: Callable[[], float],

@@ -73,7 +73,7 @@ LOG = b"".join(
 
 
 def test_with_and_without_a_listener() -> None:
-    """The short cut for accepted mail gives the numbers of the long way."""
+    """The fast path for accepted mail gives the numbers of the long way."""
     assert counted(pipeline(), LOG) == counted(listening(), LOG)
 
 
