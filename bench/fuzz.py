@@ -3,7 +3,7 @@
     python -m bench.fuzz [--seconds 60] [logs|replies|pipeline]
 
 logs: any bytes, cut into blocks anywhere between lines, give the same events and raise nothing.
-replies: any text is unfolded and judged. pipeline: the short cut and the long way count alike.
+replies: any text is unfolded and judged. pipeline: the fast path and the long way count alike.
 Needs atheris; seeds are made from the generators' lines. A finding is an exception: libFuzzer
 prints it with the input and leaves a crash file in the working directory; an input that takes
 longer than `_TIMEOUT` seconds is one too. Without arguments each target runs in turn.

@@ -2,11 +2,13 @@
 
 Contract: `load` returns a whole valid `Config` or raises; `Config()` are the embedded defaults,
 with which mxheed runs without any file. Each part of the program defines its own section; this
-module only names them. Failure: `ConfigError` lists every mistake with file:line:column.
+module only names them. A key that has moved is logged, with its new name.
+Failure: `ConfigError` lists every mistake with file:line:column.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ from policyd.receiver.names import name_problems
 from policyd.serve.settings import ServeSettings
 from policyd.settings.bind import bind
 from policyd.settings.lookup import LookupSettings
+from policyd.settings.moved import settle
 from policyd.settings.release import ReleaseSettings
 from policyd.settings.units import Duration
 from policyd.settings.zones import zone_named
@@ -25,6 +28,8 @@ from policyd.throttle.settings.pacing import PacingSettings
 from rules.source import Node, Problem, parse
 
 __all__ = ["Config", "LogSettings", "MetricsSettings", "RulesSettings", "StateSettings", "load"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +139,13 @@ def load(path: Path | None) -> Config:
         raise MxheedError(f"cannot read the configuration {path}: {wrong}") from wrong
     problems: list[Problem] = []
     tree = parse(text, str(path), problems) if text.strip() else None
+    tree, hints = settle(tree)
     config = bind(Config, tree, problems)
     problems += site_problems(config, path, tree)
     if problems:
         raise ConfigError(sorted(problems))
+    for hint in hints:
+        _log.warning("%s", hint)
     return config
 
 

@@ -5,7 +5,6 @@ blocks go in by `process`; Postfix's questions are answered by `maps` and `submi
 the same controller. Time comes from the clock it was given. `reload` takes over a new configuration
 while everything learnt stays.
 Failure: `RulesError` from construction and `prepare`, before anything has changed.
-Length: it is the list of what is connected to what, and a split would hide half of it.
 """
 
 from __future__ import annotations
@@ -27,8 +26,9 @@ from policyd.counting.queuelines import queue_lines
 from policyd.counting.sessions import Sessions
 from policyd.counting.unread import Unread
 from policyd.hooks.mxgate import Gate
-from policyd.hooks.statusmap import Heard, StatusMap
-from policyd.hooks.submission import Standing, Submission
+from policyd.hooks.standing import Standings
+from policyd.hooks.statusmap import HeardRefusal, StatusMap
+from policyd.hooks.submission import Submission
 from policyd.hooks.transportmap import RecipientTransports, TransportMap
 from policyd.hooks.whose import Whose
 from policyd.process.clock import Clock
@@ -42,7 +42,7 @@ from policyd.settings.zones import zone_named
 from policyd.store.largesnapshot import array
 from policyd.store.snapshots import SnapshotPart, Snapshots, pack
 from policyd.throttle import Controller, from_delivery
-from policyd.throttle.evidence import Taken, from_status
+from policyd.throttle.evidence import AcceptedMail, from_status
 from policyd.throttle.lanelog import LaneLog
 from rules.verdict import Verdict
 
@@ -125,14 +125,15 @@ class Core:
             accepted=self.gate.accepted,
             refused=self._refused,
         )
+        standings = Standings(self.controller, self.lookup, self.recipients, config.pacing)
         fewer = RecipientTransports(
-            config.serve.recipient_limits, self.recipient_limit, config.pacing.recipients
+            config.serve.recipient_limits,
+            lambda receiver: standings.recipient_limit(receiver, self.clock(), self.clock.wall()),
+            config.pacing.recipients,
         )
-        self.transports = TransportMap(config.serve.transports, self.receiver_of, fewer)
-        # whether any class of mail has receivers that take none of it
-        self.closes = any(klass.closed for klass in config.pacing.classes.values())
+        self.transports = TransportMap(config.serve.transports, standings.receiver_of, fewer)
         self._quick.pools = self._pools
-        self.submission = Submission(config.serve.submission, self, self.clock)
+        self.submission = Submission(config.serve.submission, standings, self.clock)
 
     def reload(self, prepared: Prepared) -> None:
         """Take a new configuration over; only addresses and the log need a restart."""
@@ -164,42 +165,6 @@ class Core:
     def policy(self, request: Request, session: Session) -> bytes:
         """The policy service; it has no opinion after `mxheed off`."""
         return DUNNO if self.controller.retired else self.submission(request, session)
-
-    def receiver_of(self, domain: str) -> str | None:
-        """The receiver behind a recipient's domain; None: not known yet, but soon."""
-        receiver = self.lookup.receiver(domain)
-        return None if receiver == UNKNOWN else receiver
-
-    def recipient_limit(self, receiver: str) -> int | None:
-        """Recipients per message it takes: what the operator says, else what was learnt."""
-        now = self.clock()
-        told = self.config.pacing.limits(receiver, self.clock.wall()).recipients
-        return told or self.recipients.limit(receiver, now)
-
-    def standing(self, receiver: str, now: float) -> Standing:
-        """How a receiver stands; of several pools, the best: mail may go by any of them."""
-        states = self.controller.of_receiver(receiver, now)
-        for lane in states:
-            if lane.state == "free":
-                return _FREE  # nearly always
-        if not states or self.config.pacing.shadow:  # who only watches refuses nobody
-            return _FREE
-        best = min(states, key=lambda lane: (_RANK[lane.state], lane.until))
-        return Standing(best.state, best.until)
-
-    @property
-    def blames(self) -> bool:
-        """Whether any sender's domain is blamed by a receiver just now."""
-        return self.controller.blame.active and not self.config.pacing.shadow
-
-    def blamed(self, sender: str, receiver: str, now: float) -> float:
-        """Until when this sender's domain had better send nothing there; of pools, the best."""
-        lanes = self.controller.of_receiver(receiver, now)
-        return min((self.controller.blame.until(s.lane, sender) for s in lanes), default=0.0)
-
-    def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
-        """The class of mail this is of, if the receiver takes none of it."""
-        return self.controller.classes.closed(sender, domain, receiver)
 
     # told by the log and by the status filter -----------------------------------------------
 
@@ -240,7 +205,7 @@ class Core:
         book, recipients = self.controller.book, self.recipients
         return book.get(queue_id) is not None or recipients.expects(queue_id, group)
 
-    def _delivered(self, mail: Taken) -> None:
+    def _delivered(self, mail: AcceptedMail) -> None:
         """Accepted mail that nobody waits for."""
         now = self.clock()
         self.receivers.learn(mail.domain, mail.host, now)
@@ -249,7 +214,7 @@ class Core:
     def _removed(self, removed: Removed) -> None:
         self.controller.removed(removed.queue_id)
 
-    def _refused(self, heard: Heard) -> None:
+    def _refused(self, heard: HeardRefusal) -> None:
         evidence = from_status(
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
         )._replace(stage=heard.stage)
@@ -297,7 +262,3 @@ class Core:
     def restore(self, documents: Mapping[str, bytes]) -> dict[str, str]:
         """Take snapshots back; those that could not be, and why."""
         return self.snapshots.restore(documents)
-
-
-_FREE = Standing("free")
-_RANK = {"free": 0, "slowed": 1, "probing": 2, "suspended": 3}

@@ -1,13 +1,10 @@
 """The daemon: the one place where the parts meet a clock, sockets, processes and signals.
 
 Contract: `run` opens the state, restores it, serves the sockets, follows the log, releases held
-mail, and returns after SIGTERM or SIGINT with everything committed. SIGHUP (and `mxheed reload`)
-reads the configuration anew, but ends it where a terminal sends it. One with mistakes is refused as
-a whole and the old one stays. The sockets answer before the log is caught up with: Postfix never
-waits for us.
+mail, and returns after SIGTERM or SIGINT with everything committed. SIGHUP reads the configuration
+anew, or ends it where a terminal sends it. The sockets answer before the log is caught up with.
 Failure: `MxheedError` for what prevents a start (an address in use, a state file in use); what goes
 wrong later is logged, shown on /healthz, and never stops mail.
-Length: what is started, in which order, and ended again, stands in one place.
 """
 
 from __future__ import annotations
@@ -28,13 +25,15 @@ from policyd.core import Core, Prepared, prepare
 from policyd.errors import ControlError, MxheedError
 from policyd.hooks.answers import SAFE, paced
 from policyd.hooks.doorkeeper import Doorkeeper
-from policyd.metrics.sources import Health, Reloads, metrics
+from policyd.metrics.sources import Health, metrics
 from policyd.metrics.table import Metrics
 from policyd.postfix.releasing import Releasing
 from policyd.process.clock import Clock, this_boot
 from policyd.process.collection import sparing
 from policyd.process.identity import declare
+from policyd.process.reloading import Reloading
 from policyd.process.terminal import fall_silent, of_terminal
+from policyd.process.ticking import every_second
 from policyd.process.watchdog import Notifier
 from policyd.reading.follow import Follower
 from policyd.reading.sight import Sight
@@ -89,10 +88,14 @@ class Daemon:
         self, config: Config, path: Path | None, state: Path, chosen: Chosen, clock: Clock
     ) -> None:
         self.clock = clock
-        self.path = path
         self.state = state
         self.chosen = chosen
-        self.reloads = Reloads(at=clock.wall())
+        self.reloading = Reloading(
+            lambda: prepare(configuration.load(path), path),
+            self._use,
+            (MxheedError, RulesError),
+            clock.wall,
+        )
         self.core = Core(config, clock=clock, base=path)
         self.store = Store.open(state)
         saved = self._restore()
@@ -115,7 +118,6 @@ class Daemon:
         # what comes through a pipe was never read before: there is nothing to catch up with
         self.follower.caught_up = chosen.kind in ("stdin", "sample")
         self.releasing = Releasing(self.core, played=chosen.kind == "sample")
-        self._reloading: asyncio.Task[str] | None = None
         self._stopping = asyncio.Event()
         self._metrics: Metrics | None = None
         self._counts: Mapping[str, HookCounts] = {}
@@ -134,24 +136,23 @@ class Daemon:
 
     async def run(self, say: Say, listeners: Listeners) -> None:
         """Serve and follow until a signal."""
-        notifier = self._notifier
         Doorkeeper(self.core.controller.door, self.clock)
         servers = await self._serve(listeners)
         self._signals()
         following = asyncio.create_task(self.follower.run())
         following.add_done_callback(lambda _: self._stopping.set())
-        watching = asyncio.create_task(notifier.watch())
-        ticking = asyncio.create_task(self._ticking())
+        watching = asyncio.create_task(self._notifier.watch())
+        ticking = asyncio.create_task(every_second(self.tick))
         self.releasing.begin()
         say(self.chosen, self.state, servers.addresses)
-        notifier.ready(f"following {self.chosen.name}")
+        self._ready()
         await self._stopping.wait()
-        notifier.stopping()
+        self._notifier.stopping()
         self.core.hurry()
         self.follower.stop()
         self.releasing.end()
-        for task in (watching, ticking):
-            task.cancel()
+        watching.cancel()
+        ticking.cancel()
         self.core.controller.door.open(self.clock())
         await servers.close()
         await following
@@ -169,13 +170,13 @@ class Daemon:
             wall=self.clock.wall,
         )
         servers = await serve(self.core.config.serve, services, listeners)
-        self._counts = servers.counts
-        self.releasing.asked = lambda: servers.counts["socketmap"].answers
+        self._counts = counts = servers.counts
+        self.releasing.asked = lambda: counts["socketmap"].answers
         self._metrics = metrics(
             self.core,
-            servers.counts,
+            counts,
             lambda: self.releasing.counts,
-            self.reloads,
+            self.reloading.reloads,
             Health(
                 lambda: bool(self._safe()),
                 lambda: self.store.damaged,
@@ -184,14 +185,6 @@ class Daemon:
             ),
         )
         return servers
-
-    async def _ticking(self) -> None:
-        while True:
-            try:
-                self.tick()
-            except Exception:  # the next second is another one; mail must not wait for our mistake
-                _log.exception("a second could not be minded")
-            await asyncio.sleep(1.0)
 
     def tick(self) -> None:
         """Once a second: what time alone decides, also where nobody lets mail go."""
@@ -202,10 +195,9 @@ class Daemon:
         self.core.controller.blind = self.sight.lost
         self.core.controller.tick(now)
         if self.follower.caught_up:
-            counters = self.core.counters
-            self.core.lately.note(counters.tallies, now)
-            asked = how_often(self._counts, "mx")
-            self.unwritten.note(counters.last_time, asked, self.clock.wall(), now)
+            self.core.lately.note(self.core.counters.tallies, now)
+            last, asked = self.core.counters.last_time, how_often(self._counts, "mx")
+            self.unwritten.note(last, asked, self.clock.wall(), now)
 
     def _let_go(self) -> None:
         """The log is lost: nobody waits any longer."""
@@ -246,12 +238,12 @@ class Daemon:
         found = {
             "log": self.sight.why or self.unwritten.why,
             "state": self.store.trouble or self.store.damage,
+            "release": self.releasing.trouble,
         }
         if self.chosen.kind == "sample":
             # who asked for it knows; who has no log of his own must hear of it
             found["log"] = "" if self.chosen.why == ASKED else f"{PLAYED} ({self.chosen.why})"
-        found["release"] = self.releasing.trouble
-        if not self.reloads.successful:
+        if not self.reloading.reloads.successful:
             found["configuration"] = "the newest file has mistakes; an older one is in use"
         return {name: why for name, why in found.items() if why}
 
@@ -259,11 +251,10 @@ class Daemon:
 
     def _signals(self) -> None:
         loop = asyncio.get_running_loop()
-        ending = (signal.SIGTERM, signal.SIGINT)
         # a terminal that is closed sends it to what runs in it; a service has none, and reloads
         closing = of_terminal(signal.getsignal(signal.SIGHUP))
         loop.add_signal_handler(signal.SIGHUP, self._hang_up if closing else self._reload)
-        for number in ending:
+        for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
 
     def _hang_up(self) -> None:
@@ -271,9 +262,12 @@ class Daemon:
         self._stopping.set()
 
     def _reload(self) -> asyncio.Task[str]:
-        """Begin to read the configuration anew; a second request meanwhile waits for the first."""
-        self._reloading = asyncio.create_task(self._read_again(self._reloading))
-        return self._reloading
+        task = self.reloading.begin()
+        task.add_done_callback(lambda _: self._ready())
+        return task
+
+    def _ready(self) -> None:
+        self._notifier.ready(f"following {self.chosen.name}")
 
     async def _again(self) -> dict[str, Any]:
         """For the operator: he hears whether it is in use."""
@@ -281,25 +275,6 @@ class Daemon:
             raise ControlError(f"the configuration is refused, the old one stays:\n{refused}")
         return {"reloaded": True}
 
-    async def _read_again(self, before: asyncio.Task[str] | None) -> str:
-        """A bad configuration never replaces a good one, and reading it keeps no mail waiting.
-
-        Returns why it was refused.
-        """
-        refused = ""
-        if before is not None:
-            await before
-        try:
-            self.core.reload(await asyncio.to_thread(self._prepare))
-        except (MxheedError, RulesError) as wrong:
-            self.reloads.successful, refused = False, str(wrong)
-            _log.error("the configuration is refused, the old one stays:\n%s", wrong)
-        else:
-            self.reloads.successful, self.reloads.at = True, self.clock.wall()
-            self.releasing.begin()
-            _log.info("configuration and rules were read again")
-        self._notifier.ready(f"following {self.chosen.name}")
-        return refused
-
-    def _prepare(self) -> Prepared:
-        return prepare(configuration.load(self.path), self.path)
+    def _use(self, prepared: Prepared) -> None:
+        self.core.reload(prepared)
+        self.releasing.begin()

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from policyd.serve.accept import Acceptor
-from policyd.serve.endpoint import Endpoint, Usual
+from policyd.serve.endpoint import Endpoint, EndpointOptions
 from policyd.serve.listeners import Listeners
 from policyd.serve.policy import PolicyEndpoint
 from policyd.serve.session import HookCounts
@@ -23,7 +23,7 @@ from policyd.serve.socketmap import SocketmapEndpoint
 from policyd.serve.turns import Turns
 from policyd.web import control as control_api
 from policyd.web import http
-from policyd.web.guest import Web
+from policyd.web.guest import WebServer
 from policyd.web.hosts import OurNames
 from policyd.web.ports import Services
 
@@ -39,7 +39,7 @@ class Servers:
     _listeners: Listeners = field(default_factory=Listeners)
     _endpoints: list[Endpoint[Any]] = field(default_factory=list)
     _acceptors: list[Acceptor] = field(default_factory=list)
-    _web: list[Web] = field(default_factory=list)
+    _web: list[WebServer] = field(default_factory=list)
 
     async def close(self) -> None:
         """Stop listening, end the connections, take our unix sockets away."""
@@ -69,12 +69,12 @@ async def serve(settings: ServeSettings, services: Services, listeners: Listener
 
 def _hooks(servers: Servers, settings: ServeSettings, ask: Services, turns: Turns) -> None:
     most = servers._listeners.shares.hook
-    usual: Usual = {
+    usual: EndpointOptions = {
         "max_connections": most,
         "max_per_peer": min(most, settings.max_per_peer),
         "turns": turns,
     }
-    told: Usual = {**usual, "closed": ask.closed}
+    told: EndpointOptions = {**usual, "closed": ask.closed}
     maps = SocketmapEndpoint(ask.maps, clock=ask.clock, may_fail=settings.may_fail, **told)
     policy = PolicyEndpoint(ask.policy, clock=ask.clock, **usual)
     endpoints: tuple[Endpoint[Any], ...] = (maps, policy)
@@ -86,6 +86,6 @@ def _hooks(servers: Servers, settings: ServeSettings, ask: Services, turns: Turn
 
 
 async def _publish(servers: Servers, app: ASGIApp, name: str, most: int) -> None:
-    web = Web(app, most)
+    web = WebServer(app, most)
     servers._web.append(web)
     await web.start([listener.dup() for listener in servers._listeners.sockets[name]])

@@ -24,7 +24,7 @@ ARROWS = {
     "doctor": "config errors hooks postfix serve shipped web",
     "errors": "",
     "hooks": "logparse reading receiver rules serve settings throttle",
-    "metrics": "core counting serve throttle web",
+    "metrics": "core counting process serve throttle web",
     "postfix": "core errors hooks logparse rules serve settings throttle",
     "process": "",
     "reading": "errors logparse sample settings store",
@@ -113,3 +113,11 @@ def test_the_picture_in_the_design_is_of_today() -> None:
     """DESIGN.md shows the arrows as they are: `contrib/dev/arrows --write` draws them."""
     text = (ROOT / "DESIGN.md").read_text("utf-8")
     assert arrows.placed(text, arrows.picture(arrows.rooms())) == text
+
+
+@pytest.mark.parametrize("room", sorted(arrows.rooms()))
+def test_the_design_has_a_paragraph_for_each_room(room: str) -> None:
+    """What it is for, what it stands on, where its state lives, what becomes of it in trouble."""
+    text = (ROOT / "DESIGN.md").read_text("utf-8").partition("## The rooms")[2]
+    paragraphs = text.partition("\n## ")[0].split("\n\n")
+    assert len([one for one in paragraphs if f"**`{room}`**" in one]) == 1

@@ -1,7 +1,8 @@
 """`mxheed doctor`: is everything between Postfix and mxheed as it must be?
 
-Contract: reads only. Exit code 0: nothing is wrong; 1: something is; 3: nothing was found wrong,
-but not everything could be looked at. Each finding that is not fine says what to do.
+Contract: reads only. Exit code 0: nothing is wrong; 1: something is; `UNCHECKED`: nothing was found
+wrong, but not everything could be looked at. No failure of our own has that code. Each finding that
+is not fine says what to do.
 Failure: a bad configuration, as `mxheed check` tells it (1).
 """
 
@@ -22,7 +23,9 @@ from policyd.doctor import examine
 from policyd.doctor.gather import gather, machine
 from policyd.doctor.values import Finding, Level
 
-__all__ = ["register"]
+__all__ = ["UNCHECKED", "register"]
+
+UNCHECKED = 4
 
 _STYLES = {"fine": "green", "note": "yellow", "wrong": "bold red", "unchecked": "magenta"}
 _WORDS: dict[Level, str] = {"wrong": "wrong", "note": "to note", "unchecked": "not checked"}
@@ -41,7 +44,7 @@ def register(app: typer.Typer) -> None:
         """Look for what is missing or wrong in a running Postfix; run it as root for all checks.
 
         Several instances (release.config_directory) are looked at one after the other. Exit code 1:
-        something is wrong; 3: nothing was found wrong, but something could not be checked.
+        something is wrong; 4: nothing was found wrong, but something could not be checked.
         """
         settings, path = at_hand(config)
         around = machine(settings)
@@ -55,7 +58,7 @@ def register(app: typer.Typer) -> None:
         if not as_json:
             typer.echo(", ".join(_told(counts)) or "all is well")
         if counts["wrong"] or counts["unchecked"]:
-            raise typer.Exit(1 if counts["wrong"] else 3)
+            raise typer.Exit(1 if counts["wrong"] else UNCHECKED)
 
 
 def _told(counts: Counter[Level]) -> Iterator[str]:

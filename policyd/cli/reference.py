@@ -20,8 +20,8 @@ INTRO = """\
 # Commands
 
 Exit codes: 0 done, 1 something to mend (told on standard error), 2 wrong usage, 3 an unexpected
-error (one line tells where the traceback is) or, of `doctor`, that not everything could be looked
-at, 130 Ctrl-C.
+error (one line tells where the traceback is), 4 (`doctor` only) nothing was found wrong, but not
+everything could be looked at, 130 Ctrl-C.
 `mxheed --version` prints the version.
 
 This page is made from the program: `python -m policyd.cli.reference > docs/commands.md`.

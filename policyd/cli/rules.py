@@ -1,5 +1,6 @@
-"""`mxheed rules`: check, test, list and explain the rules. (Measuring them and drafting new ones:
-`rules_work`.)
+"""`mxheed rules`: check, test, list and explain the rules.
+
+`rules_work` has the commands that measure them and draft new ones.
 
 Contract: every sub-command loads the shipped rules and the site files given with `--rules`.
 Failure: `check` and `test` print every mistake as file:line:column and end with exit code 1.

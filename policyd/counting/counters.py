@@ -11,108 +11,28 @@ values, so that writing it twice does no harm; `put_back(changes)` after a faile
 everything; `load(rows)` is the way back and returns the rows it does not understand. Values are
 whole numbers or, for "delay", lists of them.
 Failure: none.
-Length: what is counted and how it is saved are two sides of one table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
-from policyd.counting.histogram import DELAY_BOUNDS, FIELDS, gather, spread
+from policyd.counting.histogram import FIELDS, Histogram, gather, read
+from policyd.counting.receivercounts import (
+    ACCEPTED,
+    DELAY_PARTS,
+    Change,
+    ReceiverCounts,
+    Value,
+)
 
-__all__ = [
-    "DELAY_BOUNDS",
-    "DELAY_PARTS",
-    "OTHER",
-    "Change",
-    "Counters",
-    "Histogram",
-    "ReceiverCounts",
-    "Value",
-]
+__all__ = ["OTHER", "Counters"]
 
-DELAY_PARTS = ("before_queue", "in_queue", "connect", "send", "total")
 OTHER = "other"
 EARNED = 20  # attempts that earn a row once half of the rows are given away
 
-_ACCEPTED = ("accepted", "eod")
 _LABELS = {"deliveries": 2, "replies": 3, "unclassified": 1, "delay": 2}
 _TOTALS = ("lines", "unparsed", "undated", "gap_bytes", "last_time")
-
-Value = int | list[int]
-Change = tuple[str, tuple[str, ...], Value]  # family, labels, value
-
-
-class Histogram(NamedTuple):
-    """How many fell into each bucket, and their sum."""
-
-    counts: Sequence[int]  # not cumulative; one more than the bounds: the last is beyond them all
-    total: float
-
-
-def _read(histogram: int) -> Histogram:
-    *counts, microseconds = spread(histogram)
-    return Histogram(counts, microseconds / 1_000_000)
-
-
-class ReceiverCounts:
-    """The numbers of one receiver; whoever adds to them sets `dirty`."""
-
-    __slots__ = (
-        "accepted",
-        "delays",
-        "dirty",
-        "outcomes",
-        "receiver",
-        "replies",
-        "sent",
-        "unclassified",
-    )
-
-    def __init__(self, receiver: str) -> None:
-        self.receiver = receiver
-        self.sent = 0  # recipients; all other outcomes are in `outcomes`
-        self.outcomes: dict[str, int] = {}
-        self.accepted = 0  # replies; all others are in `replies`
-        self.replies: dict[tuple[str, str], int] = {}  # (category, stage)
-        self.unclassified = 0
-        self.delays = [0] * len(DELAY_PARTS)  # histograms, by part
-        self.dirty = False
-
-    def add_outcome(self, outcome: str) -> None:
-        """One recipient more whose attempt ended this way."""
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-
-    def add_reply(self, category: str, stage: str) -> None:
-        """One reply more of this category."""
-        key = (category, stage)
-        self.replies[key] = self.replies.get(key, 0) + 1
-
-    def all_outcomes(self) -> Iterator[tuple[str, int]]:
-        """Recipients by outcome."""
-        if self.sent:
-            yield "sent", self.sent
-        yield from self.outcomes.items()
-
-    def all_replies(self) -> Iterator[tuple[tuple[str, str], int]]:
-        """Replies by (category, stage)."""
-        if self.accepted:
-            yield _ACCEPTED, self.accepted
-        yield from self.replies.items()
-
-    def rows(self) -> Iterator[Change]:
-        """All numbers of this receiver, as `Counters.dump` gives them."""
-        name = self.receiver
-        for outcome, count in self.all_outcomes():
-            yield "deliveries", (name, outcome), count
-        for (category, stage), count in self.all_replies():
-            yield "replies", (name, category, stage), count
-        if self.unclassified:
-            yield "unclassified", (name,), self.unclassified
-        for part, histogram in zip(DELAY_PARTS, self.delays, strict=True):
-            if histogram:
-                yield "delay", (name, part), spread(histogram)
 
 
 class Counters:
@@ -214,7 +134,7 @@ class Counters:
         for name, tally in tuple(self.tallies.items()):
             for part, histogram in zip(DELAY_PARTS, tuple(tally.delays), strict=True):
                 if histogram:
-                    yield (name, part), _read(histogram)
+                    yield (name, part), read(histogram)
 
     # saving
 
@@ -284,7 +204,7 @@ class Counters:
             else:
                 tally.outcomes[labels[1]] = value
         elif family == "replies" and isinstance(value, int):
-            if labels[1:] == _ACCEPTED:
+            if labels[1:] == ACCEPTED:
                 tally.accepted = value
             else:
                 tally.replies[labels[1], labels[2]] = value

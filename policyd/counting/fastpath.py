@@ -1,4 +1,4 @@
-"""The short cut for accepted mail when nobody listens: from a line's match straight to counters.
+"""The fast path for accepted mail when nobody listens: from a line's match straight to counters.
 
 Nine of ten delivery records say that a receiver took the mail with a plain 250. Nobody judges such
 a reply, so no value is built: the relay's text leads to the receiver's row, the texts of the delays
@@ -19,11 +19,12 @@ from typing import Protocol
 from logparse.exim_lines import Found
 from logparse.record import seconds_of
 from logparse.stamps import Stamps
-from policyd.counting.counters import Counters, ReceiverCounts
+from policyd.counting.counters import Counters
 from policyd.counting.histogram import single
+from policyd.counting.receivercounts import ReceiverCounts
 from policyd.counting.sessions import Sessions
 
-__all__ = ["Delays", "EximShortcut", "FastPath", "RelayRows", "Shortcut"]
+__all__ = ["Delays", "EximPath", "FastPath", "PostfixPath", "RelayRows"]
 
 _CACHED = 65_536
 
@@ -39,7 +40,7 @@ class Delays(dict[bytes | float, int]):
         return found
 
 
-class Shortcut(Protocol):
+class PostfixPath(Protocol):
     """What the pipeline asks first about a line of mail Postfix delivered; see the module."""
 
     def learn(self, relay: bytes, receiver: str) -> None: ...
@@ -47,7 +48,7 @@ class Shortcut(Protocol):
     def postfix(self, match: re.Match[bytes]) -> bool: ...
 
 
-class EximShortcut(Protocol):
+class EximPath(Protocol):
     """What it lets go first over a block's lines of Exim's; see `fastpath_exim`."""
 
     def learn(self, relay: bytes, receiver: str) -> None: ...
@@ -92,7 +93,7 @@ class RelayRows:
 
 
 class FastPath(RelayRows):
-    """The short cut to the counters; see the module."""
+    """The fast path to the counters; see the module."""
 
     def __init__(self, counters: Counters, sessions: Sessions, delays: Delays) -> None:
         super().__init__(counters)

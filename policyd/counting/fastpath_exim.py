@@ -1,4 +1,4 @@
-"""The short cut for mail Exim delivered when nobody listens: from a block's lines to counters.
+"""The fast path for mail Exim delivered when nobody listens: from a block's lines to counters.
 
 It is written for speed, not for beauty.
 
@@ -27,7 +27,7 @@ _CACHED = 4096
 
 
 class EximFastPath(RelayRows):
-    """The short cut to the counters; see the module."""
+    """The fast path to the counters; see the module."""
 
     def __init__(self, counters: Counters, sessions: Sessions, delays: Delays) -> None:
         super().__init__(counters)

@@ -1,10 +1,10 @@
-"""The short cut for accepted mail in the daemon: counted like any other, and told to the pacing.
+"""The fast path for accepted mail in the daemon: counted like any other, and told to the pacing.
 
 Nine of ten delivery records say that a receiver took the mail with a plain 250. Pacing needs
 little of them: which message, domain and transaction, and where it went. That is read off the
 line's match; neither a `Delivery` nor `Evidence` is built.
 
-Contract: a `fastpath.Shortcut` in front of the one that counts. What the counters and the
+Contract: a `fastpath.PostfixPath` in front of the one that counts. What the counters and the
 pacing know afterwards is what the long way would have left (a test holds it to that). The long way
 is left to lines somebody waits for (`special`), to relays not seen before, and to what has a
 syslog priority in front. Whether a line is news is decided once for all lines of a minute.
@@ -21,9 +21,9 @@ from logparse.framing import program_of
 from logparse.reason import Relay, relay_of
 from logparse.record import RECIPIENT
 from logparse.stamps import STAMP, Stamps, minute
-from policyd.counting.fastpath import Shortcut
+from policyd.counting.fastpath import PostfixPath
 from policyd.receiver.domains import DomainCache
-from policyd.throttle.evidence import STALE, Taken
+from policyd.throttle.evidence import STALE, AcceptedMail
 
 __all__ = ["LiveFastPath"]
 
@@ -47,9 +47,9 @@ class LiveFastPath:
 
     def __init__(
         self,
-        counting: Shortcut,
+        counting: PostfixPath,
         special: Callable[[str, tuple[object, ...]], bool],
-        tell: Callable[[Taken], None],
+        tell: Callable[[AcceptedMail], None],
         clock: Callable[[], float],
     ) -> None:
         self.pools: Mapping[str, str] = {}  # by service, where there are any
@@ -106,7 +106,7 @@ class LiveFastPath:
         recipient = text[begin : text.index(b">", begin)]
         domain = self._domains[recipient[recipient.rfind(b"@") + 1 :]]
         pool = self._pool(match) if self.pools else None
-        self._tell(Taken(queue_id, domain, host or "", receiver, pool, group, self._fresh))
+        self._tell(AcceptedMail(queue_id, domain, host or "", receiver, pool, group, self._fresh))
         return True
 
     def _pool(self, match: re.Match[bytes]) -> str | None:

@@ -5,7 +5,8 @@ too. Delays are whole microseconds: sums are exact and do not depend on the orde
 
 Contract: pure. `single(seconds)` is the histogram of one delay; what claims to be longer than
 `LONGEST` counts as that. `spread` gives the counts of the buckets (not cumulative; the last one is
-beyond all bounds) and then the sum in microseconds; `gather` is the way back.
+beyond all bounds) and then the sum in microseconds; `gather` is the way back; `read` is for people
+and for Prometheus, with the sum in seconds.
 Failure: ValueError from `gather` for what is no list of `FIELDS` such numbers.
 """
 
@@ -14,8 +15,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from struct import Struct, error
+from typing import NamedTuple
 
-__all__ = ["DELAY_BOUNDS", "FIELDS", "LONGEST", "gather", "single", "spread"]
+__all__ = ["DELAY_BOUNDS", "FIELDS", "LONGEST", "Histogram", "gather", "read", "single", "spread"]
 
 # seconds: from a fast local receiver to a message that waits for hours
 DELAY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0)
@@ -28,6 +30,13 @@ _SUM = 8 * _COUNTS.size  # where the sum begins: it has no end
 _BELOW = (1 << _SUM) - 1
 
 
+class Histogram(NamedTuple):
+    """How many fell into each bucket, and their sum."""
+
+    counts: Sequence[int]  # not cumulative; one more than the bounds: the last is beyond them all
+    total: float
+
+
 def single(seconds: float) -> int:
     """The histogram of one delay."""
     microseconds = round(min(seconds, LONGEST) * 1_000_000)
@@ -38,6 +47,12 @@ def spread(histogram: int) -> list[int]:
     """The counts, and the sum in microseconds."""
     counts = _COUNTS.unpack((histogram & _BELOW).to_bytes(_COUNTS.size, "little"))
     return [*counts, histogram >> _SUM]
+
+
+def read(histogram: int) -> Histogram:
+    """The counts, and the sum in seconds."""
+    *counts, microseconds = spread(histogram)
+    return Histogram(counts, microseconds / 1_000_000)
 
 
 def gather(fields: Sequence[int]) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from policyd.counting.counters import ReceiverCounts
+from policyd.counting.receivercounts import ReceiverCounts
 
 __all__ = ["DEFERRED", "ENOUGH", "LEVELS", "REJECTED", "HealthView", "Lately", "Seen", "judge"]
 

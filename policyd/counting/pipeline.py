@@ -6,8 +6,8 @@ accepted mail only if `sent` is set, because that is most of a log. The verdict 
 is no fresh reply to judge: accepted, echoed ("suspended"), held, expired, probes. Recipients count
 one by one in "deliveries"; a reply that several recipients of one transaction share counts once in
 "replies" (each refused RCPT is a reply of its own). Accepted mail no callback is told of takes
-short cuts that build no values; a test holds both ways to the same numbers. Who counts accepted
-mail in another manner brings short cuts of his own (`quick`): `on_attempt` is then told of the
+fast paths that build no values; a test holds both ways to the same numbers. Who counts accepted
+mail in another manner brings fast paths of his own (`quick`): `on_attempt` is then told of the
 accepted mail that could not take it, and the counters miss the rest. `on_text` gets each block's
 plain lines first; who takes it reads by himself there which messages Postfix removed.
 
@@ -26,10 +26,11 @@ from logparse.auto import AutoParser
 from logparse.events import Delivery, Event, Removed, Unparsed
 from logparse.exim_lines import Found
 from logparse.reason import LOCAL_AGENTS
-from policyd.counting.counters import Counters, ReceiverCounts
-from policyd.counting.fastpath import Delays, EximShortcut, FastPath, Shortcut
+from policyd.counting.counters import Counters
+from policyd.counting.fastpath import Delays, EximPath, FastPath, PostfixPath
 from policyd.counting.fastpath_exim import EximFastPath
 from policyd.counting.logclock import LogClock
+from policyd.counting.receivercounts import ReceiverCounts
 from policyd.counting.sessions import Sessions, make_room
 from rules.verdict import Verdict
 
@@ -86,8 +87,8 @@ class Pipeline:
         on_unparsed: Callable[[Unparsed], None] | None = None,
         zone: tzinfo | None = None,
         sessions: Sessions | None = None,
-        quick: Shortcut | None = None,
-        quick_exim: EximShortcut | None = None,
+        quick: PostfixPath | None = None,
+        quick_exim: EximPath | None = None,
         neighbours: bool = False,
     ) -> None:
         self.counters = counters
@@ -156,8 +157,8 @@ class Pipeline:
                 if relay and isinstance(event, Delivery):
                     self._learn(self._quick_exim, relay, event)
 
-    def _learn(self, quick: Shortcut | EximShortcut, relay: bytes, delivery: Delivery) -> None:
-        """Lets this relay's accepted mail take the short cut from now on."""
+    def _learn(self, quick: PostfixPath | EximPath, relay: bytes, delivery: Delivery) -> None:
+        """Lets this relay's accepted mail take the fast path from now on."""
         if delivery.outcome == "sent" and delivery.host is not None and self._takes:
             quick.learn(relay, self._receiver(delivery))
 

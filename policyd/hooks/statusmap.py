@@ -23,7 +23,7 @@ from policyd.serve.socketmap import NOTFOUND
 from rules.taxonomy import CATEGORIES
 from rules.verdict import Verdict
 
-__all__ = ["Heard", "StatusMap"]
+__all__ = ["HeardRefusal", "StatusMap"]
 
 _NOBODY = Relay()
 _MOST_SPELLS = 4096
@@ -43,7 +43,7 @@ class ClassifyStatus(Protocol):
     ) -> Verdict: ...
 
 
-class Heard(NamedTuple):
+class HeardRefusal(NamedTuple):
     """One refusal as Postfix tells it, ahead of the log line."""
 
     time: float
@@ -78,7 +78,7 @@ class StatusMap:
         *,
         told: Callable[[Session], None] = lambda session: None,
         accepted: Callable[[Session], None] = lambda session: None,
-        refused: Callable[[Heard], None] = lambda heard: None,
+        refused: Callable[[HeardRefusal], None] = lambda heard: None,
     ) -> None:
         self._classify = classify
         self._receiver_of = receiver_of
@@ -111,7 +111,9 @@ class StatusMap:
         soft = (
             dsn[0] == "5" and reading.origin == "remote" and self._softens(receiver, verdict, now)
         )
-        self._refused(Heard(now, session, host, receiver, reading.reply, verdict, reading.stage))
+        self._refused(
+            HeardRefusal(now, session, host, receiver, reading.reply, verdict, reading.stage)
+        )
         return b"OK 4" + key[1:] if soft else NOTFOUND
 
     def _softens(self, receiver: str | None, verdict: Verdict, now: float) -> bool:

@@ -12,46 +12,15 @@ answered `DUNNO` by its socket.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
 
-from policyd.hooks.mailclass import ClosedClass, Said, compile_classes
+from policyd.hooks.closedmail import ClosedClass, PolicyQuestion, compile_classes
+from policyd.hooks.standing import Standing, Standings
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.settings import SubmissionSettings
 from policyd.settings.units import clock as hms
 
-__all__ = ["Standing", "Submission", "Throttle"]
-
-
-class Standing(NamedTuple):
-    """How a receiver stands just now."""
-
-    state: str  # free, slowed, suspended, probing
-    until: float = 0.0  # of a suspension
-
-
-class Throttle(Protocol):
-    """What submission must know; answers from memory."""
-
-    def receiver_of(self, domain: str) -> str | None:
-        """The receiver behind a recipient's domain; None: not known yet, but being looked up."""
-
-    def standing(self, receiver: str, now: float) -> Standing:
-        """How it stands, over all address pools."""
-
-    @property
-    def closes(self) -> bool:
-        """Whether any class of mail in `pacing.classes` has receivers that take none of it."""
-
-    @property
-    def blames(self) -> bool:
-        """Whether any sender's domain is blamed by a receiver just now."""
-
-    def blamed(self, sender: str, receiver: str, now: float) -> float:
-        """Until when this sender's domain had better send nothing there; 0.0: it may."""
-
-    def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
-        """The class for which the receiver is closed, if mail from this sender domain is of it."""
+__all__ = ["Submission"]
 
 
 class _Message:
@@ -84,10 +53,11 @@ class Submission:
     """The policy handler."""
 
     def __init__(
-        self, settings: SubmissionSettings, throttle: Throttle, now: Callable[[], float]
+        self, settings: SubmissionSettings, standings: Standings, now: Callable[[], float]
     ) -> None:
         self._settings = settings
-        self._throttle = throttle
+        self._standings = standings
+        self._class_of = standings.mail_class
         self._now = now
         self._classes = compile_classes(settings.closed)
         self._any = bool(self._classes)
@@ -105,42 +75,31 @@ class Submission:
     def _recipient(self, request: Request, session: Session) -> bytes:
         address = request.get(b"recipient")
         domain = address.rpartition(b"@")[2].decode("utf-8", "replace").rstrip(".").lower()
-        receiver = self._throttle.receiver_of(domain) if domain else None
+        receiver = self._standings.receiver_of(domain) if domain else None
         if receiver is None:
             if self._classes.whole:
                 self._remember(request, session, None)
             return DUNNO
         now = self._now()
-        standing = self._throttle.standing(receiver, now)
+        standing = self._standings.standing(receiver, now)
+        said = PolicyQuestion(request, domain, receiver, standing.state, self._class_of)
         whole: bytes | None = None
         if self._any:
-            said = Said(request, domain, receiver, standing.state)
             found = self._classes.first(said)
             if self._classes.whole:
                 whole = found.action if found is not None and found.whole else None
                 self._remember(request, session, whole)
             if found is not None and not found.whole:
                 return self._spelled(found.action, receiver, standing, now)
-        if self._throttle.closes and (refused := self._closed(request, domain, receiver)):
-            return refused
-        if self._throttle.blames and standing.state != "suspended":
-            until = self._throttle.blamed(_sender_domain(request), receiver, now)
-            standing = Standing("suspended", until) if until > now else standing
+        if self._standings.blames and standing.state != "suspended":
+            until = self._standings.blamed(said.sender_domain, receiver, now)
+            if until > now:
+                standing, said.state = Standing("suspended", until), "suspended"
         if standing.state != "suspended" or whole is not None or self._pressure is None:
             return DUNNO
-        if not self._pressure.meets(Said(request, domain, receiver, standing.state)):
+        if not self._pressure.meets(said):
             return DUNNO
         return self._spelled(self._pressure.action, receiver, standing, now)
-
-    def _closed(self, request: Request, domain: str, receiver: str) -> bytes:
-        """The refusal for a class of mail the receiver takes none of; b"": not of such a one."""
-        name = self._throttle.closed_class(_sender_domain(request), domain, receiver)
-        if name is None:
-            return b""
-        return b"REJECT 5.7.1 %b takes no mail of class %b from here" % (
-            _safe(receiver),
-            _safe(name),
-        )
 
     def _remember(self, request: Request, session: Session, action: bytes | None) -> None:
         instance = request.get(b"instance")
@@ -164,11 +123,12 @@ class Submission:
     def _single(self, request: Request) -> bytes:
         """Asked at END-OF-MESSAGE only: Postfix names the recipient when there is just one."""
         domain = request.get(b"recipient").rpartition(b"@")[2].decode("utf-8", "replace")
-        receiver = self._throttle.receiver_of(domain.rstrip(".").lower()) if domain else None
+        receiver = self._standings.receiver_of(domain.rstrip(".").lower()) if domain else None
         if receiver is None:
             return DUNNO
-        state = self._throttle.standing(receiver, self._now()).state
-        found = self._classes.first(Said(request, domain.lower(), receiver, state))
+        state = self._standings.standing(receiver, self._now()).state
+        said = PolicyQuestion(request, domain.lower(), receiver, state, self._class_of)
+        found = self._classes.first(said)
         return found.action if found is not None and found.whole else DUNNO
 
     def _spelled(self, action: bytes, receiver: str, standing: Standing, now: float) -> bytes:
@@ -178,10 +138,6 @@ class Submission:
         wait = min(max(standing.until - now, 1.0), self._settings.longest)
         retry = hms(wait if standing.state == "suspended" else self._settings.longest)
         return action.replace(b"{receiver}", _safe(receiver)).replace(b"{retry}", retry.encode())
-
-
-def _sender_domain(request: Request) -> str:
-    return request.get(b"sender").rpartition(b"@")[2].decode("utf-8", "replace").lower()
 
 
 def _safe(receiver: str) -> bytes:

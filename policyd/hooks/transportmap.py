@@ -1,5 +1,4 @@
-"""The map `transport`: mail leaves by a transport of its receiver's own, or by one that sends to
-fewer recipients at once.
+"""The map `transport`: mail leaves by its receiver's own transport, or by one for few recipients.
 
 Asked through `transport_maps` with the whole recipient address, by the queue manager, which
 resolves one recipient at a time: an answer that waits stops all mail. A message that was put off is

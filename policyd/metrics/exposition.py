@@ -19,7 +19,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from policyd.counting.counters import Histogram
+from policyd.counting.histogram import Histogram
 from policyd.serve.turns import Steps, finish
 
 __all__ = [

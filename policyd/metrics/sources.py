@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from policyd.metrics.exposition import Histogram
 from policyd.metrics.table import STATES, Metrics
+from policyd.process.reloading import Reloads
 from policyd.serve.session import HookCounts
 from policyd.throttle.lane.state import LaneState
 from policyd.web.status import MODES, VERSION, mode
@@ -19,17 +20,9 @@ from policyd.web.status import MODES, VERSION, mode
 if TYPE_CHECKING:
     from policyd.core import Core
 
-__all__ = ["Health", "Reloads", "metrics"]
+__all__ = ["Health", "metrics"]
 
 Numbers = dict[tuple[str, ...], float]
-
-
-@dataclass(slots=True)
-class Reloads:
-    """How the last reading of the configuration went."""
-
-    successful: bool = True
-    at: float = 0.0  # of the last successful one
 
 
 @dataclass(frozen=True, slots=True)

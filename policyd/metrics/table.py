@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 
-from policyd.counting.counters import DELAY_BOUNDS, DELAY_PARTS
+from policyd.counting.histogram import DELAY_BOUNDS
+from policyd.counting.receivercounts import DELAY_PARTS
 from policyd.metrics.exposition import CONTENT_TYPE, Exposition, Family
 from policyd.serve.session import ANSWER_BOUNDS
 from policyd.serve.turns import Steps

@@ -61,10 +61,10 @@ class Flush:
             async with asyncio.timeout(self._timeout):
                 answer = await _ask(path, queue_id)
             if answer != flushwire.DONE:
-                raise flushwire.Surprise(f"answered status {answer}")
+                raise flushwire.UnexpectedAnswer(f"answered status {answer}")
         except TimeoutError:
             self._shun(f"{path}: no answer within {self._timeout:g} s")
-        except (OSError, ValueError, flushwire.Surprise) as wrong:
+        except (OSError, ValueError, flushwire.UnexpectedAnswer) as wrong:
             self._shun(f"{path}: {getattr(wrong, 'strerror', None) or wrong}")
         else:
             if self._surprise:
@@ -90,6 +90,6 @@ async def _ask(path: str, queue_id: str) -> int:
         while (answer := flushwire.status(received)) is None:
             more = await loop.sock_recv(connection, _READ)
             if not more:
-                raise flushwire.Surprise("the connection ended before the answer")
+                raise flushwire.UnexpectedAnswer("the connection ended before the answer")
             received += more
     return answer

@@ -6,7 +6,7 @@ known count as an answer.
 
 Contract: pure. `request` makes the question; `status` reads what has arrived until now, and is None
 while more must come. What it takes is bounded by the longest right answer.
-Failure: `Surprise`, at the first byte that is not as it should be.
+Failure: `UnexpectedAnswer`, at the first byte that is not as it should be.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 
 from policyd.errors import MxheedError
 
-__all__ = ["DONE", "Surprise", "request", "status"]
+__all__ = ["DONE", "UnexpectedAnswer", "request", "status"]
 
 DONE = 0
 _FRONT = b"protocol\0queue_flush_protocol\0\0status\0"
@@ -24,7 +24,7 @@ _BEGUN = re.compile(rb"[0-9]{0,5}|[0-9]{1,5}\0")
 _SHOWN = 80  # bytes of a wrong answer
 
 
-class Surprise(MxheedError):
+class UnexpectedAnswer(MxheedError):
     """An answer that is none."""
 
 
@@ -37,9 +37,9 @@ def status(received: bytes) -> int | None:
     """The number that was answered; None: not all of it has arrived."""
     head, number = received[: len(_FRONT)], received[len(_FRONT) :]
     if not _FRONT.startswith(head):
-        raise Surprise(f"answered {head[:_SHOWN]!r}")
+        raise UnexpectedAnswer(f"answered {head[:_SHOWN]!r}")
     if _NUMBER.fullmatch(number):
         return int(number[:-2])
     if not _BEGUN.fullmatch(number):
-        raise Surprise(f"answered status {number[:_SHOWN]!r}")
+        raise UnexpectedAnswer(f"answered status {number[:_SHOWN]!r}")
     return None

@@ -38,21 +38,25 @@ def name_problems(tree: Node | None, table: ReceiverTable) -> Iterator[Problem]:
     def or_any(item: Scalar) -> str | None:
         return None if item.text == "any" else receiver(item)
 
-    def or_all(item: Scalar) -> str | None:
-        return None if item.text == "*" else receiver(item)
-
     pacing, serve = _at(tree, "pacing"), _at(tree, "serve")
+    classes = [key.text for key in _keys(_at(pacing, "classes"))]
+
+    def mail_class(item: Scalar) -> str | None:
+        if item.text in classes:
+            return None
+        return f"no class {item.text!r} in pacing.classes{nearest(item.text, classes)}"
+
     yield from _told(_keys(_at(pacing, "receivers")), receiver)
     yield from _told(_keys(_at(pacing, "reactions")), _reaction)
     yield from _told(_keys(_at(pacing, "retry")), or_any)
     for table_of in _values(_at(pacing, "retry")):
         yield from _told(_keys(table_of), _waited)
     for one in _values(_at(pacing, "classes")):
-        yield from _told(_items(_at(one, "closed")), or_all)
         yield from _told([*_items(_at(one, "senders")), *_items(_at(one, "domains"))], _domain)
     yield from _told(_keys(_at(serve, "transports")), receiver)
     for one in _values(_at(_at(serve, "submission"), "closed")):
         yield from _told(_items(_at(one, "receivers")), receiver)
+        yield from _told(_items(_at(one, "classes")), mail_class)
         yield from _told(_items(_at(one, "domains")), _domain)
 
 

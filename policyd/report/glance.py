@@ -4,9 +4,9 @@ A match's texts are counted as they stand (delays, domains, the stamp's minute) 
 once, by `settle`. It is written for speed, not for beauty; a test holds it to what the long way
 counts.
 
-Contract: the pipeline's short cut (`policyd.counting.fastpath.Shortcut`) into a `Tally`; nothing is
-in the tally before `settle`. Memory is bounded: it settles by itself now and then. The year of a
-stamp without one is inferred from `now`. Failure: none.
+Contract: a `fastpath.PostfixPath` into a `Tally`; nothing is in the tally before `settle`. Memory
+is bounded: it settles by itself now and then. The year of a stamp without one is inferred from
+`now`. Failure: none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The report's vocabulary: frozen rows that any form of output can print.
+"""The rows of the report: frozen, so that any form of output can print them.
 
 Contract: values only. Times are POSIX seconds; shares are of attempts that were really made.
 Failure: none.

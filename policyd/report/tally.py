@@ -71,6 +71,11 @@ class ReceiverTally:
     domains: dict[str, int] = field(default_factory=dict)
     detailed: bool = True  # False: hours and delays were given up for lack of room
 
+    @property
+    def attempts(self) -> int:
+        """Attempts that were really made."""
+        return sum(self.outcomes[outcome] for outcome in ATTEMPTS)
+
 
 @dataclass
 class Tally:

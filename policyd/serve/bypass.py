@@ -26,9 +26,9 @@ from policyd.errors import ListenError
 from policyd.process.identity import declare, end
 from policyd.serve.accept import Acceptor
 from policyd.serve.endpoint import Endpoint
-from policyd.serve.everything import Everything
 from policyd.serve.holder import QUESTIONS, described, holders, probe
 from policyd.serve.listen import Address, inherited, open_socket, parse, remove
+from policyd.serve.notfound import NothingFound
 from policyd.serve.policy import DUNNO, PolicyEndpoint
 
 __all__ = ["POLICY", "SOCKETMAP", "main"]
@@ -161,7 +161,7 @@ async def _serve(taken: Sequence[_Taken]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     endpoints: dict[str, Endpoint[Any]] = {
-        "socketmap": Everything(clock=time.monotonic),
+        "socketmap": NothingFound(clock=time.monotonic),
         "policy": PolicyEndpoint(lambda request, session: DUNNO, clock=time.monotonic),
     }
     acceptors = [Acceptor(listener, endpoints[hook].protocol) for hook, listener, *_ in taken]

@@ -17,8 +17,8 @@ from typing import Any
 
 from policyd.serve.accept import Acceptor
 from policyd.serve.endpoint import Endpoint
-from policyd.serve.everything import Everything
 from policyd.serve.listeners import HOOKS, Listeners
+from policyd.serve.notfound import NothingFound
 from policyd.serve.policy import DUNNO, PolicyEndpoint
 
 __all__ = ["answering"]
@@ -48,7 +48,7 @@ def _run(loop: asyncio.AbstractEventLoop, listeners: Listeners, stop: asyncio.Ev
 
 async def _serve(listeners: Listeners, stop: asyncio.Event) -> None:
     endpoints: dict[str, Endpoint[Any]] = {
-        "socketmap": Everything(clock=time.monotonic),
+        "socketmap": NothingFound(clock=time.monotonic),
         "policy": PolicyEndpoint(lambda request, session: DUNNO, clock=time.monotonic),
     }
     acceptors = [

@@ -22,12 +22,12 @@ from policyd.serve.places import Places
 from policyd.serve.session import HookCounts, Session
 from policyd.serve.turns import Turns
 
-__all__ = ["Endpoint", "Usual"]
+__all__ = ["Endpoint", "EndpointOptions"]
 
 Q = TypeVar("Q")  # a question, as the reader gives it
 
 
-class Usual(TypedDict, total=False):
+class EndpointOptions(TypedDict, total=False):
     """What every endpoint may be told."""
 
     max_connections: int  # over TCP, and as many over unix sockets

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from typing import Unpack
 
-from policyd.serve.endpoint import Endpoint, Usual
+from policyd.serve.endpoint import Endpoint, EndpointOptions
 from policyd.serve.session import Session
 
 __all__ = ["DUNNO", "Handler", "PolicyEndpoint", "Request", "RequestReader"]
@@ -133,7 +133,7 @@ class PolicyEndpoint(Endpoint[Request]):
         handler: Handler,
         *,
         clock: Callable[[], float],
-        **usual: Unpack[Usual],
+        **usual: Unpack[EndpointOptions],
     ) -> None:
         super().__init__("policy", clock=clock, **usual)
         self._handler = handler

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ANSWER_BOUNDS", "HookCounts", "Session", "Took", "how_often", "last_asked"]
+__all__ = ["ANSWER_BOUNDS", "AnswerTimes", "HookCounts", "Session", "how_often", "last_asked"]
 
 # seconds: from memory, behind a page that is made, at the door, as long as Postfix may wait
 ANSWER_BOUNDS = (0.0001, 0.0005, 0.001, 0.005, 0.025, 0.1, 1.0, 10.0)
@@ -31,7 +31,7 @@ class Session:
         self.memory: Any = None  # belongs to the handler, which alone knows its type
 
 
-class Took:
+class AnswerTimes:
     """How long answers took."""
 
     __slots__ = ("counts", "total")
@@ -53,7 +53,7 @@ class HookCounts:
     # by what was asked (the map's name, "policy") and the first word of the answer
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
     last: dict[str, float] = field(default_factory=dict)  # when it was asked last, by what
-    took: dict[str, Took] = field(default_factory=dict)  # how long the answers took
+    took: dict[str, AnswerTimes] = field(default_factory=dict)  # how long the answers took
     faults: Counter[str] = field(default_factory=Counter)  # by kind: "framing", "handler"…
     connections: int = 0  # open now
     opened: int = 0  # ever
@@ -63,7 +63,7 @@ class HookCounts:
         self.last[asked] = began
         took = self.took.get(asked)
         if took is None:
-            took = self.took[asked] = Took()
+            took = self.took[asked] = AnswerTimes()
         took.add(now - began)
 
 

@@ -49,7 +49,7 @@ class StatusSettings:
 
 @dataclass(frozen=True, slots=True)
 class ClosedSettings:
-    """A class of mail that a receiver is closed to. Every list that is given must match."""
+    """Mail that a receiver is closed to. Every list that is given must match."""
 
     receivers: tuple[str, ...] = field(
         default=(), metadata={"doc": "Receivers by id, such as `google`; empty: all."}
@@ -64,6 +64,10 @@ class ClosedSettings:
             "doc": "Envelope senders: an address, a domain, `.example.org` with those below, or "
             "`<>`; empty: all."
         },
+    )
+    classes: tuple[str, ...] = field(
+        default=(),
+        metadata={"doc": "Classes of mail in `pacing.classes`, by their names; empty: all mail."},
     )
     users: tuple[str, ...] = field(
         default=(), metadata={"doc": "SASL user names of the submitting client; empty: all."}
@@ -125,7 +129,10 @@ class SubmissionSettings:
     )
     closed: Mapping[str, ClosedSettings] = field(
         default_factory=lambda: MappingProxyType({}),
-        metadata={"doc": "Classes of mail a receiver is closed to, by a name of your choice."},
+        metadata={
+            "doc": "Mail that receivers are closed to, by a name of your choice. The first entry "
+            "that matches decides."
+        },
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Unpack
 
-from policyd.serve.endpoint import Endpoint, Usual
+from policyd.serve.endpoint import Endpoint, EndpointOptions
 from policyd.serve.later import Later
 from policyd.serve.netstring import NetstringReader, encode
 from policyd.serve.session import Session
@@ -40,7 +40,7 @@ class SocketmapEndpoint(Endpoint[bytes]):
         *,
         clock: Callable[[], float],
         may_fail: bool = False,
-        **usual: Unpack[Usual],
+        **usual: Unpack[EndpointOptions],
     ) -> None:
         super().__init__("socketmap", clock=clock, **usual)
         self._maps = dict(maps)

@@ -18,9 +18,9 @@ from policyd.throttle.book.dispatch import Dispatcher
 from policyd.throttle.book.door import Admission, Door
 from policyd.throttle.book.grants import Who
 from policyd.throttle.book.holdbook import HoldBook
-from policyd.throttle.book.priorities import MailClasses
+from policyd.throttle.book.mailclasses import MailClasses
 from policyd.throttle.departures import Departures
-from policyd.throttle.evidence import STALE, Evidence, Lane, Taken
+from policyd.throttle.evidence import STALE, AcceptedMail, Evidence, Lane
 from policyd.throttle.judging.aftermath import Aftermath
 from policyd.throttle.judging.blame import Blame, is_our_own
 from policyd.throttle.judging.retrytable import RetryTable
@@ -207,7 +207,7 @@ class Controller(Departures):
         if lane is not None and fresh:
             self._judge(evidence, self.lane(lane, now), None, now)
 
-    def _lane_of(self, line: Evidence | Taken) -> Lane | None:
+    def _lane_of(self, line: Evidence | AcceptedMail) -> Lane | None:
         home = self._homes.get(line.domain)
         if line.receiver == "unknown":
             return home
@@ -240,7 +240,7 @@ class Controller(Departures):
         self._aftermath.tried(evidence, state, again, kept, now)
         self._room(state, now)
 
-    def delivered(self, mail: Taken, now: float) -> None:
+    def delivered(self, mail: AcceptedMail, now: float) -> None:
         """`observe` for accepted mail of a message that is not in the book."""
         mail = self.hops.translate(mail, self._homes)
         lane = self._lane_of(mail)
@@ -251,7 +251,7 @@ class Controller(Departures):
                 self._transactions.of(mail, True, state, now).accept(state, now)
             self._room(state, now)
 
-    def _unasked(self, line: Evidence | Taken, state: LaneState, now: float) -> None:
+    def _unasked(self, line: Evidence | AcceptedMail, state: LaneState, now: float) -> None:
         """A delivery over a session that was kept open asked nothing: it takes a token, too."""
         state.speed.take(now)
         message = self.book.get(line.queue_id) if self._grants else None

@@ -16,10 +16,10 @@ from rules.verdict import Scope, Stance, Verdict
 __all__ = [
     "HOLD_WORDS",
     "STALE",
+    "AcceptedMail",
     "Evidence",
     "Lane",
     "Source",
-    "Taken",
     "domain_of",
     "from_delivery",
     "from_status",
@@ -77,7 +77,7 @@ class Evidence(NamedTuple):
     sender: str = ""  # the envelope sender's domain, where known
 
 
-class Taken(NamedTuple):
+class AcceptedMail(NamedTuple):
     """One recipient whose mail was accepted: what pacing needs of the most frequent line of all."""
 
     queue_id: str

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Protocol, get_args
 
 from policyd.shape import Among, AtLeast, Maybe, fits
 from policyd.throttle.book.holdbook import HoldBook
+from policyd.throttle.book.mailclasses import MailClasses
 from policyd.throttle.book.nexthop import NextHops
-from policyd.throttle.book.priorities import MailClasses
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane.prospect import Prospect
 from policyd.throttle.lane.reasons import Reason, Reasons

@@ -1,7 +1,7 @@
 """uvicorn as a guest in our loop: it may take little, and nothing that the hooks need.
 
-Contract: a `Web` serves one application on some listeners, one request of a connection at a time.
-It has `most` places; a connection that makes nobody answer for `PATIENCE` seconds (no request, half
+Contract: a `WebServer` serves one application, one request of a connection at a time. It has `most`
+places; a connection that makes nobody answer for `PATIENCE` seconds (no request, half
 a request, a kept one) is ended, and so is one whose answer is not read within `LONGEST`.
 Failure: a connection that finds no place is closed at once; see `Places` for who makes way.
 """
@@ -24,7 +24,7 @@ from policyd.serve.accept import Acceptor
 from policyd.serve.peer import peer_of
 from policyd.serve.places import Places
 
-__all__ = ["LONGEST", "PATIENCE", "TICK", "Web"]
+__all__ = ["LONGEST", "PATIENCE", "TICK", "WebServer"]
 
 PATIENCE = 15.0  # seconds
 LONGEST = 30.0
@@ -93,7 +93,7 @@ class _OneByOne:
         await self._app(scope, receive, send)
 
 
-class Web(uvicorn.Server):
+class WebServer(uvicorn.Server):
     """One application; signals stay with the daemon."""
 
     def __init__(self, app: ASGIApp, most: int) -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policyd.counting.counters import EARNED, OTHER, Change, Counters
+from policyd.counting.counters import EARNED, OTHER, Counters
 from policyd.counting.histogram import single
+from policyd.counting.receivercounts import Change
 
 
 def count(counters: Counters, receiver: str, outcome: str = "deferred") -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from policyd.postfix import flushwire
 from policyd.postfix.flush import Flush
-from policyd.postfix.flushwire import Surprise
+from policyd.postfix.flushwire import UnexpectedAnswer
 from policyd.postfix.hand import Postqueue, Ran
 
 FRONT = b"protocol\0queue_flush_protocol\0\0"
@@ -45,7 +45,7 @@ def test_one_wrong_byte_anywhere_is_a_surprise(place: int, byte: int) -> None:
         return
     try:
         told, said = flushwire.status(answer), "a number"
-    except Surprise as surprise:
+    except UnexpectedAnswer as surprise:
         told, said = None, str(surprise)
     assert told != flushwire.DONE
     assert len(said) < 500
@@ -56,7 +56,7 @@ def test_one_wrong_byte_anywhere_is_a_surprise(place: int, byte: int) -> None:
 def test_what_is_awaited_is_bounded(more: bytes) -> None:
     """Whatever follows a whole answer is no answer; nor is a number without an end."""
     for received in (DONE + more, FRONT + b"status\0" + b"0" * 6 + more):
-        with pytest.raises(Surprise):
+        with pytest.raises(UnexpectedAnswer):
             flushwire.status(received)
 
 

@@ -1,4 +1,4 @@
-"""Whole logs in every frame: the short cuts count what the long way counts, in each of them."""
+"""Whole logs in every frame: the fast paths count what the long way counts, in each of them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def blocks(log: bytes, lines: int) -> list[bytes]:
 
 
 def counted(log: bytes, lines: int, long: bool = False) -> Counters:
-    """A log's counters, by the short cut or by values for everything."""
+    """A log's counters, by the fast path or by values for everything."""
     counters = Counters()
     pipeline = Pipeline(
         lambda reply, **about: BUSY,

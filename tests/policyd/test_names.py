@@ -20,7 +20,8 @@ pacing:
 serve:
   transports: {google: mx-google}
   submission:
-    closed: {a: {receivers: [gmx], domains: [example.org], senders: ["a@example.com"]}}
+    closed:
+      a: {receivers: [gmx], domains: [example.org], senders: ["a@example.com"], classes: [bulk]}
 """
 WRONG = [
     ("pacing: {reactions: {flow.rte: {act: slow}}}", "unknown category 'flow.rte'", "'flow.rate'"),
@@ -34,11 +35,14 @@ WRONG = [
     ("pacing: {retry: {any: {flow.rte: [1m]}}}", "'flow.rte'", "'flow.rate'"),
     ("pacing: {retry: {any: {net.tsl: [1m]}}}", "'net.tsl'", "'net.tls'"),
     ("pacing: {classes: {b: {closed: [gogle]}}}", "'gogle'", "'google'"),
+    ("pacing: {classes: {b: {closed: {}}}}", "expected a text", "found a mapping"),
+    ("pacing: {classes: {news: {}}}\nserve: {submission: {closed: {a: {classes: [nws]}}}}",
+     "no class 'nws' in pacing.classes", "'news'"),
     ("pacing: {classes: {b: {domains: ['@example.org']}}}", "no domain", "write example.org"),
     ("serve: {transports: {gogle: mx-g}}", "'gogle'", "'google'"),
     ("serve: {submission: {closed: {a: {receivers: [yahho]}}}}", "'yahho'", "'yahoo'"),
     ("serve: {submission: {closed: {a: {domains: ['@x.example']}}}}", "no domain", "x.example"),
-]
+]  # fmt: skip
 
 
 def _written(tmp_path: Path, text: str) -> Path:
@@ -59,7 +63,7 @@ def test_a_name_that_names_nothing_is_told(tmp_path: Path, text: str, said: str,
     with pytest.raises(ConfigError) as wrong:
         load(file)
     (told,) = str(wrong.value).splitlines()
-    assert told.startswith(f"{file}:1:")
+    assert told.startswith(f"{file}:{text.count(chr(10)) + 1}:")
     assert said in told
     assert hint in told
     assert told.count(" or ") <= 5

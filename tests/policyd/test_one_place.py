@@ -107,7 +107,7 @@ def told(folder: Path, name: str, swaps: list[tuple[str, str]], log: bytes) -> l
 
 @pytest.mark.parametrize("case", CASES)
 def test_everything_follows_a_change_in_one_place(case: str, tmp_path: Path) -> None:
-    """Parser, counters, report, live short cut and recognition read the changed log as before."""
+    """Parser, counters, report, live fast path and recognition read the changed log as before."""
     log, name, swaps, written = CASES[case]
     changed = log
     for old, new in written:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from bench.genlog import Exim, Postfix
 from logparse.auto import AutoParser
 from logparse.events import Delivery
-from policyd.counting.counters import Change, Counters
+from policyd.counting.counters import Counters
 from policyd.counting.pipeline import Pipeline
+from policyd.counting.receivercounts import Change
 from rules.verdict import Verdict
 from tests.logparse.postfix_lines import NOW, record, said
 
@@ -72,7 +73,7 @@ LOG = b"".join(
 
 
 def test_with_and_without_a_listener() -> None:
-    """The short cut for accepted mail gives the numbers of the long way."""
+    """The fast path for accepted mail gives the numbers of the long way."""
     assert counted(pipeline(), LOG) == counted(listening(), LOG)
 
 

@@ -1,4 +1,4 @@
-"""The daemon's short cut for accepted mail leaves the counters and the pacing as the long way."""
+"""The daemon's fast path for accepted mail leaves the counters and the pacing as the long way."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def prepared() -> Prepared:
 
 
 class Side:
-    """A core with its clock; `long`: accepted mail takes no short cut."""
+    """A core with its clock; `long`: accepted mail takes no fast path."""
 
     def __init__(self, long: bool, pools: bool) -> None:
         self.now = START

@@ -1,4 +1,4 @@
-"""The report's short cut for accepted mail counts what the long way counts."""
+"""The report's fast path for accepted mail counts what the long way counts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def receiver_of(host: str | None, address: str | None, domain: str) -> str:
 
 
 def counted(log: bytes, *, quick: bool) -> Tally:
-    """A log's tally by the short cut or by the long way, in several blocks."""
+    """A log's tally by the fast path or by the long way, in several blocks."""
     tally = Tally()
     short = Glance(tally, NOW)
     pipeline = Pipeline(
@@ -117,7 +117,7 @@ def test_the_short_cut_is_taken() -> None:
 
 
 def test_a_teacher_is_told_who_took_a_domain() -> None:
-    """The short cut teaches which host takes mail for which domain."""
+    """The fast path teaches which host takes mail for which domain."""
     told: dict[str, str] = {}
     short = Glance(Tally(), NOW, None, told.__setitem__)
     pipeline = Pipeline(

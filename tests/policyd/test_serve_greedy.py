@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from policyd.config import Config, MetricsSettings
 from policyd.core import Core
-from policyd.metrics.sources import Health, Reloads, metrics
+from policyd.metrics.sources import Health, metrics
 from policyd.metrics.table import TABLE
+from policyd.process.reloading import Reloads
 from policyd.serve.connection import READ, UNREAD
 from policyd.serve.endpoint import Endpoint
 from policyd.serve.netstring import encode

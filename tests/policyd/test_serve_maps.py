@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from policyd.hooks.statusmap import Heard, StatusMap
+from policyd.hooks.statusmap import HeardRefusal, StatusMap
 from policyd.hooks.transportmap import RecipientTransports, TransportMap
 from policyd.serve.session import Session
 from policyd.serve.settings import StatusSettings
@@ -38,7 +38,7 @@ class Desk:
         self.now = 0.0
         self.session = Session()
         self.asked: list[tuple[str, str | None, str | None, str | None, str]] = []
-        self.refused: list[Heard] = []
+        self.refused: list[HeardRefusal] = []
         self.accepted: list[Session] = []
         self.told: list[Session] = []
         self.map = StatusMap(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from policyd.hooks.submission import Standing, Submission
+from policyd.config import load
+from policyd.core import Core
+from policyd.hooks.standing import Standing
+from policyd.hooks.submission import Submission
 from policyd.serve.policy import PolicyEndpoint, Request
 from policyd.serve.session import Session
 from policyd.serve.settings import ClosedSettings, SubmissionSettings
@@ -28,14 +33,13 @@ class Throttle:
     def standing(self, receiver: str, now: float) -> Standing:
         return self.states.get(receiver, Standing("free"))
 
-    closes = False
     blames = True
 
     def blamed(self, sender: str, receiver: str, now: float) -> float:
         return 1060.0 if (sender, receiver) == ("bad.example", "gmx") else 0.0
 
-    def closed_class(self, sender: str, domain: str, receiver: str) -> str | None:
-        return "news" if (sender, receiver) == ("news.example", "gmx") else None
+    def mail_class(self, sender: str, domain: str) -> str:
+        return "news" if sender == "news.example" else ""
 
 
 def desk(**settings: object) -> Submission:
@@ -173,7 +177,7 @@ def test_a_receiver_is_closed_to_a_class_of_mail(
 @pytest.mark.parametrize(
     ("sender", "recipient", "action"),
     [
-        ("x@News.example", "a@gmx.net", b"REJECT 5.7.1 gmx takes no mail of class news from here"),
+        ("x@News.example", "a@gmx.net", b"REJECT 5.7.1 gmx is closed to this class of mail"),
         ("x@shop.example", "a@gmx.net", b"DUNNO"),
         ("x@news.example", "a@free.example", b"DUNNO"),
         ("", "a@gmx.net", b"DUNNO"),
@@ -182,11 +186,9 @@ def test_a_receiver_is_closed_to_a_class_of_mail(
 def test_a_receiver_closed_to_a_class_of_the_pacing_takes_none_of_it(
     sender: str, recipient: str, action: bytes
 ) -> None:
-    """`closed` of a class in `pacing.classes` is enforced where its mail comes in."""
-    throttle = Throttle()
-    throttle.closes = True
-    ask = Submission(SubmissionSettings(), throttle, lambda: 1000.0)
-    assert ask(request(recipient, sender=sender), Session()) == action
+    """A class in `pacing.classes` is turned away where its mail comes in."""
+    closed = ClosedSettings(classes=("news",), receivers=("gmx",), action="reject")
+    assert desk(closed={"a": closed})(request(recipient, sender=sender), Session()) == action
 
 
 HOLD = {"held": ClosedSettings(receivers=("google",), action="hold", text="later")}
@@ -282,23 +284,73 @@ def test_a_receivers_name_cannot_break_the_answer() -> None:
     assert not served.counts.faults
 
 
-def test_the_daemons_core_closes_receivers_as_its_configuration_says() -> None:
-    """From `pacing.classes` in the configuration to the refusal, through the real parts."""
-    from policyd.config import Config
-    from policyd.core import Core
-    from policyd.throttle.settings.pacing import MailClass, PacingSettings
+NEW = """
+pacing: {classes: {news: {senders: [news.example]}}}
+serve:
+  submission:
+    closed:
+      a: {classes: [news], receivers: [google], action: reject, text: "{receiver} takes no news"}
+"""
+OLD = "pacing: {classes: {news: {senders: [news.example], closed: [google]}}}"
+OLD_FOR_ALL = OLD.replace("google", '"*"')
+SAID = b"REJECT 5.7.1 google takes no mail of class news from here"
 
-    news = MailClass(senders=("news.example",), closed=("google",))
-    core = Core(Config(pacing=PacingSettings(classes={"news": news})), clock=still(lambda: 1000.0))
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        (NEW, b"REJECT 5.7.1 google takes no news"),
+        (OLD, SAID),
+        (OLD_FOR_ALL, SAID),
+        (OLD.replace("closed: [google]", "closed: google"), SAID),
+        (OLD.replace("closed: [google]", "closed: [gmx]"), b"DUNNO"),
+        (OLD.replace("closed: [google]", "closed: []"), b"DUNNO"),
+        (f"{OLD}\nserve: {{submission: {{closed: }}}}", SAID),
+        (f"{OLD}\nserve: {{submission: {{closed: {{news: {{receivers: [gmx]}}}}}}}}", SAID),
+    ],
+)
+def test_the_daemons_core_closes_receivers_as_its_configuration_says(
+    tmp_path: Path, text: str, action: bytes
+) -> None:
+    """From a file, also one with the key as it was once written, to the refusal."""
+    (tmp_path / "mxheed.yaml").write_text(text, "utf-8")
+    core = Core(load(tmp_path / "mxheed.yaml"), clock=still(lambda: 1000.0))
     core.receivers.learn("gmail.com", "gmail-smtp-in.l.google.com", 1000.0)
 
     async def ask(sender: str) -> bytes:
         return core.policy(request(sender=sender), Session())
 
-    assert asyncio.run(ask("x@news.example")) == (
-        b"REJECT 5.7.1 google takes no mail of class news from here"
-    )
+    assert asyncio.run(ask("x@sub.news.example")) == action
     assert asyncio.run(ask("x@shop.example")) == b"DUNNO"
+
+
+@pytest.mark.parametrize(
+    ("closed", "receivers"), [("[google, gmx]", ", receivers: [google, gmx]"), ('"*"', "")]
+)
+def test_a_key_that_has_moved_is_told_with_its_new_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, closed: str, receivers: str
+) -> None:
+    """The hint has the place in the file; written as it says, the same mail is turned away."""
+    file = tmp_path / "mxheed.yaml"
+    file.write_text(OLD.replace("[google]", closed), "utf-8")
+    old = load(file)
+    (hint,) = caplog.messages
+    assert hint.startswith(f"{file}:1:")
+    said, told = hint.split("write ")
+    assert "pacing.classes.news.closed works, but has moved" in said
+    entry = f"{{news: {{classes: [news]{receivers}, action: reject}}}}"
+    assert told == f"serve.submission.closed: {entry}"
+    file.write_text(
+        f"pacing: {{classes: {{news: {{senders: [news.example]}}}}}}\n"
+        f"serve: {{submission: {{closed: {entry}}}}}\n",
+        "utf-8",
+    )
+    caplog.clear()
+    new = load(file)
+    assert caplog.messages == []
+    assert new.pacing == old.pacing
+    (was,), (now,) = (config.serve.submission.closed.values() for config in (old, new))
+    assert replace(was, text="") == now
 
 
 @pytest.mark.parametrize(("shadow", "action"), [(False, DEFERRED[:15]), (True, b"DUNNO")])

@@ -9,8 +9,9 @@ import pytest
 
 from policyd.config import Config
 from policyd.core import Core
-from policyd.metrics.sources import Health, Reloads, metrics
+from policyd.metrics.sources import Health, metrics
 from policyd.metrics.table import Metrics
+from policyd.process.reloading import Reloads
 from policyd.serve.session import HookCounts
 from policyd.serve.turns import finish
 from policyd.throttle import Lane, PacingSettings

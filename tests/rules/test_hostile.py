@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules import CATEGORIES, Classifier, load
-from rules.hints import recipients, spoken
+from rules.hints import dated, limits, recipients, spoken
 from rules.reply import LIMIT, read
 from rules.template import phrase, template
 
@@ -124,3 +124,29 @@ def test_a_monstrous_host_name_is_nobodys() -> None:
     verdict = CLASSIFIER.classify("550 5.1.1 no", mx="a." * SIZE + "google.com")
     assert verdict.receiver is None
     assert time.process_time() - started < 1.0
+
+
+# what a reader of spoken times stops at: nearly a time, again and again
+NEARLY = [
+    "try again in ", "in 5 ", "5 minutes ", "1h ", "retry=", "retry= 5", "wait for ",
+    "after 00:00:", "greylisted for ", "for 1 hour and 2 minutes and ", "until 2026-",
+    "until Mon, 23 Nov ", "2026-11-23T10:", "limit is 5 per ", "5 messages per ",
+    "max 5 recipients ", "too many ", "five ", "twenty ", "a ", "9", " 9", "9.",
+    "next attempt at ", "expires in ", "(retry in ", "please ", "-", "minutes ", "at most ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", NEARLY)
+def test_spoken_times_are_looked_for_in_linear_time(piece: str) -> None:
+    """Python's `re` could backtrack: sixteen times the text costs nowhere near its square."""
+
+    def cost(size: int) -> float:
+        text, best = (piece * size)[:size], 9.0
+        for _ in range(3):
+            started = time.process_time()
+            for reader in (spoken, dated, limits, recipients):
+                reader(text)
+            best = min(best, time.process_time() - started)
+        return best
+
+    assert cost(LIMIT) < 60 * max(cost(LIMIT // 16), 0.0002)

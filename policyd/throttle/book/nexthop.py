@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from policyd.bounded import Bounded
-from policyd.throttle.evidence import Evidence, Lane, Taken, may_be_hold
+from policyd.throttle.evidence import AcceptedMail, Evidence, Lane, may_be_hold
 
 __all__ = ["NextHops", "asked_name"]
 
-Line = TypeVar("Line", Evidence, Taken)
+Line = TypeVar("Line", Evidence, AcceptedMail)
 
 _ASKED = re.compile(r"Error looking up name=(\S+) type=(\S+):")
 _NEAR = 30.0  # seconds between a hold and its log line,

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from policyd.throttle.book.holdbook import HoldBook
+from policyd.throttle.book.mailclasses import MailClasses
 from policyd.throttle.book.message import Message
-from policyd.throttle.book.priorities import MailClasses
 from policyd.throttle.evidence import Evidence, Lane, domain_of
 from policyd.throttle.judging.blame import Blame
 from policyd.throttle.judging.retrytable import RetryTable

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from policyd.throttle.evidence import Evidence, Taken
+from policyd.throttle.evidence import AcceptedMail, Evidence
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.window import Attempt
 
@@ -23,7 +23,7 @@ _MOST = 16_384  # transactions in each half of the memory
 _HEARD = 4096
 
 # told of a transaction's first line where the gate was not asked for it
-Unasked = Callable[[Evidence | Taken, LaneState, float], None]
+Unasked = Callable[[Evidence | AcceptedMail, LaneState, float], None]
 
 
 class Transaction:
@@ -58,7 +58,7 @@ class Transactions:
         self._heard: dict[tuple[str, str], list[float]] = {}
 
     def of(
-        self, line: Evidence | Taken, accepted: bool, state: LaneState, now: float
+        self, line: Evidence | AcceptedMail, accepted: bool, state: LaneState, now: float
     ) -> Transaction:
         """The transaction of this line; its first line ends the attempt."""
         young = self._young

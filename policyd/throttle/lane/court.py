@@ -7,7 +7,6 @@ long as several acceptances usually take. Until then the domain alone waits, eve
 is most of the lane's mail does not, only its messages. A spoken time binds as far as it is
 confirmed.
 Failure: none; a lane behind which only one domain was ever seen is that domain.
-Length: votes, the score and what a spoken time binds are one weighing.
 """
 
 from __future__ import annotations
@@ -16,11 +15,8 @@ from collections.abc import Callable, Sequence
 from math import log
 
 from policyd.throttle.lane.estimate import Accepted
-from policyd.throttle.lane.standing import (
-    Domain,
-    DomainStandings,
-    Row,
-)
+from policyd.throttle.lane.pulse import Pulse
+from policyd.throttle.lane.standing import Domain, DomainStandings, Row
 from policyd.throttle.settings.court import CourtSettings
 
 __all__ = ["Court"]
@@ -38,14 +34,10 @@ _BY_ITSELF = 0.3  # of the attempts: who has more than this is not held as a dom
 _MOST_VOTES = 64
 _CONFIRM = 3  # drawn domains, or voters, that confirm a spoken time
 _MOST_REFUSING = 0.5  # of the domains lately tried
-_SILENT = 8.0  # times the usual gap between acceptances
-_REFUSED = 4  # attempts at least, in that time
-_MINUTE = 60.0
 _WARM_TIME = 30.0  # seconds after which a lane has a history
 # who delivers for less than this share of a settled lane's age, of so many seconds at most, is new
 _SETTLED, _OLD, _NEW = 120.0, 1200.0, 0.5
-_LATELY, _BEFORE, _DAY = 600.0, 300.0, 86_400.0
-_SEEN_FOR = 10.0  # seconds after which what was taken is a pace
+_LATELY, _DAY = 600.0, 86_400.0
 _GENERAL = 0.25  # of the attempts are to domains that are refused: it is no matter of a few
 _KEPT = 2.0  # times what was taken before
 _BAD_PROBE = 60.0
@@ -55,8 +47,8 @@ class Court:
     """One lane's votes, and the standing of its domains."""
 
     __slots__ = (
-        "_accepted", "_certain", "_gap", "_latest", "_minute", "_pace", "_run",
-        "_settings", "_taken", "drawn", "first", "kept", "opened", "score", "standing", "votes",
+        "_certain", "_latest", "_pulse", "_settings", "drawn", "first", "kept", "opened", "score",
+        "standing", "votes",
     )  # fmt: skip
 
     def __init__(self, settings: CourtSettings) -> None:
@@ -68,11 +60,8 @@ class Court:
         self.kept = 0  # refusals that slowed nobody but the domain
         self.opened = self._latest = 0.0  # first and last vote
         self.first = 0.0  # the lane's first acceptance
-        self._accepted = 0.0  # its last one
-        self._run = 0  # refused since
-        self._certain = self._pace = 0.0
-        self._taken = self._minute = 0.0  # accepted in the minute that began then
-        self._gap = 0.0  # seconds between acceptances, in the minute before; 0.0: not known
+        self._certain = 0.0  # when the receiver itself spoke
+        self._pulse = Pulse()
 
     def use(self, settings: CourtSettings) -> None:
         """Judge by these settings from now on."""
@@ -91,21 +80,13 @@ class Court:
         known.first = known.first or now
         known.refused_at = 0.0
         self.first = self.first or now
-        self._accepted, self._run = now, 0
+        self._pulse.beat(now)
         if not self._is_newcomer(known, now):
-            self._count(now)
+            self._pulse.count(now)
         if self.speaks(domain, began):
             self.score += _ACQUITS
             if self.score <= _CLOSED:
                 self._acquit(now)
-
-    def _count(self, now: float) -> None:
-        if now - self._minute > _MINUTE:
-            whole = now - self._minute < 2 * _MINUTE
-            if self._minute:
-                self._gap = _MINUTE / self._taken if whole else _MINUTE
-            self._minute, self._taken = now, 0.0
-        self._taken += 1
 
     def _acquit(self, now: float) -> None:
         """The others are well: who accused did so in vain."""
@@ -125,17 +106,17 @@ class Court:
         `needed`: so many votes, if the lane is limited already; None: as many as usual.
         """
         if needed is None and not self.votes:
-            self._note_pace(history, now)
+            self._pulse.note_pace(history, self.first, now)
         if self.votes and now - self._latest > self._settings.span:
             self._close()
-        self._run += 1
+        self._pulse.miss()
         worth = self.vote(domain, now)
         self._wait(domain, worth, now)
         self.kept += 1
         votes = (needed or self._settings.witnesses) if self.is_warm(now) else 0.5
-        if needed == 1 and self._run > 1:  # at a learnt rate, and nobody between was accepted
+        if needed == 1 and self._pulse.again:  # at a learnt rate, and nobody between was accepted
             votes = 0.5
-        silent = needed is None and self._is_silent(now)
+        silent = needed is None and self._pulse.is_silent(now)
         if self._enough(votes) or silent or self._is_lone(domain, votes, now):
             self.kept -= 1
             return True
@@ -185,11 +166,6 @@ class Court:
         known = sum(1 for _, one in self.standing if one.latest)
         return not self.is_warm(now) and len(self.votes) >= min(needed, max(1, known))
 
-    def _is_silent(self, now: float) -> bool:
-        """Whether nobody was accepted for so long that all must be refused."""
-        gap = max(self._gap, max(now - self._minute, 1.0) / max(self._taken, 1.0))
-        return self._run >= _REFUSED and now - self._accepted > _SILENT * gap
-
     def is_warm(self, now: float) -> bool:
         """Whether the lane has a history to judge by."""
         return self.first > 0 and now - self.first > _WARM_TIME
@@ -200,11 +176,6 @@ class Court:
             return True
         age = now - self.first
         return age > _SETTLED and now - known.first < min(age, _OLD) * _NEW
-
-    def _note_pace(self, history: Accepted, now: float) -> None:
-        """What the lane took before all this, a second."""
-        span = min(_BEFORE, now - self.first)
-        self._pace = history.within(now, span) / span if span > _SEEN_FOR else 0.0
 
     # what follows -------------------------------------------------------------------------------
 
@@ -260,7 +231,7 @@ class Court:
         self.drawn.clear()
         if now - self._certain < _LATELY or self._refusing(now) >= _GENERAL:
             return 0.0
-        return _KEPT * self._pace
+        return _KEPT * self._pulse.pace
 
     def speaks(self, domain: str, began: float) -> bool:
         """Whether this acceptance contradicts those who stopped the lane."""

@@ -61,9 +61,6 @@ class MailClass:
     domains: tuple[str, ...] = field(
         default=(), metadata={"doc": "recipient domains in this class"}
     )
-    closed: tuple[str, ...] = field(
-        default=(), metadata={"doc": "receivers that take no mail of this class at submission"}
-    )
 
     def __post_init__(self) -> None:
         if self.share <= 0:

@@ -1,4 +1,4 @@
-"""Classes of mail: which class a message belongs to, its share, and where it is not welcome.
+"""Classes of mail: which class a message belongs to, and its share.
 
 Contract: pure; the first class that names the sender's domain (or a parent of it) or the
 recipient's domain is the message's; everything else is the class "" with share 1.
@@ -41,11 +41,3 @@ class MailClasses:
         """A class's weight."""
         klass = self._classes.get(name)
         return klass.share if klass else 1.0
-
-    def closed(self, sender: str, domain: str, receiver: str) -> str | None:
-        """The name of the class for which this receiver is closed, if this mail is of it."""
-        name = self.of(sender, domain)
-        klass = self._classes.get(name)
-        if klass and (receiver in klass.closed or "*" in klass.closed):
-            return name
-        return None

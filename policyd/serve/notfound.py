@@ -11,12 +11,12 @@ from policyd.serve.netstring import encode
 from policyd.serve.session import Session
 from policyd.serve.socketmap import NOTFOUND, SocketmapEndpoint
 
-__all__ = ["Everything"]
+__all__ = ["NothingFound"]
 
 _NOTFOUND = encode(NOTFOUND)
 
 
-class Everything(SocketmapEndpoint):
+class NothingFound(SocketmapEndpoint):
     """Says that nothing is to be said about anything."""
 
     def __init__(self, *, clock: Callable[[], float]) -> None:

@@ -1,33 +1,38 @@
-"""Classes of mail: does a policy request belong to one, and what happens to it then?
+"""Mail that a receiver is closed to: is a policy request about it, and what happens then?
 
-Contract: built once from the settings; `Classes.first` gives the first class, in the order of the
-configuration, whose every given list matches. Actions are spelled out as Postfix wants them;
+Contract: built once from the settings; `ClosedClasses.first` gives the first entry, in the order of
+the configuration, whose every given list matches. Actions are spelled out as Postfix wants them;
 `{receiver}` and `{retry}` are filled in by the caller.
 Failure: none; the settings have refused what makes no sense.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from policyd.serve.policy import Request
 from policyd.serve.settings import ClosedSettings, SubmissionSettings
 
-__all__ = ["ClosedClass", "ClosedClasses", "Said", "compile_classes"]
+__all__ = ["ClosedClass", "ClosedClasses", "PolicyQuestion", "compile_classes"]
+
+ClassOf = Callable[[str, str], str]  # of a sender domain and a recipient domain
 
 _PRESSURE = "4.7.1 {receiver} takes no mail from here at the moment; retry={retry}"
 _CLOSED = "{receiver} is closed to this class of mail"
 
 
-class Said:
+class PolicyQuestion:
     """A request together with what we know about its recipient; attributes are read when needed."""
 
-    __slots__ = ("_request", "domain", "receiver", "state")
+    __slots__ = ("_class_of", "_request", "domain", "receiver", "state")
 
-    def __init__(self, request: Request, domain: str, receiver: str, state: str) -> None:
+    def __init__(
+        self, request: Request, domain: str, receiver: str, state: str, class_of: ClassOf
+    ) -> None:
         self._request = request
+        self._class_of = class_of
         self.domain = domain
         self.receiver = receiver
         self.state = state
@@ -35,6 +40,16 @@ class Said:
     def value(self, name: bytes) -> str:
         """One attribute, in lower case."""
         return self._request.get(name).decode("utf-8", "replace").lower()
+
+    @property
+    def sender_domain(self) -> str:
+        """Where the mail comes from."""
+        return self.value(b"sender").rpartition("@")[2]
+
+    @property
+    def mail_class(self) -> str:
+        """Its class in `pacing.classes`."""
+        return self._class_of(self.sender_domain, self.domain)
 
 
 class _Names:
@@ -99,7 +114,7 @@ class ClosedClass:
     def _contexts(self) -> frozenset[str]:
         return frozenset(context.lower() for context in self.settings.contexts)
 
-    def meets(self, said: Said) -> bool:
+    def meets(self, said: PolicyQuestion) -> bool:
         """Whether every list that is given matches."""
         given = self.settings
         if given.when != "always" and said.state != given.when:
@@ -109,6 +124,8 @@ class ClosedClass:
         if given.domains and not self._domains.has(f"@{said.domain}"):
             return False
         if given.senders and not self._senders.has(said.value(b"sender")):
+            return False
+        if given.classes and said.mail_class not in given.classes:
             return False
         if given.users and said.value(b"sasl_username") not in self._users:
             return False
@@ -125,7 +142,7 @@ class ClosedClasses:
     def __bool__(self) -> bool:
         return bool(self.classes)
 
-    def first(self, said: Said) -> ClosedClass | None:
+    def first(self, said: PolicyQuestion) -> ClosedClass | None:
         """The first class that is meant."""
         return next((found for found in self.classes if found.meets(said)), None)
 
