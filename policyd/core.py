@@ -161,6 +161,10 @@ class Core:
         """A client of the socketmaps has gone."""
         self.gate.closed(session)
 
+    def holds(self, session: Session) -> bool:
+        """Whether the attempt that is under way there is being held."""
+        return self.gate.holds(session)
+
     def policy(self, request: Request, session: Session) -> bytes:
         """The policy service; it has no opinion after `mxheed off`."""
         return DUNNO if self.controller.retired else self.submission(request, session)

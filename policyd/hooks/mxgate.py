@@ -37,6 +37,7 @@ DECISIONS = ("admitted", "held", "unreadable")  # the last: questions that were 
 _ADDRESSES = (b"A", b"AAAA")
 _EXCHANGERS = {b"MX": 6, b"SRV": 8}  # words of such a record
 _MOST_NAMED = 32  # exchangers by which a hold line is recognised
+_LONGEST = 10.0  # seconds between the first question of an attempt and its last
 
 
 class HasMemory(Protocol):
@@ -49,8 +50,8 @@ class _Asking:
     """The attempt a delivery agent is making: what it asked and what it was told."""
 
     __slots__ = (
-        "attempt", "beside", "checked", "ended", "first", "lane", "message", "pool", "questions",
-        "seen", "shut", "tells", "waiter",
+        "attempt", "beside", "checked", "ended", "first", "lane", "message", "part", "pool",
+        "questions", "seen", "shut", "tells", "waiter",
     )  # fmt: skip
 
     def __init__(self, questions: Questions, before: _Asking | None) -> None:
@@ -65,6 +66,7 @@ class _Asking:
         self.ended = False  # it told this attempt's end
         self.beside = False  # it has turned to another next-hop
         self.first = before is None  # on this connection
+        self.part = False  # whoever was asked before us may have been asked for its beginning
         self.pool: str | None = None  # by which it goes, once an address was asked for
         self.message: object = None  # whose attempt it is, where that must be known,
         self.seen = False  # and was seen to be still
@@ -86,6 +88,7 @@ class Gate:
         self._whose = whose
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._domains: dict[bytes, str] = {}
+        self._born = clock()
         self._telling: set[str | None] = set()  # pools of whose agents the status filter has spoken
         self.decisions = dict.fromkeys(DECISIONS, 0)
 
@@ -153,6 +156,8 @@ class Gate:
         """
         alone = not asking.beside and (asking.shut or asking.tells)
         beside = self._goes_beside(asking, name)
+        if asking.part and asking.shut and self._young():
+            return True
         return beside or (alone and asking.questions.unplaced(name, value))
 
     @staticmethod
@@ -172,7 +177,12 @@ class Gate:
         if before is not None and before.attempt is not None and before.lane is not None:
             self._controller.end(before.lane, before.attempt, self._clock())
         session.memory = made = _Asking(questions, before)
+        if before is None or (before.part and not before.ended and questions.bare):
+            made.part = self._young()
         return made
+
+    def _young(self) -> bool:
+        return self._clock() - self._born < _LONGEST
 
     def _decide(self, asking: _Asking, host: bytes, session: HasMemory, pool: str) -> bytes | Later:
         questions, asking.pool = asking.questions, pool
@@ -246,6 +256,12 @@ class Gate:
             self._controller.door.leave(asking.waiter, self._clock())
         elif asking.attempt is not None and asking.lane is not None:
             self._controller.end(asking.lane, asking.attempt, self._clock())
+
+    @staticmethod
+    def holds(session: HasMemory) -> bool:
+        """Whether an attempt is under way there of which an address was dropped."""
+        asking = session.memory
+        return isinstance(asking, _Asking) and asking.shut and not asking.ended
 
     def _lane(self, pool: str, receiver: str) -> Lane:
         lane = self._lanes.get((pool, receiver))

@@ -29,11 +29,12 @@ class Questions:
 
     __slots__ = (
         "_asked", "_equals", "_given", "_host", "_level", "_lookups", "_name", "_order",
-        "_records", "_stands", "_values", "domain", "hosts", "vague",
+        "_records", "_stands", "_values", "bare", "domain", "hosts", "vague",
     )  # fmt: skip
 
     def __init__(self, domain: bytes) -> None:
         self.domain = domain
+        self.bare = False  # no exchanger was asked for: it began with an address
         self.hosts: dict[bytes, int] = {}  # exchanger → its best preference
         self._equals: dict[int, list[bytes]] = {}  # those of each preference
         self._records: set[tuple[int, bytes]] = set()
@@ -53,6 +54,7 @@ class Questions:
         """An attempt without MX records: a next-hop in brackets, or a domain that has none."""
         made = cls(name)
         made.exchanger(name, 0, name)
+        made.bare = True
         return made
 
     def exchanger(self, domain: bytes, preference: int, host: bytes) -> bool:

@@ -16,6 +16,7 @@ from tests.live.next_hops import (
     DOMAINS,
     FALL,
     POOL,
+    SENDERS,
     TABLE,
     fates,
     furnish,
@@ -51,6 +52,7 @@ class Wiring(NamedTuple):
     extra: str = ""  # in main.cf
     address: str = UNIX
     fall: str = ""  # for the transport with a fallback relay
+    transport: str = "smtp"  # by which its mail goes
     but: tuple[str, ...] = ()  # what is known not to be held there
 
 
@@ -67,6 +69,7 @@ WIRINGS = {
         ("pools.master.cf",),
         f"default_transport = {POOL}\n",
         fall=f"    -o smtp_dns_reply_filter=socketmap:{UNIX}:mx/{POOL}\n",
+        transport=POOL,
         but=("table-second", "table-fallback"),
     ),
 }
@@ -75,7 +78,8 @@ WIRINGS = {
 def wire(lab: Lab, wiring: Wiring, extra: str = "") -> None:
     """Configure Postfix so and start it anew, with an empty queue."""
     lab.postfix.configure(*wiring.fragments)
-    lab.postfix.set(ROUTES + wiring.extra + extra)
+    senders = SENDERS.format(transport=wiring.transport)
+    lab.postfix.set(ROUTES + senders + wiring.extra + extra)
     lab.postfix.add_services(FALL + wiring.fall)
     etc = lab.directory / "postfix"
     (etc / "table").write_text(TABLE)
