@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from policyd.hooks.beyond import Beyond
 from policyd.hooks.questions import Questions
 from policyd.receiver.rollup import Receivers
 from policyd.serve.later import Later
@@ -50,8 +51,8 @@ class _Asking:
     """The attempt a delivery agent is making: what it asked and what it was told."""
 
     __slots__ = (
-        "attempt", "beside", "checked", "ended", "first", "lane", "message", "part", "pool",
-        "questions", "seen", "shut", "tells", "waiter",
+        "attempt", "behind", "beside", "checked", "ended", "first", "lane", "message", "part",
+        "pool", "questions", "seen", "shut", "tells", "waiter",
     )  # fmt: skip
 
     def __init__(self, questions: Questions, before: _Asking | None) -> None:
@@ -65,6 +66,7 @@ class _Asking:
         self.tells: bool = before is not None and before.tells
         self.ended = False  # it told this attempt's end
         self.beside = False  # it has turned to another next-hop
+        self.behind = b""  # the next-hop behind which this one is a known fallback
         self.first = before is None  # on this connection
         self.part = False  # whoever was asked before us may have been asked for its beginning
         self.pool: str | None = None  # by which it goes, once an address was asked for
@@ -73,7 +75,10 @@ class _Asking:
 
 
 class Gate:
-    """See the module; `whose` tells which message a connection's client delivers, if it can."""
+    """See the module; `whose` tells which message a connection's client delivers, if it can.
+
+    `beyond` tells what is known of Postfix's configuration.
+    """
 
     def __init__(
         self,
@@ -81,11 +86,13 @@ class Gate:
         receivers: Receivers,
         clock: Callable[[], float],
         whose: Callable[[Any], object] = lambda session: None,
+        beyond: Callable[[], Beyond] = Beyond,
     ) -> None:
         self._controller = controller
         self._receivers = receivers
         self._clock = clock
         self._whose = whose
+        self._beyond = beyond
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._domains: dict[bytes, str] = {}
         self._born = clock()
@@ -118,6 +125,8 @@ class Gate:
                 self._named(asking, [host])
                 return
         asking = self._begin(Questions(domain), session)
+        if asking.shut:
+            self._named(asking, [host])
         if host != b".":  # the null MX: Postfix knows what to do
             asking.questions.exchanger(domain, preference, host)
 
@@ -133,6 +142,8 @@ class Gate:
                 return DROP
         if asking is None or host is None:
             asking = self._begin(Questions.of_host(name), session)
+            if asking.shut:
+                self._named(asking, [name])
             host = asking.questions.address(name, value) or name
         return self._decide(asking, host, session, pool)
 
@@ -179,6 +190,11 @@ class Gate:
         session.memory = made = _Asking(questions, before)
         if before is None or (before.part and not before.ended and questions.bare):
             made.part = self._young()
+        elif before.shut and not before.ended and questions.domain in self._beyond().fallbacks:
+            # no status filter tells, but who configures a fallback turns to it just here
+            first = before.behind or before.questions.domain
+            if questions.domain not in (first, before.questions.domain):
+                made.behind, made.shut = first, True
         return made
 
     def _young(self) -> bool:
@@ -232,6 +248,7 @@ class Gate:
     def _shut(self, asking: _Asking, lane: Lane | None, session: HasMemory) -> bytes:
         """Drop this address and all that follow; `lane`: whose equal or worse host stands there."""
         asking.shut = True
+        asking.tells = asking.tells or asking.pool in self._beyond().tells
         if asking.attempt is None:
             self.decisions["held"] += 1
             if lane is not None:
@@ -243,7 +260,7 @@ class Gate:
 
     def _named(self, asking: _Asking, hosts: list[bytes]) -> None:
         """The hold line will name one of these hosts."""
-        domain = self._domain(asking.questions.domain)
+        domain = self._domain(asking.behind or asking.questions.domain)
         names = [self._domain(host) for host in hosts]
         self._controller.hops.held(domain, names, self._clock())
 
