@@ -208,6 +208,22 @@ def test_an_alias_for_another_exchangers_name_does_not_open_what_is_held() -> No
         assert door.ask(a(name), agent) is DROP
 
 
+@pytest.mark.parametrize("order", [(10, 20, 10), (10, 10, 10)])
+def test_the_machine_where_loops_begin_stays_beside_an_alias_that_was_kept(
+    order: tuple[int, int, int],
+) -> None:
+    """The best host's real name is that of another exchanger, and is taken for that one.
+
+    Were only this machine dropped then, Postfix would send to the other one what it must bounce.
+    """
+    door, agent = Door(tokens=0), Session()
+    hosts = ("alias.big.test", "real.other.test", "us.test")
+    for preference, host in zip(order, hosts, strict=True):
+        door.ask(mx("d1.test", host, preference), agent)
+    kept = [door.ask(a(name), agent) for name in ("real.other.test", "us.test")]
+    assert kept[0] is kept[1]
+
+
 def test_a_record_that_is_given_twice_is_no_other_attempt() -> None:
     """Not every resolver throws twins away; what came before them still counts."""
     door, agent = Door(), Session()
