@@ -9,6 +9,7 @@ Failure: `LabError` when a recipient has no fate after a while.
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterable
 
 from tests.lab import Lab, ReceiverView
@@ -19,6 +20,7 @@ __all__ = [
     "FALL",
     "HELD",
     "POOL",
+    "ROUTES",
     "SENDERS",
     "TABLE",
     "fates",
@@ -71,6 +73,22 @@ TABLE = (
     "table-second :[a.held.test],[b.free.test]\n"  # as a relayhost may be written
     "table-fallback fall:plain\n"
 )
+ROUTES = "inet_protocols = all\ntransport_maps = texthash:/etc/postfix/table\n"
+
+
+def _knows_srv() -> bool:
+    """Postfix 3.8 and later look for SRV records where they are told to."""
+    try:
+        run = subprocess.run(["postconf", "-d", "use_srv_lookup"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return False
+    return run.stdout.startswith(b"use_srv_lookup")
+
+
+if _knows_srv():
+    DOMAINS["by-srv"] = {}
+    TABLE += "by-srv :srv.test:submission\n"
+    ROUTES += "use_srv_lookup = submission\n"
 # what goes by its sender, who is called like the domain; in main.cf
 BY_SENDER = ("by-sender", "by-sender-mx", "by-sender-transport")
 SENDERS = """\
@@ -101,6 +119,8 @@ def furnish(lab: Lab) -> dict[str, ReceiverView]:
         records += [f"host-record=a{number}.held.test,{held}"]
         records += [f"host-record=c{number}.free.test,{free}"]
         records += [f"host-record=a{number}.shut.test,{SHUT}"]  # nobody listens there
+    for host, priority in (("a.held.test", 10), ("b.free.test", 20)):
+        records += [f"srv-host=_submission._tcp.srv.test,{host},25,{priority},0"]
     records += [f"cname=alias.{name}.test,real.{name}.test" for name in ("held", "free")]
     records += [
         f"mx-host={domain},{host},{preference}"

@@ -16,6 +16,7 @@ from tests.live.next_hops import (
     DOMAINS,
     FALL,
     POOL,
+    ROUTES,
     SENDERS,
     TABLE,
     fates,
@@ -38,7 +39,6 @@ CONFIG = {  # one mxheed for all wirings
     },
     "log": {"pools": {f"postfix/{POOL}/smtp": POOL}},
 }
-ROUTES = "inet_protocols = all\ntransport_maps = texthash:/etc/postfix/table\n"
 MAILS = [f"u@{domain}" for domain in DOMAINS] + ["alice@lab.test", "nobody@lab.test"]
 
 
