@@ -1,4 +1,4 @@
-"""What happens in the middle of an attempt: its mail takes no way that it would not take without us.
+"""What happens in the middle of an attempt: its mail goes no way that it would not go without us.
 
 All mail is for a paced receiver with a free backup exchanger; its delivery agents wait at the door.
 """
