@@ -165,13 +165,7 @@ class Core:
         """A client of the socketmaps has gone."""
         self.gate.closed(session)
 
-    def know(self, beyond: Beyond) -> None:
-        """What Postfix's configuration says, from whatever thread."""
-        self.beyond = beyond
-
-    def holds(self, session: Session) -> bool:
-        """Whether the attempt that is under way there is being held."""
-        return self.gate.holds(session)
+    holds = staticmethod(Gate.holds)
 
     def policy(self, request: Request, session: Session) -> bytes:
         """The policy service; it has no opinion after `mxheed off`."""

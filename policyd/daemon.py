@@ -16,6 +16,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,8 @@ class Daemon:
         # what comes through a pipe was never read before: there is nothing to catch up with
         self.follower.caught_up = chosen.kind in ("stdin", "sample")
         self.releasing = Releasing(self.core, played=chosen.kind == "sample")
-        self.wiring = Wiring(config.release.config_directory, self.core.know)
+        know = partial(setattr, self.core, "beyond")
+        self.wiring = Wiring(config.release.config_directory, know)
         self._reloading: asyncio.Task[str] | None = None
         self._stopping = asyncio.Event()
         self.replaced = False  # the sample, by a log
