@@ -97,11 +97,12 @@ class Wiring:
                 instances.append((parameters, tuple(postconf.services(directory))))
         except (PostconfError, ValueError) as wrong:
             self._files = []
-            self._say(str(wrong))
+            self._say(f"how Postfix is wired is not known: {wrong}")
             self._tell(Beyond())
         else:
-            self._say("")
-            self._tell(wired(instances))
+            found = wired(instances)
+            self._say(_words(found))
+            self._tell(found)
 
     async def run(self) -> None:
         """Read it again whenever it changes, until cancelled."""
@@ -113,10 +114,16 @@ class Wiring:
     def _times(self) -> tuple[object, ...]:
         return tuple(map(_time, self._files))
 
-    def _say(self, wrong: str) -> None:
-        if wrong and wrong != self._said:
-            _log.info("how Postfix is wired is not known: %s", wrong)
-        self._said = wrong
+    def _say(self, words: str) -> None:
+        if words != self._said:
+            _log.info("%s", words)
+        self._said = words
+
+
+def _words(found: Beyond) -> str:
+    pools = ", ".join(sorted(pool or "the default one" for pool in found.tells)) or "no pool"
+    relays = b", ".join(sorted(found.fallbacks)).decode() or "none"
+    return f"Postfix: the status filter tells for {pools}; relays behind the first: {relays}"
 
 
 def _time(path: str) -> object:
