@@ -3,7 +3,7 @@
 Contract: `wired` is pure: of each transport that asks a gate it tells whether the status filter is
 asked over the same connection, and which relays stand behind its first next hop. `Wiring` reads
 that with the daemon's own rights: `read` blocks (it runs `postconf`) and is called at start and on
-reload; `run` sees within seconds that main.cf or master.cf was changed.
+reload; `run` sees within seconds that main.cf or master.cf was changed, and says what is known.
 Failure: what cannot be read is said once and tried again each minute; meanwhile nothing is known,
 and the gate goes by what it sees.
 """
@@ -82,7 +82,7 @@ class Wiring:
         self._tell = tell
         self._seen: tuple[object, ...] = ()
         self._files: list[str] = []
-        self._said = ""
+        self._words = self._said = ""
 
     def read(self) -> None:
         """Read it now."""
@@ -97,16 +97,17 @@ class Wiring:
                 instances.append((parameters, tuple(postconf.services(directory))))
         except (PostconfError, ValueError) as wrong:
             self._files = []
-            self._say(f"how Postfix is wired is not known: {wrong}")
+            self._words = f"how Postfix is wired is not known: {wrong}"
             self._tell(Beyond())
         else:
             found = wired(instances)
-            self._say(_words(found))
+            self._words = _words(found)
             self._tell(found)
 
     async def run(self) -> None:
         """Read it again whenever it changes, until cancelled."""
         while True:
+            self._say()
             await asyncio.sleep(_PAUSE if self._files else _AGAIN)
             if not self._files or self._times() != self._seen:
                 await asyncio.to_thread(self.read)
@@ -114,10 +115,10 @@ class Wiring:
     def _times(self) -> tuple[object, ...]:
         return tuple(map(_time, self._files))
 
-    def _say(self, words: str) -> None:
-        if words != self._said:
-            _log.info("%s", words)
-        self._said = words
+    def _say(self) -> None:
+        if self._words != self._said:
+            _log.info("%s", self._words)
+        self._said = self._words
 
 
 def _words(found: Beyond) -> str:
