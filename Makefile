@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run test lint live bench bench-rules bench-logs bench-serve bench-greedy bench-pacing \
-        soak-kills fuzz fresh clean
+        soak-kills fuzz fresh pipx clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -83,6 +83,9 @@ fuzz: $(VENV)/.test ## coverage-guided fuzzing of the parsers (needs atheris)
 fresh: ## both commands on bare Debian 12 and 13, as a user and as root (needs root)
 	@contrib/dev/fresh-machine bookworm
 	@contrib/dev/fresh-machine trixie
+
+pipx: ## install by pipx as docs/production.md says, and use it (needs the network)
+	@contrib/dev/try-pipx
 
 clean: ## remove what make and the tools made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis var

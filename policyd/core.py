@@ -25,6 +25,7 @@ from policyd.counting.pipeline import Pipeline
 from policyd.counting.queuelines import queue_lines
 from policyd.counting.sessions import Sessions
 from policyd.counting.unread import Unread
+from policyd.hooks.beyond import Beyond
 from policyd.hooks.mxgate import Gate
 from policyd.hooks.standing import Standings
 from policyd.hooks.statusmap import HeardRefusal, StatusMap
@@ -81,6 +82,7 @@ class Core:
         self.lately = Lately()
         self._build(prepare(config, base))
         self.recipients = RecipientLimits()
+        self.beyond = Beyond()  # told by whoever reads Postfix's configuration
         self.controller = Controller(config.pacing, posix=clock.posix)
         self.controller.on_change = LaneLog(clock.posix)
         self._gone: list[str] = []  # messages removed in the block that is being read
@@ -115,7 +117,9 @@ class Core:
 
     def _connect(self, config: Config) -> None:
         """What is asked by Postfix; it stands on the controller and the receivers."""
-        self.gate = Gate(self.controller, self.receivers, self.clock, Whose(self.clock))
+        self.gate = Gate(
+            self.controller, self.receivers, self.clock, Whose(self.clock), lambda: self.beyond
+        )
         self.statusmap = StatusMap(
             self.classifier.classify,
             self.receivers.of_host,
@@ -161,6 +165,8 @@ class Core:
     def closed(self, session: Session) -> None:
         """A client of the socketmaps has gone."""
         self.gate.closed(session)
+
+    holds = staticmethod(Gate.holds)
 
     def policy(self, request: Request, session: Session) -> bytes:
         """The policy service; it has no opinion after `mxheed off`."""

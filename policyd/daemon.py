@@ -1,8 +1,10 @@
 """The daemon: the one place where the parts meet a clock, sockets, processes and signals.
 
-Contract: `run` opens the state, restores it, serves the sockets, follows the log, releases held
-mail, and returns after SIGTERM or SIGINT with everything committed. SIGHUP reads the configuration
-anew, or ends it where a terminal sends it. The sockets answer before the log is caught up with.
+Contract: a `Daemon` opens the state and restores it; `run` serves the sockets, follows the log,
+releases held mail, and returns after SIGTERM or SIGINT with everything committed. SIGHUP (and
+`mxheed reload`) reads the configuration anew, but ends it where a terminal sends it. One with
+mistakes is refused as a whole and the old one stays. The sockets answer before the log is caught up
+with: Postfix never waits for us.
 Failure: `MxheedError` for what prevents a start (an address in use, a state file in use); what goes
 wrong later is logged, shown on /healthz, and never stops mail.
 """
@@ -10,12 +12,10 @@ wrong later is logged, shown on /healthz, and never stops mail.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
-import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,57 +28,32 @@ from policyd.hooks.doorkeeper import Doorkeeper
 from policyd.metrics.sources import Health, metrics
 from policyd.metrics.table import Metrics
 from policyd.postfix.releasing import Releasing
-from policyd.process.clock import Clock, this_boot
-from policyd.process.collection import sparing
-from policyd.process.identity import declare
+from policyd.postfix.wiring import Wiring
+from policyd.process.clock import Clock
 from policyd.process.reloading import Reloading
-from policyd.process.terminal import fall_silent, of_terminal
+from policyd.process.signals import Signals
 from policyd.process.ticking import every_second
 from policyd.process.watchdog import Notifier
 from policyd.reading.follow import Follower
 from policyd.reading.sight import Sight
-from policyd.reading.sources import ASKED, PLAYED, Chosen, choose
+from policyd.reading.sources import ASKED, PLAYED, Chosen, appears
 from policyd.reading.unwritten import Unwritten
-from policyd.serve.early import answering
-from policyd.serve.listen import inherited
-from policyd.serve.listeners import Listeners, open_listeners
+from policyd.serve.listeners import Listeners
 from policyd.serve.session import HookCounts, how_often, last_asked
 from policyd.serve.turns import Steps
 from policyd.servers import Servers, serve
 from policyd.store import Damage, Saved, Store
-from policyd.store.place import state_file
 from policyd.web.orders import Operator
 from policyd.web.ports import Services
 from policyd.web.status import page
 from policyd.web.view import Page
 from rules import RulesError
 
-__all__ = ["Daemon", "run"]
+__all__ = ["Daemon", "Say"]
 
 _log = logging.getLogger(__name__)
 
 Say = Callable[[Chosen, Path, Mapping[str, list[str]]], None]
-
-
-async def run(config: Config, path: Path | None, say: Say) -> None:
-    """Run until a signal ends it; `say` is told what runs where, once everything listens."""
-    if not declare():
-        _log.warning("this process cannot be told for an mxheed: bypass --end-hung will not end it")
-    clock = Clock(boot=this_boot())
-    chosen = choose(config.log.path, clock=clock, olddir=config.log.olddir)
-    with contextlib.ExitStack() as stack:
-        if chosen.kind == "sample":  # a play: nothing of it shall be remembered
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mxheed-"))
-            state = Path(folder) / "mxheed.db"
-        else:
-            state = state_file(config.state.file, os.environ, os.geteuid())
-        listeners = open_listeners(config.serve, inherited(os.environ, os.getpid()))
-        stack.callback(listeners.close)
-        with answering(listeners):  # reading the rules takes a moment in which mail shall flow
-            daemon = Daemon(config, path, state, chosen, clock)
-        stack.callback(daemon.store.close)
-        stack.enter_context(sparing())
-        await daemon.run(say, listeners)
 
 
 class Daemon:
@@ -90,12 +65,8 @@ class Daemon:
         self.clock = clock
         self.state = state
         self.chosen = chosen
-        self.reloading = Reloading(
-            lambda: prepare(configuration.load(path), path),
-            self._use,
-            (MxheedError, RulesError),
-            clock.wall,
-        )
+        self._path = path
+        self.reloading = Reloading(self._read, self._use, (MxheedError, RulesError), clock.wall)
         self.core = Core(config, clock=clock, base=path)
         self.store = Store.open(state)
         saved = self._restore()
@@ -118,7 +89,10 @@ class Daemon:
         # what comes through a pipe was never read before: there is nothing to catch up with
         self.follower.caught_up = chosen.kind in ("stdin", "sample")
         self.releasing = Releasing(self.core, played=chosen.kind == "sample")
+        know = partial(setattr, self.core, "beyond")
+        self.wiring = Wiring(config.release.config_directory, know)
         self._stopping = asyncio.Event()
+        self.replaced = False  # the sample, by a log
         self._metrics: Metrics | None = None
         self._counts: Mapping[str, HookCounts] = {}
         self._notifier = Notifier.from_environment(os.environ, os.getpid())
@@ -134,28 +108,34 @@ class Daemon:
         )
         return saved
 
-    async def run(self, say: Say, listeners: Listeners) -> None:
-        """Serve and follow until a signal."""
+    async def run(self, say: Say, listeners: Listeners, signals: Signals) -> bool:
+        """Serve and follow until a signal, or, True, until there is a log instead of a sample."""
         Doorkeeper(self.core.controller.door, self.clock)
         servers = await self._serve(listeners)
-        self._signals()
+        signals.heed(self._stopping.set, self._reload)
         following = asyncio.create_task(self.follower.run())
         following.add_done_callback(lambda _: self._stopping.set())
         watching = asyncio.create_task(self._notifier.watch())
         ticking = asyncio.create_task(every_second(self.tick))
+        wiring = asyncio.create_task(self.wiring.run())
+        waiting = asyncio.create_task(self._await_log())
         self.releasing.begin()
         say(self.chosen, self.state, servers.addresses)
         self._ready()
         await self._stopping.wait()
-        self._notifier.stopping()
+        if self.replaced:
+            signals.back()  # until the next one heeds them
+        else:
+            self._notifier.stopping()
         self.core.hurry()
         self.follower.stop()
         self.releasing.end()
-        watching.cancel()
-        ticking.cancel()
+        for task in (watching, ticking, wiring, waiting):
+            task.cancel()
         self.core.controller.door.open(self.clock())
-        await servers.close()
+        await servers.close(listening=self.replaced)
         await following
+        return self.replaced
 
     async def _serve(self, listeners: Listeners) -> Servers:
         services = Services(
@@ -247,19 +227,16 @@ class Daemon:
             found["configuration"] = "the newest file has mistakes; an older one is in use"
         return {name: why for name, why in found.items() if why}
 
-    # signals ----------------------------------------------------------------------------------
+    # reading anew -----------------------------------------------------------------------------
 
-    def _signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        # a terminal that is closed sends it to what runs in it; a service has none, and reloads
-        closing = of_terminal(signal.getsignal(signal.SIGHUP))
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up if closing else self._reload)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
-
-    def _hang_up(self) -> None:
-        fall_silent()
-        self._stopping.set()
+    async def _await_log(self) -> None:
+        """A sample that nobody asked for ends when there is a log."""
+        if self.chosen.kind == "sample" and self.chosen.why != ASKED:
+            log = self.core.config.log
+            found = await appears(log.path, clock=self.clock, olddir=log.olddir)
+            _log.warning("there is a mail log now, %s: the sample day ends", found.name)
+            self.replaced = True
+            self._stopping.set()
 
     def _reload(self) -> asyncio.Task[str]:
         task = self.reloading.begin()
@@ -274,6 +251,12 @@ class Daemon:
         if refused := await self._reload():
             raise ControlError(f"the configuration is refused, the old one stays:\n{refused}")
         return {"reloaded": True}
+
+    def _read(self) -> Prepared:
+        prepared = prepare(configuration.load(self._path), self._path)
+        self.wiring.directories = prepared.config.release.config_directory
+        self.wiring.read()
+        return prepared
 
     def _use(self, prepared: Prepared) -> None:
         self.core.reload(prepared)

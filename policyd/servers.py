@@ -41,9 +41,10 @@ class Servers:
     _acceptors: list[Acceptor] = field(default_factory=list)
     _web: list[WebServer] = field(default_factory=list)
 
-    async def close(self) -> None:
-        """Stop listening, end the connections, take our unix sockets away."""
-        self._listeners.close()
+    async def close(self, *, listening: bool = False) -> None:
+        """End the connections; stop listening, unless somebody else shall answer there."""
+        if not listening:
+            self._listeners.close()
         for acceptor in self._acceptors:
             acceptor.close()
         for endpoint in self._endpoints:

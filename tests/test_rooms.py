@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # who may import whom: whatever a room of policyd needs of the others, and no more
 ARROWS = {
     "bounded": "",
-    "cli": "config daemon doctor errors logparse postfix reading receiver report rules serve "
-    "settings shipped store web",
+    "cli": "config daemon doctor errors logparse postfix process reading receiver report rules "
+    "serve settings shipped store web",
     "config": "errors receiver rules serve settings throttle",
     "core": "config counting hooks logparse process receiver rules serve settings store throttle",
     "counting": "logparse receiver rules throttle",

@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
         """
         import uvloop
 
-        from policyd import daemon
+        from policyd.cli import rounds
 
         logging.basicConfig(
             level=logging.DEBUG if verbose else logging.INFO, format="%(levelname)s %(message)s"
@@ -66,7 +66,7 @@ def register(app: typer.Typer) -> None:
         settings = _told(settings, "log", path=log)
         settings = _told(settings, "state", file=state)
         settings = _told(settings, "serve", control=control, **told)
-        uvloop.run(daemon.run(settings, config, _say))
+        uvloop.run(rounds.run(settings, config, _say))
 
 
 def _told(config: configuration.Config, section: str, **options: object) -> configuration.Config:

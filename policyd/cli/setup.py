@@ -20,10 +20,10 @@ import typer
 
 from policyd.cli.at_hand import HELP, at_hand, option
 from policyd.cli.setup_systemd import own_program, systemd
-from policyd.doctor import postconf
 from policyd.doctor.gather import present
 from policyd.doctor.mending import safety, theirs
 from policyd.errors import MxheedError
+from policyd.postfix import postconf
 from policyd.postfix.commands import commands
 from policyd.postfix.setup import QUEUE_DIRECTORY, Fragment, fragments, learnt_limits
 

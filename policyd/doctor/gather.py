@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from policyd.config import Config
-from policyd.doctor import postconf
 from policyd.doctor.installed import units
 from policyd.doctor.probes import probe
 from policyd.doctor.seen import daemon
 from policyd.doctor.values import DaemonSeen, Facts, Gap, Hook, Part, Units
+from policyd.postfix import postconf
 from policyd.postfix.setup import QUEUE_DIRECTORY, seen_from_postfix
 from policyd.web.status import VERSION
 

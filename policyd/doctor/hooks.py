@@ -15,7 +15,11 @@ __all__ = ["CHECKS"]
 # how bad it is when Postfix does not ask this map, and what is missed; pacing needs the gate only
 _WITHOUT: dict[str, tuple[Level, str]] = {
     "mx": ("wrong", "mail is not paced"),
-    "status": ("note", "limits spoken as 5yz bounce"),
+    "status": (
+        "note",
+        "limits spoken as 5yz bounce, and held mail may leave by a second next hop that only a "
+        "transport table names",
+    ),
 }
 _SLOW = 0.05  # seconds; answers come from memory in well under a millisecond
 

@@ -13,7 +13,8 @@ import socket
 import time
 
 from policyd.doctor.apart import Guise, apart
-from policyd.doctor.values import Hook, HookProbe, Service
+from policyd.doctor.values import Hook, HookProbe
+from policyd.postfix.postconf import Service
 
 __all__ = ["probe"]
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from policyd.doctor.values import Check, Facts, Finding, Service
+from policyd.doctor.values import Check, Facts, Finding
+from policyd.postfix.postconf import Service
 from policyd.postfix.tables import tables
 
 __all__ = ["CHECKS", "PROBE", "probes_are_gated"]
@@ -22,7 +23,7 @@ _PROBED_BY = ("address_verify_default_transport", "address_verify_relay_transpor
 _VOID = "nothing can be held"
 # name, what is harmful, why, and what is to be there instead
 _HARMFUL: tuple[tuple[str, Callable[[str], bool], str, str], ...] = (
-    ("smtp_fallback_relay", bool, "mail that is held may leave by it", ""),
+    ("smtp_fallback_relay", bool, "while mxheed is away mail leaves by it", ""),
     ("ignore_mx_lookup_error", "yes".__eq__, "mail bounces while mxheed is away", "no"),
     ("smtp_host_lookup", lambda value: bool(value) and "dns" not in tables(value), _VOID, "dns"),
     ("smtp_dns_support_level", "disabled".__eq__, _VOID, "enabled"),
@@ -90,8 +91,8 @@ def _relays(facts: Facts) -> Iterator[Finding]:
     if len(relays) > 1 and _paced(facts):
         yield Finding(
             "wrong",
-            f"relayhost names {len(relays)} hosts: mail that is held for the first may leave by "
-            "the next, and bounces where that one cannot be found",
+            f"relayhost names {len(relays)} hosts: while mxheed is away mail leaves by the next, "
+            "and bounces where that one cannot be found",
             f"relayhost = {relays[0]}",
         )
 

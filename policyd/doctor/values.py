@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from policyd.postfix.postconf import Service
+
 __all__ = [
     "Check",
     "DaemonSeen",
@@ -23,7 +25,6 @@ __all__ = [
     "HookProbe",
     "Level",
     "Part",
-    "Service",
     "Units",
 ]  # fmt: skip
 
@@ -48,16 +49,6 @@ class Gap(NamedTuple):
 
     why: str
     todo: str = ""
-
-
-class Service(NamedTuple):
-    """One line of master.cf."""
-
-    name: str
-    kind: str  # "inet", "unix"…
-    chroot: bool
-    command: str  # "smtp", "smtpd"…
-    options: Mapping[str, str]  # its -o overrides
 
 
 class Hook(NamedTuple):

@@ -3,7 +3,8 @@
 Contract: `SAFE` is what mxheed answers where it has nothing to say: every mail goes as it would
 without us. It knows no core, so whoever is given it, as the sample day is, can let nothing through
 that was read or learnt. `paced` answers from a core while somebody sees what becomes of the mail,
-and is safe otherwise. Failure: what a handler raises is caught at its socket.
+and is safe otherwise, but for an attempt whose best host it has dropped: what was begun is held to
+its end, or mail would go to a worse host. Failure: what a handler raises is caught at its socket.
 """
 
 from __future__ import annotations
@@ -63,13 +64,16 @@ class Answering(Protocol):
     def closed(self, session: Session) -> None:
         """A client of the socketmaps has gone."""
 
+    def holds(self, session: Session) -> bool:
+        """Whether the attempt that is under way there is being held."""
+
 
 def paced(core: Answering, sight: Sight) -> Hooks:
     """The core's answers while `sight` sees."""
 
     def guarded(ask: MapHandler) -> MapHandler:
         return lambda key, session, pool: (
-            NOTFOUND if sight.blind else ask(key, session, pool)
+            NOTFOUND if sight.blind and not core.holds(session) else ask(key, session, pool)
         )  # fmt: skip
 
     def policy(request: Request, session: Session) -> bytes:

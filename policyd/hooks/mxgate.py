@@ -18,10 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from policyd.hooks.asking import Asking
+from policyd.hooks.beyond import Beyond
 from policyd.hooks.questions import Questions
 from policyd.receiver.rollup import Receivers
 from policyd.serve.later import Later
-from policyd.throttle.book.door import Waiter
 from policyd.throttle.book.queueid import locked
 from policyd.throttle.controller import Controller
 from policyd.throttle.evidence import Evidence, Lane
@@ -37,6 +38,7 @@ DECISIONS = ("admitted", "held", "unreadable")  # the last: questions that were 
 _ADDRESSES = (b"A", b"AAAA")
 _EXCHANGERS = {b"MX": 6, b"SRV": 8}  # words of such a record
 _MOST_NAMED = 32  # exchangers by which a hold line is recognised
+_LONGEST = 10.0  # seconds between the first question of an attempt and its last
 
 
 class HasMemory(Protocol):
@@ -45,33 +47,11 @@ class HasMemory(Protocol):
     memory: Any
 
 
-class _Asking:
-    """The attempt a delivery agent is making: what it asked and what it was told."""
-
-    __slots__ = (
-        "attempt", "beside", "checked", "ended", "first", "lane", "message", "pool", "questions",
-        "seen", "shut", "tells", "waiter",
-    )  # fmt: skip
-
-    def __init__(self, questions: Questions, before: _Asking | None) -> None:
-        self.questions = questions
-        self.lane: LaneState | None = None
-        self.attempt: Attempt | None = None
-        self.waiter: Waiter | None = None  # at the door
-        self.checked = -1  # the preference that was kept last
-        self.shut = False  # an address was dropped: so is what follows
-        # whether the status filter speaks on this connection
-        self.tells: bool = before is not None and before.tells
-        self.ended = False  # it told this attempt's end
-        self.beside = False  # it has turned to another next-hop
-        self.first = before is None  # on this connection
-        self.pool: str | None = None  # by which it goes, once an address was asked for
-        self.message: object = None  # whose attempt it is, where that must be known,
-        self.seen = False  # and was seen to be still
-
-
 class Gate:
-    """See the module; `whose` tells which message a connection's client delivers, if it can."""
+    """See the module; `whose` tells which message a connection's client delivers, if it can.
+
+    `beyond` tells what is known of Postfix's configuration.
+    """
 
     def __init__(
         self,
@@ -79,13 +59,16 @@ class Gate:
         receivers: Receivers,
         clock: Callable[[], float],
         whose: Callable[[Any], object] = lambda session: None,
+        beyond: Callable[[], Beyond] = Beyond,
     ) -> None:
         self._controller = controller
         self._receivers = receivers
         self._clock = clock
         self._whose = whose
+        self._beyond = beyond
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._domains: dict[bytes, str] = {}
+        self._born = clock()
         self._telling: set[str | None] = set()  # pools of whose agents the status filter has spoken
         self.decisions = dict.fromkeys(DECISIONS, 0)
 
@@ -115,6 +98,8 @@ class Gate:
                 self._named(asking, [host])
                 return
         asking = self._begin(Questions(domain), session)
+        if asking.shut:
+            self._named(asking, [host])
         if host != b".":  # the null MX: Postfix knows what to do
             asking.questions.exchanger(domain, preference, host)
 
@@ -130,33 +115,37 @@ class Gate:
                 return DROP
         if asking is None or host is None:
             asking = self._begin(Questions.of_host(name), session)
+            if asking.shut:
+                self._named(asking, [name])
             host = asking.questions.address(name, value) or name
         return self._decide(asking, host, session, pool)
 
-    def _same(self, session: HasMemory) -> _Asking | None:
+    def _same(self, session: HasMemory) -> Asking | None:
         """The attempt that was under way on this connection, unless its end is known.
 
         The status filter tells it. Where it may speak, but did not yet on this connection, another
         message tells it, of an attempt that was held: the others end with what they deliver.
         """
-        asking: _Asking | None = session.memory
+        asking: Asking | None = session.memory
         if asking is not None and asking.message is not None and not asking.tells:
             now = self._whose(session)
             asking.ended = asking.ended or (now is not None and now != asking.message)
             asking.seen = now is not None
         return None if asking is None or asking.ended else asking
 
-    def _goes_on(self, asking: _Asking, name: bytes, value: bytes) -> bool:
+    def _goes_on(self, asking: Asking, name: bytes, value: bytes) -> bool:
         """Whether an address of no exchanger that is known is of this attempt all the same.
 
         The worse hosts of one that is held must stay held: they may be behind this machine.
         """
         alone = not asking.beside and (asking.shut or asking.tells)
         beside = self._goes_beside(asking, name)
+        if asking.part and asking.shut and self._young():
+            return True
         return beside or (alone and asking.questions.unplaced(name, value))
 
     @staticmethod
-    def _goes_beside(asking: _Asking, name: bytes) -> bool:
+    def _goes_beside(asking: Asking, name: bytes) -> bool:
         """Whether this next-hop is asked for because the one before is held: no attempt began.
 
         Where that is unknown, it is another attempt: perhaps of the message's next recipient.
@@ -166,15 +155,25 @@ class Gate:
         asking.beside = asking.tells or asking.seen
         return asking.beside
 
-    def _begin(self, questions: Questions, session: HasMemory) -> _Asking:
+    def _begin(self, questions: Questions, session: HasMemory) -> Asking:
         """A new attempt on this connection: the one before is over."""
-        before: _Asking | None = session.memory
+        before: Asking | None = session.memory
         if before is not None and before.attempt is not None and before.lane is not None:
             self._controller.end(before.lane, before.attempt, self._clock())
-        session.memory = made = _Asking(questions, before)
+        session.memory = made = Asking(questions, before)
+        if before is None or (before.part and not before.ended and questions.bare):
+            made.part = self._young()
+        elif before.shut and not before.ended and questions.domain in self._beyond().fallbacks:
+            # no status filter tells, but who configures a fallback turns to it just here
+            first = before.behind or before.questions.domain
+            if questions.domain not in (first, before.questions.domain):
+                made.behind, made.shut = first, True
         return made
 
-    def _decide(self, asking: _Asking, host: bytes, session: HasMemory, pool: str) -> bytes | Later:
+    def _young(self) -> bool:
+        return self._clock() - self._born < _LONGEST
+
+    def _decide(self, asking: Asking, host: bytes, session: HasMemory, pool: str) -> bytes | Later:
         questions, asking.pool = asking.questions, pool
         if asking.shut:
             return DROP
@@ -210,7 +209,7 @@ class Gate:
         return later
 
     def _decided(
-        self, asking: _Asking, state: LaneState, attempt: Attempt | None, session: HasMemory
+        self, asking: Asking, state: LaneState, attempt: Attempt | None, session: HasMemory
     ) -> bytes:
         asking.waiter = None
         if attempt is None:
@@ -219,9 +218,10 @@ class Gate:
         self.decisions["admitted"] += 1
         return KEEP
 
-    def _shut(self, asking: _Asking, lane: Lane | None, session: HasMemory) -> bytes:
+    def _shut(self, asking: Asking, lane: Lane | None, session: HasMemory) -> bytes:
         """Drop this address and all that follow; `lane`: whose equal or worse host stands there."""
         asking.shut = True
+        asking.tells = asking.tells or asking.pool in self._beyond().tells
         if asking.attempt is None:
             self.decisions["held"] += 1
             if lane is not None:
@@ -231,21 +231,27 @@ class Gate:
             asking.message = self._whose(session)
         return DROP
 
-    def _named(self, asking: _Asking, hosts: list[bytes]) -> None:
+    def _named(self, asking: Asking, hosts: list[bytes]) -> None:
         """The hold line will name one of these hosts."""
-        domain = self._domain(asking.questions.domain)
+        domain = self._domain(asking.behind or asking.questions.domain)
         names = [self._domain(host) for host in hosts]
         self._controller.hops.held(domain, names, self._clock())
 
     def closed(self, session: HasMemory) -> None:
         """The client has gone: it neither waits nor delivers any more."""
         asking, session.memory = session.memory, None
-        if not isinstance(asking, _Asking):
+        if not isinstance(asking, Asking):
             return
         if asking.waiter is not None:
             self._controller.door.leave(asking.waiter, self._clock())
         elif asking.attempt is not None and asking.lane is not None:
             self._controller.end(asking.lane, asking.attempt, self._clock())
+
+    @staticmethod
+    def holds(session: HasMemory) -> bool:
+        """Whether an attempt is under way there of which an address was dropped."""
+        asking = session.memory
+        return isinstance(asking, Asking) and asking.shut and not asking.ended
 
     def _lane(self, pool: str, receiver: str) -> Lane:
         lane = self._lanes.get((pool, receiver))
@@ -269,19 +275,19 @@ class Gate:
 
         One delivery agent uses one connection for both maps, so it is about the attempt it makes.
         """
-        asking: _Asking | None = session.memory
+        asking: Asking | None = session.memory
         if asking is not None:
             asking.tells = asking.ended = True
             self._telling.add(asking.pool)
 
     def accepted(self, session: HasMemory) -> None:
         """It was about mail that was accepted."""
-        asking: _Asking | None = session.memory
+        asking: Asking | None = session.memory
         if asking is not None and asking.lane is not None and asking.attempt is not None:
             self._controller.accepted(asking.lane, asking.attempt, self._clock())
 
     def refused(self, evidence: Evidence, session: HasMemory) -> None:
         """It was about a refusal; one without an attempt is judged by the host it names."""
-        asking: _Asking | None = session.memory
+        asking: Asking | None = session.memory
         lane, attempt = (asking.lane, asking.attempt) if asking is not None else (None, None)
         self._controller.heard(evidence, lane, attempt, self._clock())

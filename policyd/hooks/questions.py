@@ -8,7 +8,8 @@ Contract: pure. `exchanger` and `address` take one question in and tell whether 
 attempt; an MX record behind an address cannot, nor can an address beyond the last exchanger.
 What is remembered is bounded by what fits into one DNS answer, the time for each question is
 constant on average (but for an alias that is listed twice). Failure: an alias behind an exchanger
-without addresses is taken for that one; from then on `vague` is true. Of names that stand for
+without addresses is taken for that one, an alias of another exchanger's name for that other; from
+then on, or once the order tells, `vague` is true. Of names that stand for
 several exchangers, or for one twice, it can be lost whose they are: then `unplaced` tells whether
 an address can still be of this attempt.
 """
@@ -28,16 +29,18 @@ class Questions:
     """What one attempt has asked so far."""
 
     __slots__ = (
-        "_asked", "_equals", "_given", "_host", "_level", "_lookups", "_name", "_order",
-        "_records", "_stands", "_values", "domain", "hosts", "vague",
+        "_asked", "_equals", "_given", "_host", "_left", "_level", "_lookups", "_name", "_order",
+        "_records", "_stands", "_values", "bare", "domain", "hosts", "vague",
     )  # fmt: skip
 
     def __init__(self, domain: bytes) -> None:
         self.domain = domain
+        self.bare = False  # no exchanger was asked for: it began with an address
         self.hosts: dict[bytes, int] = {}  # exchanger → its best preference
         self._equals: dict[int, list[bytes]] = {}  # those of each preference
         self._records: set[tuple[int, bytes]] = set()
         self._given: list[bytes] = []  # their exchangers, twins and all
+        self._left: dict[bytes, int] = {}  # how often each may still be asked for
         self._stands: dict[bytes, list[bytes]] = {}  # alias's real name → itself, for each look-up
         self._asked: set[bytes] = set()  # exchangers whose addresses were asked for
         self._order: deque[bytes] | None = None  # those that were not, best preference first
@@ -53,6 +56,7 @@ class Questions:
         """An attempt without MX records: a next-hop in brackets, or a domain that has none."""
         made = cls(name)
         made.exchanger(name, 0, name)
+        made.bare = True
         return made
 
     def exchanger(self, domain: bytes, preference: int, host: bytes) -> bool:
@@ -61,6 +65,7 @@ class Questions:
         if domain != self.domain or self._lookups or len(self._given) >= _MOST:
             return False
         self._given.append(host)
+        self._left[host] = self._left.get(host, 0) + 1
         if record in self._records:
             return True
         self._records.add(record)
@@ -81,6 +86,9 @@ class Questions:
             host = self._stands[name][0]  # taken for another one's name before
         if host is None:
             return None
+        if host == name and (self.hosts[name] < self._level or self._left[name] <= 0):
+            self.vague = True  # this or one before was asked for on behalf of an alias
+        self._left[host] -= 1
         if host != name:
             self._stands.setdefault(name, []).append(host)
         self._asked.add(host)

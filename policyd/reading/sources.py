@@ -2,12 +2,13 @@
 
 Contract: `choose` decides once, from files and journal as they are now; `Chosen.open` makes the
 source from a saved position. The sample day is a source like any other, but keeps no position: it
-plays as long as somebody watches.
+plays as long as somebody watches, or until there is a log (`appears`).
 Failure: `LogError` where a log was asked for by name that can never be followed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from logparse.pipe import Pipe
 from logparse.source import LIMIT, Block, Position, Source
 from policyd import sample
 
-__all__ = ["ASKED", "PLAYED", "Chosen", "SampleDay", "choose"]
+__all__ = ["ASKED", "PLAYED", "Chosen", "SampleDay", "appears", "choose"]
+
+_LOOK = 5.0  # seconds between two looks for a log that is not there yet
 
 ASKED = "as asked"
 PLAYED = "the sample day is played: Postfix gets safe answers only, nothing is held or paced"
@@ -71,6 +74,15 @@ def choose(path: str, *, clock: Callable[[], float], olddir: str = "") -> Chosen
         return _sample(f"there is no mail log here ({found.why}); name one with --log", clock)
     name = "the systemd journal" if found.path is None else found.path
     return Chosen(found.kind, name, found.why, found.open)
+
+
+async def appears(path: str, *, clock: Callable[[], float], olddir: str = "") -> Chosen:
+    """Wait until there is a log to follow instead of the sample."""
+    while True:
+        await asyncio.sleep(_LOOK)
+        found = await asyncio.to_thread(choose, path, clock=clock, olddir=olddir)
+        if found.kind != "sample":
+            return found
 
 
 def _sample(why: str, clock: Callable[[], float]) -> Chosen:

@@ -16,6 +16,8 @@ from tests.live.next_hops import (
     DOMAINS,
     FALL,
     POOL,
+    ROUTES,
+    SENDERS,
     TABLE,
     fates,
     furnish,
@@ -37,7 +39,6 @@ CONFIG = {  # one mxheed for all wirings
     },
     "log": {"pools": {f"postfix/{POOL}/smtp": POOL}},
 }
-ROUTES = "inet_protocols = all\ntransport_maps = texthash:/etc/postfix/table\n"
 MAILS = [f"u@{domain}" for domain in DOMAINS] + ["alice@lab.test", "nobody@lab.test"]
 
 
@@ -51,23 +52,23 @@ class Wiring(NamedTuple):
     extra: str = ""  # in main.cf
     address: str = UNIX
     fall: str = ""  # for the transport with a fallback relay
+    transport: str = "smtp"  # by which its mail goes
     but: tuple[str, ...] = ()  # what is known not to be held there
 
 
 WIRINGS = {
     "main.cf": Wiring(DEFAULT_FRAGMENTS),
-    # nobody tells where an attempt ends: a fallback is taken for the message's next recipient
-    "gate alone": Wiring(("gate.main.cf",), but=("table-second", "table-fallback")),
-    # a TCP client cannot be seen: its first hold is taken for another attempt than what follows
-    "inet": Wiring(
-        ("gate.main.cf", "status.main.cf"), address=INET, but=("table-second", "table-fallback")
-    ),
+    # nobody tells where an attempt ends: a relay that no parameter names is taken for the next
+    # recipient's
+    "gate alone": Wiring(("gate.main.cf",), but=("table-second",)),
+    "inet": Wiring(("gate.main.cf", "status.main.cf"), address=INET),
     "resolver": Wiring((*DEFAULT_FRAGMENTS, *FEWER_FRAGMENTS, "transport.master.cf")),
     "pool": Wiring(
         ("pools.master.cf",),
         f"default_transport = {POOL}\n",
         fall=f"    -o smtp_dns_reply_filter=socketmap:{UNIX}:mx/{POOL}\n",
-        but=("table-second", "table-fallback"),
+        transport=POOL,
+        but=("table-second",),
     ),
 }
 
@@ -75,7 +76,8 @@ WIRINGS = {
 def wire(lab: Lab, wiring: Wiring, extra: str = "") -> None:
     """Configure Postfix so and start it anew, with an empty queue."""
     lab.postfix.configure(*wiring.fragments)
-    lab.postfix.set(ROUTES + wiring.extra + extra)
+    senders = SENDERS.format(transport=wiring.transport)
+    lab.postfix.set(ROUTES + senders + wiring.extra + extra)
     lab.postfix.add_services(FALL + wiring.fall)
     etc = lab.directory / "postfix"
     (etc / "table").write_text(TABLE)
@@ -118,6 +120,7 @@ def test_mail_waits_or_goes_where_it_goes_without_us(
     wiring = WIRINGS[name]
     stock = {mail: fate for mail, fate in stock.items() if mail[2:] not in wiring.but}
     wire(world, wiring)
+    assert world.mxheed.cli("reload").code == 0  # it reads how Postfix is wired, too
     hold(world)
     told = fates(world, stock)
     for recipient, usual in stock.items():

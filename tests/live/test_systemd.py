@@ -78,6 +78,10 @@ class World:
         told = self.machine.mxheed("doctor", "--config", "/etc/mxheed/mxheed.yaml").out
         return [line.strip() for line in told.splitlines() if "let held messages go" in line]
 
+    def said(self) -> str:
+        """What the services said."""
+        return (self.lab.directory / "log" / "services.out").read_text()
+
 
 def wheel(folder: Path, version: str) -> Path:
     """This checkout as a package of that version, built away from it."""
@@ -140,6 +144,17 @@ def test_what_is_held_is_let_go(world: World) -> None:
     way = re.search(r'requests_total{way="flush"} (\d+)', world.machine.metrics())
     assert way is not None
     assert int(way[1]) > 0
+
+
+def test_postfixs_configuration_is_read_from_inside_the_sandbox(world: World) -> None:
+    """At start, and when it was changed, within seconds and without a word of ours."""
+    assert (
+        "Postfix: the status filter tells for the default one; relays behind the first: none"
+        in (world.said())
+    )
+    world.lab.postfix.set("smtp_fallback_relay = [b.fall.test]:587\n")
+    world.until(lambda: "behind the first: b.fall.test." in world.said(), "the change is seen")
+    world.lab.postfix.set("smtp_fallback_relay =\n")
 
 
 def test_killed_hung_or_broken_each_question_is_answered_within_five_seconds(world: World) -> None:

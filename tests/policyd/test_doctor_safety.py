@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from policyd.doctor import examine
-from policyd.doctor.values import Facts, Service
+from policyd.doctor.values import Facts
+from policyd.postfix.postconf import Service
 from tests.policyd.test_doctor import HEALTHY, troubles, with_parameters
 
 GATE = "socketmap:unix:mxheed/socketmap:mx"
@@ -17,7 +18,7 @@ GATE = "socketmap:unix:mxheed/socketmap:mx"
 @pytest.mark.parametrize(
     ("parameter", "value", "level", "what"),
     [
-        ("smtp_fallback_relay", "[b.test]", "wrong", "mail that is held may leave by it"),
+        ("smtp_fallback_relay", "[b.test]", "wrong", "while mxheed is away mail leaves by it"),
         ("ignore_mx_lookup_error", "yes", "wrong", "mail bounces while mxheed is away"),
         ("smtp_host_lookup", "native", "wrong", "nothing can be held"),
         ("smtp_dns_support_level", "disabled", "wrong", "nothing can be held"),
@@ -87,7 +88,7 @@ def test_a_second_relay_host_is_found() -> None:
     told = dict(troubles(with_parameters(relayhost="[a.test]:587, [b.test]")))
     assert (
         told[
-            "relayhost names 2 hosts: mail that is held for the first may leave by the next, "
+            "relayhost names 2 hosts: while mxheed is away mail leaves by the next, "
             "and bounces where that one cannot be found"
         ]
         == "relayhost = [a.test]:587"

@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policyd.bounded import Bounded
+from policyd.hooks.beyond import Beyond
 from policyd.hooks.mxgate import DROP, KEEP, Gate
 from policyd.receiver.rollup import Receivers
 from policyd.throttle import Controller, Lane, Limits, PacingSettings
 from tests.policyd.sim import NoTable
+from tests.policyd.throttle_parts import evidence
 
 NOW = 1_000_000.0
+HELD = "Error looking up name={} type=A: DNS reply filter drops all results"
 
 
 class Session:
@@ -29,12 +33,14 @@ class Door:
         tokens: int = 3,
         receiver: str = "mx:big.test",
         whose: Callable[[object], object] = lambda session: None,
+        beyond: Beyond | None = None,
     ) -> None:
         limits = Limits(rate=0.001, burst=float(max(1, tokens)))
         self.now = NOW
         settings = PacingSettings(receivers={receiver: limits}, floor=0.0005)
         self.controller = Controller(settings, rng=random.Random(1))
-        self.gate = Gate(self.controller, Receivers(NoTable()), lambda: self.now, whose)
+        receivers, known = Receivers(NoTable()), beyond or Beyond()
+        self.gate = Gate(self.controller, receivers, lambda: self.now, whose, lambda: known)
         lane = self.controller.lane(Lane("", receiver), NOW)
         assert lane.bucket is not None
         lane.bucket.tat = NOW  # full
@@ -202,6 +208,22 @@ def test_an_alias_for_another_exchangers_name_does_not_open_what_is_held() -> No
         assert door.ask(a(name), agent) is DROP
 
 
+@pytest.mark.parametrize("order", [(10, 20, 10), (10, 10, 10)])
+def test_the_machine_where_loops_begin_stays_beside_an_alias_that_was_kept(
+    order: tuple[int, int, int],
+) -> None:
+    """The best host's real name is that of another exchanger, and is taken for that one.
+
+    Were only this machine dropped then, Postfix would send to the other one what it must bounce.
+    """
+    door, agent = Door(tokens=0), Session()
+    hosts = ("alias.big.test", "real.other.test", "us.test")
+    for preference, host in zip(order, hosts, strict=True):
+        door.ask(mx("d1.test", host, preference), agent)
+    kept = [door.ask(a(name), agent) for name in ("real.other.test", "us.test")]
+    assert kept[0] is kept[1]
+
+
 def test_a_record_that_is_given_twice_is_no_other_attempt() -> None:
     """Not every resolver throws twins away; what came before them still counts."""
     door, agent = Door(), Session()
@@ -312,6 +334,32 @@ def test_what_cannot_be_known_to_be_the_same_attempt_is_another_one() -> None:
     door, agent = Door(tokens=0), Session()
     assert door.attempt("d1.test", by=agent) == []
     assert door.attempt("fine.test", (10, "mx.other.test"), by=agent) == ["mx.other.test"]
+
+
+def test_where_the_status_filter_is_known_to_speak_the_first_hold_has_no_leak() -> None:
+    """A fallback of which nothing is known: it is asked for before the filter has spoken."""
+    door, agent = Door(tokens=0, beyond=Beyond(tells=frozenset({""}))), Session()
+    assert door.attempt("d1.test", by=agent) == []
+    assert door.attempt("fallback.test", (10, "mx.other.test"), by=agent) == []
+    door.gate.told(agent)
+    assert door.attempt("fine.test", (10, "mx.other.test"), by=agent) == ["mx.other.test"]
+
+
+def test_a_fallback_that_is_known_by_name_is_held_without_a_status_filter() -> None:
+    """Its exchangers, too, and the next one behind it; who is none of them is held for nobody."""
+    known = Beyond(fallbacks=frozenset({b"fallback.test.", b"third.other.test."}))
+    door, agent = Door(tokens=0, beyond=known), Session()
+    assert door.attempt("d1.test", by=agent) == []
+    fallback = ("fallback.test", (10, "mx.other.test"), (20, "alias.other.test"))
+    assert door.attempt(*fallback, by=agent) == []
+    assert door.ask(a("third.other.test"), agent) is DROP
+    assert door.ask(a("third.other.test", kind="AAAA", address="2001:db8::1"), agent) is DROP
+    hops = door.controller.hops
+    line = evidence("held", domain="d0.test", reply=HELD.format("third.other.test"))
+    assert hops.translate(line._replace(time=NOW), Bounded(10)).domain == "d1.test"
+    assert door.gate.decisions["held"] == 1
+    assert door.attempt("fine.test", (10, "mx.other.test"), by=agent) == ["mx.other.test"]
+    assert door.attempt(*fallback, by=agent) == ["mx.other.test", "alias.other.test"]
 
 
 @pytest.mark.parametrize(

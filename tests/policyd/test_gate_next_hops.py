@@ -112,3 +112,41 @@ def test_mail_goes_where_it_would_go_without_us_or_waits(
     if not suspended:
         assert ours == stock
         assert gate.decisions["admitted"] <= 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(MADE, min_size=2, max_size=6),
+    st.sets(st.sampled_from(RECEIVERS), min_size=1),
+    st.integers(1, 14),
+    st.randoms(),
+)
+def test_a_gate_that_takes_over_in_the_middle_sends_nothing_to_a_worse_host(
+    exchangers: list[Exchanger], suspended: set[str], cut: int, chance: random.Random
+) -> None:
+    """kill -9 while agents ask or wait at the door: the next gate has not seen how they began.
+
+    What the lanes know is the same, for it is saved. No host is tried before a better one, unless
+    that one was dropped by the old gate, of which nobody knows.
+    """
+    controller = Controller(PacingSettings(), rng=random.Random(1))
+    for receiver in suspended:
+        controller.pin(f"mx:{receiver}", "suspended", 3600.0, NOW)
+    gates = [Gate(controller, Receivers(NoTable()), lambda: NOW) for _ in range(2)]
+    sessions = [Session(), Session()]
+    answers: list[bool] = []
+
+    def kept(key: str) -> bool:
+        turn = int(len(answers) >= cut and all(answers[:cut]))
+        answers.append(gates[turn].ask(key.encode(), sessions[turn]) is KEEP)
+        return answers[-1]
+
+    order = chance.sample(range(len(exchangers)), len(exchangers))
+    ours, stock = way(exchangers, order, kept), way(exchangers, order, lambda key: True)
+    if isinstance(stock, str):
+        assert ours in (stock, "deferred")
+    elif isinstance(ours, str):
+        assert ours == "deferred"
+    else:
+        assert set(ours) <= set(stock)
+        assert ours[0][0] == stock[0][0]

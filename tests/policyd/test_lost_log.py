@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from policyd.config import Config
+from policyd.core import prepare
 from policyd.daemon import Daemon
 from policyd.reading.sources import PLAYED, Chosen, SampleDay, choose
 from policyd.receiver.lookup import LookupSettings
@@ -45,8 +46,22 @@ class Scene:
         self.daemon.follower.opened = self.daemon.follower.trouble is None
         self.daemon.tick()
 
-    def ask(self) -> object:
-        return self.daemon.hooks.maps["mx"](GOOGLE, Session(), "")
+    def ask(self, question: bytes = GOOGLE, session: Session | None = None) -> object:
+        return self.daemon.hooks.maps["mx"](question, session or Session(), "")
+
+    def lose(self) -> None:
+        """The log, for longer than we are patient."""
+        self.log.unlink()
+        for seconds in (1.0, 301.0):
+            self.times.go(seconds)
+            self.read()
+
+    def off(self) -> None:
+        self.daemon.core.controller.retire(self.daemon.clock())
+
+    def reload(self) -> None:
+        self.daemon.core.reload(prepare(CONFIG, None))
+        self.daemon.core.controller.cancel("google", self.daemon.clock())
 
 
 @pytest.fixture
@@ -86,6 +101,28 @@ def test_a_lost_log_opens_the_lanes_after_five_minutes_and_closes_them_when_it_i
     scene.read()
     assert scene.ask() == HOLD
     assert (daemon._troubles(), finish(daemon._page()).safe) == ({}, "")
+
+
+MIDDLE: dict[str, Callable[[Scene], None]] = {
+    "lost": Scene.lose,
+    "off": Scene.off,
+    "reload": Scene.reload,
+}
+
+
+@pytest.mark.parametrize("how", MIDDLE)
+def test_an_attempt_that_is_being_held_is_held_to_its_end(scene: Scene, how: str) -> None:
+    """Whatever opens the lanes between two of its hosts: it must not go to the worse one."""
+    scene.read()
+    agent, domain = Session(), b"held.example. 60 IN MX "
+    exchangers = (b"10 gmail-smtp-in.l.google.com.", b"20 mx.backup.example.")
+    asked = [scene.ask(domain + exchanger, agent) for exchanger in exchangers]
+    assert [*asked, scene.ask(GOOGLE, agent)] == [GO, GO, HOLD]
+    MIDDLE[how](scene)
+    backup = b"mx.backup.example. 60 IN A 192.0.2.27"
+    assert scene.ask(backup, agent) == HOLD
+    assert [scene.ask(domain + exchanger, agent) for exchanger in exchangers] == [GO, GO]
+    assert [scene.ask(host, agent) for host in (GOOGLE, backup)] == [GO, GO]
 
 
 @pytest.mark.parametrize(

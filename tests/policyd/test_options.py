@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from policyd import daemon
-from policyd.cli import application, main
+from policyd.cli import application, main, rounds
 
 # an address without its kind, numbers out of range, what no file or terminal takes (the kernel
 # lets no NUL into an argument)
@@ -57,7 +56,7 @@ def test_nonsense_gets_words_and_an_exit_code(
     async def run(*_: object) -> None:
         """The daemon itself is not meant here."""
 
-    monkeypatch.setattr(daemon, "run", run)
+    monkeypatch.setattr(rounds, "run", run)
     monkeypatch.chdir(tmp_path)
     for text in NONSENSE:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from policyd.doctor.mending import safety, theirs
-from policyd.doctor.values import DaemonSeen, Facts, Hook, Service
+from policyd.doctor.values import DaemonSeen, Facts, Hook
 from policyd.postfix.commands import commands
+from policyd.postfix.postconf import Service
 from policyd.postfix.setup import fragments
 from policyd.serve.settings import ServeSettings
 from policyd.throttle.settings.pacing import PacingSettings

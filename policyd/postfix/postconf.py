@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-from policyd.doctor.values import Service
 from policyd.errors import MxheedError
 
-__all__ = ["PostconfError", "listed_directories", "parameters", "running", "services",
+__all__ = ["PostconfError", "Service", "listed_directories", "parameters", "running", "services",
            "written"]  # fmt: skip
 
 # where the machine's own main.cf lists the config directories that others may name
@@ -23,6 +23,16 @@ _TIMEOUT = 20.0  # seconds; a table behind a parameter may hang
 
 class PostconfError(MxheedError):
     """Postfix could not be asked."""
+
+
+class Service(NamedTuple):
+    """One line of master.cf."""
+
+    name: str
+    kind: str  # "inet", "unix"…
+    chroot: bool
+    command: str  # "smtp", "smtpd"…
+    options: Mapping[str, str]  # its -o overrides
 
 
 def parameters(directory: str = "", *names: str) -> dict[str, str]:

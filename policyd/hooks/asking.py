@@ -1,0 +1,41 @@
+"""The attempt a delivery agent is making: what it asked and what it was told.
+
+Contract: a record of the gate's (policyd.hooks.mxgate), one for each attempt, kept with the agent's
+connection. Failure: none.
+"""
+
+from __future__ import annotations
+
+from policyd.hooks.questions import Questions
+from policyd.throttle.book.door import Waiter
+from policyd.throttle.lane.state import LaneState
+from policyd.throttle.lane.window import Attempt
+
+__all__ = ["Asking"]
+
+
+class Asking:
+    """See the module."""
+
+    __slots__ = (
+        "attempt", "behind", "beside", "checked", "ended", "first", "lane", "message", "part",
+        "pool", "questions", "seen", "shut", "tells", "waiter",
+    )  # fmt: skip
+
+    def __init__(self, questions: Questions, before: Asking | None) -> None:
+        self.questions = questions
+        self.lane: LaneState | None = None
+        self.attempt: Attempt | None = None
+        self.waiter: Waiter | None = None  # at the door
+        self.checked = -1  # the preference that was kept last
+        self.shut = False  # an address was dropped: so is what follows
+        # whether the status filter speaks on this connection
+        self.tells: bool = before is not None and before.tells
+        self.ended = False  # it told this attempt's end
+        self.beside = False  # it has turned to another next-hop
+        self.behind = b""  # the next-hop behind which this one is a known fallback
+        self.first = before is None  # on this connection
+        self.part = False  # whoever was asked before us may have been asked for its beginning
+        self.pool: str | None = None  # by which it goes, once an address was asked for
+        self.message: object = None  # whose attempt it is, where that must be known,
+        self.seen = False  # and was seen to be still
