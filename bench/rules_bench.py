@@ -97,7 +97,7 @@ def tenfold(ruleset: RuleSet) -> RuleSet:
 
 def _other(patterns: Sequence[Pattern], copy: int) -> tuple[Pattern, ...]:
     """The patterns with their words in another alphabet."""
-    made = [replace(pattern, text=_WORD.sub(_rotated(copy), pattern.text)) for pattern in patterns]
+    made = [pattern._replace(text=_WORD.sub(_rotated(copy), pattern.text)) for pattern in patterns]
     return tuple(pattern for pattern in made if fault(pattern.text) is None)
 
 

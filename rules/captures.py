@@ -7,7 +7,6 @@ Failure: none.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from rules.durations import CLOCK, clock, ready, seconds
@@ -27,6 +26,8 @@ def typed(kind: str, text: str) -> str | int | float | None:
     if kind == "count":
         return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
     if kind == "ip":
+        import ipaddress  # seldom needed, and slow to import
+
         try:
             return str(ipaddress.ip_address(text))
         except ValueError:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from rules.calm import calm
 from rules.hints import dated
 from rules.matching import EITHER, LOCAL, REMOTE, Case, Matcher
 from rules.model import Ranked, Rule, RuleSet
 from rules.reply import read
-from rules.texts import Texts
+from rules.texts import Look, Texts
 from rules.verdict import Verdict
 from rules.verdicts import Decision, Judge
 
@@ -23,12 +24,6 @@ __all__ = ["CacheInfo", "Classifier"]
 
 LONG = 1024  # longer replies are not worth a place in the cache
 HOSTS = 16384  # whose receivers are remembered
-
-
-# what rules can see of a reply before any pattern is tried by itself: how much of it counts as
-# said, the literals found, code, enhanced code, receiver, suffixes of the host, stage, origins, the
-# codes of other replies in the same text and whether they disagree
-View = tuple[object, ...]
 
 
 class CacheInfo(NamedTuple):
@@ -41,17 +36,6 @@ class CacheInfo(NamedTuple):
     limit: int
 
 
-class _Fork:
-    """A pattern that was tried, and where its answers lead."""
-
-    __slots__ = ("no", "number", "yes")
-
-    def __init__(self, number: int, answer: bool, branch: _Fork | Decision) -> None:
-        self.number = number
-        self.yes = branch if answer else None
-        self.no = None if answer else branch
-
-
 def _little(rule: Rule | None) -> bool:
     """Does this rule know little: by vague words, or by codes alone."""
     return rule is None or rule.vague or not (rule.when.any or rule.when.all or rule.when.also)
@@ -62,23 +46,22 @@ class Classifier:
 
     def __init__(self, ruleset: RuleSet, *, cache: int = 16384) -> None:
         self.ruleset = ruleset
-        texts = Texts(ruleset.probes)
-        self.matcher = Matcher(ruleset.entries, texts)
-        self._judge = Judge(ruleset, texts)
-        texts.compile()
+        with calm():
+            texts = Texts(ruleset.probes)
+            self.matcher = Matcher(ruleset.entries, texts)
+            self._judge = Judge(ruleset, texts)
+            texts.compile()
         self.probes = texts.probes  # what to look for instead of each pattern
         self._of_host = ruleset.receivers.of_host
         self._limit = max(cache, 1)
         self._replies: dict[tuple[str | None, ...], Verdict] = {}
-        self._views: dict[View, _Fork | Decision] = {}
-        self._wide: dict[View, tuple[int, Decision]] = {}
-        self._decided = 0  # leaves below the views
+        self._seen: dict[tuple[object, ...], tuple[int, Decision]] = {}
         self._hosts: dict[str, tuple[str | None, frozenset[str] | None]] = {}
         self._hits = self._alike = self._misses = 0
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, entries and the bound of the caches."""
-        entries = max(len(self._replies), len(self._wide), self._decided)
+        entries = max(len(self._replies), len(self._seen))
         return CacheInfo(self._hits, self._alike, self._misses, entries, self._limit)
 
     def classify(
@@ -113,85 +96,56 @@ class Classifier:
 
     def judge(self, case: Case, dsn: str | None = None, now: float | None = None) -> Verdict:
         """The verdict on a case, past the cache of replies."""
-        misses = self._misses
         _, decision = self.decide(case)
-        if self._misses == misses:
-            self._alike += 1
-        else:
-            self._misses = misses + 1
         return self._judge.verdict(case, decision, dsn, now)
 
     def decide(self, case: Case) -> tuple[int, Decision]:
         """What wins by what is said; if that is little, by advice; else by what is pointed at.
 
-        The layer that decided stands before the decision. What no pattern finds in links and names
-        does not matter: then the wide text tells all, and the very same one need not be read again.
+        The layer that decided stands before the decision. All but the last layer follow from the
+        key alone, and need not be looked at again.
         """
         reply, receiver, _, stage, origins, under, inner, disputed = case
-        key: View | None = None
-        if self.matcher.blind(reply):
-            key = (
-                *(reply.wide, reply.code, reply.enhanced, receiver, stage, origins, under),
-                *(inner, disputed),
-            )
-            known = self._wide.get(key)
-            if known is not None:
-                return known
-        layer, decision = 0, self._decided_at(case, 0)
-        if reply.wide is not reply.said and _little(decision.rule):
-            advised = self._decided_at(case, 1)
+        key = (
+            *self.matcher.key(reply),
+            *(reply.code, reply.enhanced, receiver, stage, origins, under, inner, disputed),
+        )
+        known = self._seen.get(key)
+        if known is not None:
+            self._alike += 1
+        else:
+            self._misses += 1
+            known = self._decided(case)
+            if len(reply.wide) <= LONG:
+                if len(self._seen) >= self._limit:
+                    self._seen.clear()
+                self._seen[key] = known
+        if known[0] < 2:
+            return known
+        return 2, self._decided_at(case, self.matcher.look(reply, 2))
+
+    def _decided(self, case: Case) -> tuple[int, Decision]:
+        """What wins without a look at links and names; layer 2 if nothing does."""
+        reply = case.reply
+        look = self.matcher.look(reply)
+        layer, decision = 0, self._decided_at(case, look)
+        if reply.wide != reply.said and _little(decision.rule):
+            advised = self._decided_at(case, self.matcher.look(reply, 1, look))
             if decision.rule is None or not _little(advised.rule):
                 layer, decision = 1, advised
-        if decision.rule is None and reply.text is not reply.wide:
-            layer, decision = 2, self._decided_at(case, 2)
-        if key is not None and layer < 2 and len(reply.wide) <= LONG:
-            if len(self._wide) >= self._limit:
-                self._wide.clear()
-            self._wide[key] = (layer, decision)
-        return layer, decision
+        if decision.rule is None and reply.pointed:
+            return 2, decision
+        return layer, self._judge.settled(case, decision)
 
     def holding(self, case: Case) -> list[Ranked]:
         """Every rule that holds in the layer that decides, the winner first."""
         layer, _ = self.decide(case)
         return list(self.matcher.holding(case, self.matcher.look(case.reply, layer)))
 
-    def _decided_at(self, case: Case, layer: int) -> Decision:
-        """What wins in one layer.
-
-        What is tried next follows from the view and the answers so far alone, so the tries of all
-        cases of one view form a tree.
-        """
-        reply, receiver, _, stage, origins, under, inner, disputed = case
-        look = self.matcher.look(reply, layer)
-        view = (
-            *(layer, look.seen, reply.code, reply.enhanced, receiver, under, stage, origins),
-            *(inner, disputed),
-        )
-        fork, answer = None, False
-        node = self._views.get(view)
-        while type(node) is _Fork:
-            fork, answer = node, look.attempt(node.number)
-            node = node.yes if answer else node.no
-        if node is not None:
-            return node  # type: ignore[return-value]
-        self._misses += 1
-        known = len(look.tried)
+    def _decided_at(self, case: Case, look: Look) -> Decision:
+        """What wins in one layer."""
         entry = next(self.matcher.holding(case, look), None)
-        decision = self._judge.decide(case, look, entry.rule if entry else None)
-        if self._decided >= self._limit:
-            self._views.clear()
-            self._decided, fork, known = 0, None, 0
-        self._decided += 1
-        branch: _Fork | Decision = decision
-        for number, said in reversed(list(look.tried.items())[known:]):
-            branch = _Fork(number, said, branch)
-        if fork is None:
-            self._views[view] = branch
-        elif answer:
-            fork.yes = branch
-        else:
-            fork.no = branch
-        return decision
+        return self._judge.decide(case, look, entry.rule if entry else None)
 
     def case(
         self,

@@ -20,7 +20,7 @@ from rules.assembly import HERE, PACKS, RECEIVERS, add, mark, shipped, table_of
 from rules.classifier import Classifier
 from rules.compiled import FILE, recall
 from rules.errors import Problem, RulesError
-from rules.model import Pattern
+from rules.model import Example, Pattern
 from rules.source import Place
 
 __all__ = ["compiled", "keep", "write"]
@@ -90,6 +90,8 @@ class _Folding:
         if isinstance(value, Place):
             name = Path(value.file).relative_to(self._folder).as_posix()
             return [self.files.setdefault(name, len(self.files)), value.line, value.column]
+        if isinstance(value, Example):
+            return [self.plain(item) for item in value]
         if is_dataclass(value):
             said = [(field, getattr(value, field.name)) for field in fields(value)]
             return {f.name: self.plain(item) for f, item in said if item != _default(f)}

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from rules.model import Example, Pattern, Rule, When, Written
+from rules.model import NOTHING, Example, Pattern, Rule, When, Written
 from rules.probe import Clues
 from rules.receivers import Receiver, indexed
 from rules.source import Place
@@ -110,10 +110,8 @@ class _Unfolding:
                 row[key] = frozenset(row[key])
         return When(**row)
 
-    def _example(self, row: dict[str, Any]) -> Example:
-        row["place"] = self._place(row["place"])
-        if "captures" in row:
-            row["captures"] = MappingProxyType(row["captures"])
-        if "flags" in row:
-            row["flags"] = tuple(row["flags"])
-        return Example(**row)
+    def _example(self, row: list[Any]) -> Example:
+        reply, at, mx, receiver, stage, origin, retry, captures, flags, suppress = row
+        place, flags = self._place(at), None if flags is None else tuple(flags)
+        captures = MappingProxyType(captures) if captures else NOTHING
+        return Example(reply, place, mx, receiver, stage, origin, retry, captures, flags, suppress)

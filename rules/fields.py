@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from rules.model import ORIGINS, STAGES, Example, Pattern
@@ -88,7 +87,7 @@ class FieldReader(NodeReader):
         for item in self.several(node):
             if isinstance(item, MapNode):
                 for pattern in self._phrases(item, phrases, what):
-                    yield pattern if pattern.kind != "said" else replace(pattern, kind=kind)
+                    yield pattern if pattern.kind != "said" else pattern._replace(kind=kind)
                 for key, value in item.entries:
                     if key.text in BESIDE:
                         yield from self.patterns(value, {}, f"{key.text!r}", key.text)

@@ -17,7 +17,17 @@ from typing import NamedTuple
 from rules.durations import AMOUNT, CLOCK, LONGEST, SPELLED, UNIT, clock, ready, seconds
 from rules.moments import MOMENT, until
 
-__all__ = ["LONGEST", "TRIGGER", "Hint", "Limit", "dated", "limits", "recipients", "spoken"]
+__all__ = [
+    "COUNTED",
+    "LONGEST",
+    "TRIGGERS",
+    "Hint",
+    "Limit",
+    "dated",
+    "limits",
+    "recipients",
+    "spoken",
+]
 
 # words that ask to come back, then at most a few others, then a preposition, then the amount
 _BACK = (
@@ -77,13 +87,18 @@ _RATE = (
     r"[0-9] ?(?:e-?mails?|mails?|messages?|msgs?|connections?|recipients?|attempts?|requests?"
     r"|times)?\W{0,3}(?:\w{1,12} ){0,2}$"
 )
-# an RE2 pattern that is found in every text that `spoken` or `limits` could say something about
-TRIGGER = (
-    r"retry(?:-time|[-_]?after)? *[=:]|[0-9]:[0-5][0-9]|[0-9](?: more)? ?"
+# RE2 patterns of which one is found in every text that `spoken` or `limits` could say something
+# about; COUNTED wants a digit
+COUNTED = (
+    r"[0-9]:[0-5][0-9]|[0-9](?: more)? ?"
     + UNIT
-    + r"(?:[^a-zа-я]|$)|midnight|tomorrow|the day\b|mitternacht|bis morgen|minuit"
-    + rf"|\b(?:{SPELLED}) (?:more |further )?(?:sec|min|hour|day|sek|stund|heure|hora|ora\b|tag)"
+    + r"(?:[^a-zа-я]|$)"
     + r"|[0-9] ?/ ?(?:[0-9]+ ?)?[smhd]|[0-9] (?:[a-z\-]+ )?(?:per|every|each) "
+)
+TRIGGERS = (
+    r"retry(?:-time|[-_]?after)? *[=:]",
+    r"midnight|tomorrow|the day\b|mitternacht|bis morgen|minuit",
+    rf"\b(?:{SPELLED}) (?:more |further )?(?:sec|min|hour|day|sek|stund|heure|hora|ora\b|tag)",
 )
 _ADDRESSEES = "(?:recipients?|rcpts?|addresses|empf[äa]nger|destinataires)"
 _RECIPIENTS = (

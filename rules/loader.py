@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rules.assembly import HERE, PACKS, RECEIVERS, add, build, mark, shipped, text_of
-from rules.check import check
+from rules.calm import calm
 from rules.compiled import recall
 from rules.errors import Problem, RulesError
 from rules.model import RuleSet
@@ -24,7 +24,8 @@ def load(site: Sequence[Path] = (), *, packs: Path = PACKS, receivers: Path = RE
     """The whole rule set, or every mistake in it."""
     ruleset, problems = assemble(site, packs=packs, receivers=receivers)
     if site and not problems:
-        # what is shipped was checked before it was shipped
+        from rules.check import check  # what is shipped was checked before it was shipped
+
         problems = check(ruleset, site=True)
     if problems:
         raise RulesError("the rules do not load:", problems)
@@ -35,6 +36,11 @@ def assemble(
     site: Sequence[Path] = (), *, packs: Path = PACKS, receivers: Path = RECEIVERS
 ) -> tuple[RuleSet, list[Problem]]:
     """What could be read, and every mistake met on the way."""
+    with calm():
+        return _assembled(site, packs, receivers)
+
+
+def _assembled(site: Sequence[Path], packs: Path, receivers: Path) -> tuple[RuleSet, list[Problem]]:
     problems: list[Problem] = []
     files, table = shipped(packs, receivers, problems)
     sites = [file for file in (text_of(path, True, problems) for path in site) if file]

@@ -26,9 +26,9 @@ def masked(text: str) -> str:
     """The text with signs for mailboxes and addresses."""
     if "@" in text:
         text = _without_mailboxes(text)
-    if _IPV4_LIKE.search(text):
+    if "." in text and _IPV4_LIKE.search(text):
         text = _IPV4.sub("0.0.0.0", text)
-    if _IPV6_LIKE.search(text):
+    if ":" in text and _IPV6_LIKE.search(text):
         text = _IPV6.sub("0.0.0.0", text)
     return text
 

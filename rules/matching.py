@@ -9,8 +9,7 @@ Failure: none.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rules.model import ANYWHERE, Pattern, Ranked, When
@@ -20,7 +19,7 @@ from rules.texts import Look, Some, Texts
 
 __all__ = ["EITHER", "LOCAL", "REMOTE", "Case", "Matcher", "holds"]
 
-CODES = 4096  # pairs of code and enhanced code whose entries are remembered
+AROUND = 4096  # circumstances of which the entries that allow them are remembered
 
 REMOTE = frozenset({"remote"})
 LOCAL = frozenset({"local"})
@@ -42,13 +41,9 @@ class Case(NamedTuple):
 
 
 class _Ready(NamedTuple):
-    """An entry made ready for the loop that tries it; None asks for nothing."""
+    """The texts an entry asks for, made ready for the loop that tries it; None asks for nothing."""
 
     entry: Ranked
-    receivers: frozenset[str] | None
-    codes: frozenset[int] | None
-    origins: frozenset[str]
-    rest: When | None  # enhanced code, stage, host, other replies
     some: Some | None
     more: tuple[Some, ...]  # or one of these: patterns of other kinds
     every: tuple[tuple[Some, ...], ...]  # one of each
@@ -57,41 +52,45 @@ class _Ready(NamedTuple):
 
 
 class Matcher:
-    """The rules of a rule set, indexed by their patterns."""
+    """The rules of a rule set, indexed by their conditions.
+
+    A set of entries is a number: bit n stands for the nth entry. So conditions are joined by `&`,
+    and the lowest bit that is left is the entry that goes first.
+    """
 
     def __init__(self, entries: tuple[Ranked, ...], texts: Texts) -> None:
         self.entries = entries
         self._texts = texts
         self._rows: dict[int, _Ready] = {}  # made when first tried
-        # where entries may hold: by a literal of their patterns, or else anywhere; without
-        # patterns, by code or enhanced code
-        self._by_literal: defaultdict[int, list[int]] = defaultdict(list)
-        self._anywhere: list[int] = []
-        self._textless: defaultdict[int | str | None, list[int]] = defaultdict(list)
-        self._by_code: dict[tuple[int | None, int | None, str | None], set[int]] = {}
+        self._by_literal: defaultdict[int, int] = defaultdict(int)
+        self._around: dict[tuple[object, ...], int] = {}
+        self._anywhere = 0  # patterns that may occur without any literal, or no patterns
         for position, entry in enumerate(entries):
-            self._index(position, entry.when)
-        self._suffixes = frozenset(suffix for entry in entries for suffix in entry.when.mx)
+            self._index(1 << position, entry.when)
+        whens = [entry.when for entry in entries]
+        self._receivers = _Index([when.receivers for when in whens])
+        self._codes = _Index([when.codes for when in whens])
+        self._statuses = _Index([when.enhanced for when in whens])
+        self._stages = _Index([when.stages for when in whens])
+        self._origins = _Index([when.origins for when in whens])
+        self._hosts = _Index([when.mx for when in whens])
+        self._inner = _Index([when.inner for when in whens])
         self.look = texts.look
-        self.blind = texts.blind
+        self.key = texts.key
 
-    def _index(self, position: int, when: When) -> None:
-        """Remember where an entry may hold: where its patterns may occur, or else by its codes."""
+    def _index(self, bit: int, when: When) -> None:
+        """Remember by which literals an entry is found: those of one group it asks for."""
         add = self._texts.add
-        some = [add(pattern.text, pattern.kind) for pattern in when.any]
-        every = [add(pattern.text, pattern.kind) for pattern in when.all]
-        also = [[add(pattern.text, pattern.kind) for pattern in group] for group in when.also]
         for pattern in when.none:
             add(pattern.text, pattern.kind)
-        leading = some or every[:1] or (also[0] if also else [])
-        if not leading:
-            for asked in when.codes or when.enhanced:
-                self._textless[asked].append(position)
-        elif all(known.literals for known in leading):
-            for literal in set().union(*[known.literals for known in leading]):
-                self._by_literal[literal].append(position)
+        groups = [when.any, *[(pattern,) for pattern in when.all], *when.also]
+        asked = [[add(pattern.text, pattern.kind) for pattern in one] for one in groups if one]
+        leading = next((group for group in asked if all(one.literals for one in group)), None)
+        if leading is None:
+            self._anywhere |= bit
         else:
-            self._anywhere.append(position)
+            for literal in set().union(*[one.literals for one in leading]):
+                self._by_literal[literal] |= bit
 
     def _row(self, position: int) -> _Ready:
         entry = self.entries[position]
@@ -101,10 +100,6 @@ class Matcher:
         groups = [some((pattern,)) for pattern in when.all] + [*map(some, when.also)]
         row = self._rows[position] = _Ready(
             entry,
-            frozenset(when.receivers) or None,
-            when.codes or None,
-            when.origins,
-            when if when.enhanced or when.stages or when.mx or when.inner else None,
             wanted[0] if wanted else None,
             tuple(wanted[1:]),
             tuple(map(tuple, groups)),
@@ -122,22 +117,17 @@ class Matcher:
 
     def under(self, mx: str) -> frozenset[str] | None:
         """The names under which a host lies, of those that rules know."""
-        return frozenset(parents(mx)) & self._suffixes or None
+        return frozenset(filter(self._hosts.named.__contains__, parents(mx))) or None
 
     def holding(self, case: Case, look: Look) -> Iterator[Ranked]:
         """Every rule that holds, at its place; the first one wins."""
-        reply, code, digit = case.reply, case.reply.code, case.reply.digit
-        receiver, status = case.receiver or ANYWHERE, reply.status
         rows, any_of = self._rows, look.any
-        for position in self._places(look.hits, code, digit, status):
-            row = rows.get(position) or self._row(position)
-            entry, receivers, codes, origins, rest, some, more, every, never, nor = row
-            if receivers is not None and receiver not in receivers:
-                continue
-            if codes is not None and code not in codes and digit not in codes:
-                continue
-            if origins.isdisjoint(case.origins) or (rest and not _rest(rest, status, case)):
-                continue
+        left = self._worth_a_try(case, look.hits)
+        while left:
+            low = left & -left
+            left ^= low
+            position = low.bit_length() - 1
+            entry, some, more, every, never, nor = rows.get(position) or self._row(position)
             if some is not None and not any_of(some) and not (more and any(map(any_of, more))):
                 continue
             if every and not all(any(map(any_of, one)) for one in every):
@@ -145,18 +135,47 @@ class Matcher:
             if never is None or not (any_of(never) or (nor and any(map(any_of, nor)))):
                 yield entry
 
-    def _places(
-        self, hits: frozenset[int], code: int | None, digit: int | None, status: str | None
-    ) -> list[int]:
-        """The entries worth a try, in order."""
-        found = self._by_code.get((code, digit, status))
-        if found is None:
-            if len(self._by_code) >= CODES:
-                self._by_code.clear()
-            asked = (code, digit, *_wider(status))
-            found = {*self._anywhere, *chain(*[self._textless.get(key, ()) for key in asked])}
-            self._by_code[code, digit, status] = found
-        return sorted(found.union(*map(self._by_literal.__getitem__, hits)))
+    def _worth_a_try(self, case: Case, hits: Iterable[int]) -> int:
+        """The entries of which all holds but for the texts, and these may occur."""
+        reply, receiver, _, stage, origins, under, inner, _ = case
+        around = (reply.code, reply.status, receiver, stage, origins, under, inner)
+        left = self._around.get(around)
+        if left is None:
+            if len(self._around) >= AROUND:
+                self._around.clear()
+            left = self._codes.of(reply.code, reply.digit)
+            left &= self._receivers.of(receiver or ANYWHERE)
+            left &= self._statuses.of(*_wider(reply.status))
+            left &= self._stages.of(stage) & self._origins.of(*origins)
+            left &= self._hosts.of(*under or ()) & self._inner.of(*inner)
+            self._around[around] = left
+        found = self._anywhere
+        for entries in map(self._by_literal.__getitem__, hits):
+            found |= entries
+        return found & left
+
+
+class _Index:
+    """Which entries allow a value: those that name it, and those that name none."""
+
+    def __init__(self, named: Iterable[Iterable[int | str]]) -> None:
+        self.free = 0
+        self.named: dict[int | str | None, int] = {}
+        for position, values in enumerate(named):
+            bit, free = 1 << position, True
+            for value in values:
+                free = False
+                self.named[value] = self.named.get(value, 0) | bit
+            if free:
+                self.free |= bit
+
+    def of(self, *values: int | str | None) -> int:
+        """The entries that allow one of these."""
+        left, named = self.free, self.named
+        for value in values:
+            if value in named:
+                left |= named[value]
+        return left
 
 
 def holds(when: When, case: Case) -> bool:

@@ -19,6 +19,7 @@ from rules.verdict import Scope, Stance
 
 __all__ = [
     "ANYWHERE",
+    "NOTHING",
     "ORIGINS",
     "STAGES",
     "Example",
@@ -36,8 +37,10 @@ ORIGINS = ("remote", "local")
 ANYWHERE = "unknown"  # as a receiver condition: also where nothing is known about the host
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Pattern(NamedTuple):
     """One RE2 pattern and where it was written."""
 
     text: str
@@ -45,8 +48,7 @@ class Pattern:
     kind: str = "said"  # where it is looked for (rules.texts.KINDS)
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(NamedTuple):
     """A reply a rule must win (or, as a near miss, must not win)."""
 
     reply: str
@@ -56,7 +58,7 @@ class Example:
     stage: str | None = None
     origin: str | None = None
     retry_after: float | None = None
-    captures: Mapping[str, str | int | float] = field(default_factory=lambda: MappingProxyType({}))
+    captures: Mapping[str, str | int | float] = NOTHING
     flags: tuple[str, ...] | None = None
     suppress: bool | None = None
 

@@ -9,7 +9,6 @@ Failure: none; None where the text names no possible time, or one that has passe
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 
 from rules.durations import LONGEST, ready
 
@@ -39,6 +38,8 @@ def until(text: str, now: float) -> float | None:
 def _moment(text: str, now: datetime) -> datetime:
     zone = _zone(text)
     if ready(_MAIL).fullmatch(text):
+        from email.utils import parsedate_to_datetime  # seldom needed, and slow to import
+
         words = text.rpartition(" ")[0]
         return parsedate_to_datetime(f"{words} +0000").replace(tzinfo=zone)
     found = ready(f"({_TIME})").search(text)

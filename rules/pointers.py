@@ -1,19 +1,23 @@
 """What a text points at: links, host names and ids. They are set apart from what it says.
 
-Contract: `point` puts a sign for each of them (`x://x`, `x.x`, `x0`) and hands them back beside the
-text: patterns of the conditions `url`, `host` and `id` look there, all others never do. A text of
-a link or a host name is somebody's choice, often not even the speaker's. Linear in the text.
+Contract: `point` puts a sign for each of them (`x://x`, `x.x`, `x0`), for mailboxes and addresses
+those of `rules.masks`, and hands the links, names and ids back beside the text: patterns of the
+conditions `url`, `host` and `id` look there, all others never do. A text of a link or a host name
+is somebody's choice, often not even the speaker's. Linear in the text.
 Failure: none; what is not recognised stays text.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from rules.masks import masked
 
 __all__ = ["HOST", "ID", "URL", "Pointed", "point"]
 
 URL, HOST, ID = "x://x", "x.x", "x0"
+MOST = 8192  # words that are known to stay as they are, and as many of which the signs are known
+LONGEST = 128  # of these words
 
 # The last label of a host name: a country's, one of the old ones, one of the common new ones, or
 # one that is reserved. Without it `RESOLVER.RST` or `later.Please` would be hosts.
@@ -73,6 +77,7 @@ _DIGIT = re.compile(r"[0-9]")
 _LETTER = re.compile(r"[A-Za-z]")
 # a run of letters and digits, perhaps in pieces, that is no word of any language
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-#.]{3,250}")
+_CLOCK = re.compile(r"\bx0(?::[0-5][0-9]){1,2}(?:\.[0-9]{1,9})?Z?(?![A-Za-z0-9_:])")
 _NO_ID = re.compile(
     r"(?i)(?:rfcs?|ipv|tls|ssl|tlsv|sslv|utf|iso|sha|md|base|x\.?|esmtp|smtp|http|us|mx|v|p"
     r"|port|level|cp|koi|cram-md|c|no|nr)[-_. ]?[0-9.]{1,5}[a-z]{0,3}"
@@ -81,61 +86,102 @@ _NO_ID = re.compile(
 )
 
 
-class Pointed(NamedTuple):
-    """A text with signs for what it points at, and that itself, joined by blanks."""
+_plain: set[str] = set()
+_signs: dict[str, tuple[str, list[str], list[str]]] = {}
 
-    text: str
-    urls: str = ""
-    hosts: str = ""
-    ids: str = ""
+
+Pointed = tuple[str, str, str, str]  # with signs; links, host names and ids, joined by blanks
 
 
 def point(text: str) -> Pointed:
-    """Set apart what a masked text points at."""
-    found: tuple[list[str], list[str], list[str]] | None = None
-    if "://" in text:
-        found = ([], [], [])
-        text = _links(text, found[0])
-    if "www." in text or "WWW." in text:
-        urls = (found := found or ([], [], []))[0]
-        text = _BARE.sub(lambda link: _link(link[0], urls), text)
-    words = text.split(" ")
-    odd = [at for at in enumerate(words) if not at[1].isalpha()]
-    for place, word in odd:
-        if word[:-1].isalpha() or word in _SIGNS:
-            continue
-        if word.isalnum() and word.isascii():  # letters and digits, or digits alone
-            size = len(word)
-            if size > 5 and not word.lstrip("0123456789").isalpha() and not word.isdigit():
-                if size < 10 and _NO_ID.fullmatch(word):
-                    continue
-                found = found or ([], [], [])
-                found[2].append(word)
-                words[place] = ID
-            continue
-        if word[:2] == "20" and _STAMP.match(word):
-            # a moment only where the word before makes it one; else an id like any other
-            if not place or words[place - 1].lower() not in _WHEN:
-                found = found or ([], [], [])
-                found[2].append(word)
-                words[place] = ID
-            continue
-        dotted = "." in word and "@" not in word and _DOTTED.search(word) is not None
-        if dotted or (len(word) > 4 and _MIXED.search(word) is not None):
-            found = found or ([], [], [])
-            words[place] = _word(word, dotted, *found)
-    if found is None:
-        return Pointed(text)
-    return Pointed(" ".join(words), *[" ".join(some) if some else "" for some in found])
+    """Put signs for whom and what a text names, and set apart what it points at.
+
+    What becomes of a word follows from the word (and, for a moment, from the one before), so words
+    that stay as they are need to be looked at only once.
+    """
+    quoted = '"@' in text  # a quoted local part may hold blanks
+    words = (masked(text) if quoted else text).split(" ")
+    odd = [word for word in words if word not in _plain]
+    if not odd:
+        return " ".join(words) if quoted else text, "", "", ""
+    urls: list[str] = []
+    hosts: list[str] = []
+    ids: list[str] = []
+    place = -1
+    for word in odd:
+        place = words.index(word, place + 1)
+        known = None if quoted else _signs.get(word)
+        if known is not None:
+            words[place] = known[0]
+            urls.extend(known[1])
+            hosts.extend(known[2])
+        elif word.isalnum():
+            words[place] = sign = _alnum(word, ids)
+            if sign == word and not quoted:
+                _remember(_plain, word)
+        elif quoted:
+            words[place] = _odd(word, words[place - 1] if place else "", urls, hosts, ids)
+        else:
+            words[place] = _new(word, words[place - 1] if place else "", urls, hosts, ids)
+    return " ".join(words), " ".join(urls), " ".join(hosts), " ".join(ids)
 
 
-def _word(word: str, dotted: bool, urls: list[str], hosts: list[str], ids: list[str]) -> str:
-    """A word that may hold a host name or an id."""
-    if dotted:
+def _new(word: str, before: str, urls: list[str], hosts: list[str], ids: list[str]) -> str:
+    """The sign for a word that was not seen before; links and names come again, ids do not."""
+    names, links, marks = len(hosts), len(urls), len(ids)
+    sign = _odd(masked(word), before, urls, hosts, ids)
+    if len(word) > LONGEST or len(ids) > marks or "@" in word or _STAMP.match(word):
+        return sign
+    if sign == word and len(urls) == links:
+        _remember(_plain, word)
+    else:
+        if len(_signs) >= MOST:
+            _signs.clear()
+        _signs[word] = (sign, urls[links:], hosts[names:])
+    return sign
+
+
+def _remember(words: set[str], word: str) -> None:
+    if len(word) <= LONGEST:
+        if len(words) >= MOST:
+            words.clear()
+        words.add(word)
+
+
+def _odd(word: str, before: str, urls: list[str], hosts: list[str], ids: list[str]) -> str:
+    """The sign for a word that holds more than letters and digits, addresses masked."""
+    if not _STAMP.match(word):
+        return _word(word, urls, hosts, ids)
+    if before.lower() in _WHEN:
+        return word  # a moment only where the word before makes it one; else an id like any other
+    ids.append(word)
+    return ID
+
+
+def _alnum(word: str, ids: list[str]) -> str:
+    """A word of letters and digits: an id if it holds both, and is no term or amount."""
+    if len(word) < 6 or not word.isascii() or word.isdigit() or word[:-1].isalpha():
+        return word
+    if word.lstrip("0123456789").isalpha() or (len(word) < 10 and _NO_ID.fullmatch(word)):
+        return word
+    ids.append(word)
+    return ID
+
+
+def _word(word: str, urls: list[str], hosts: list[str], ids: list[str]) -> str:
+    """A word that may hold a link, a host name or an id."""
+    if "://" in word or "www." in word or "WWW." in word:
+        word = _BARE.sub(lambda link: _link(link[0], urls), _links(word, urls))
+    if word[:-1].isalpha() or word in _SIGNS:
+        return word
+    if "." in word and "@" not in word and _DOTTED.search(word):
         word = _NAME.sub(lambda found: _host(found, urls, hosts), word)
-        if not _MIXED.search(word):
-            return word
-    return _RUN.sub(lambda found: _id(found[0], ids), word)
+    elif len(word) < 5:
+        return word
+    if _MIXED.search(word):
+        word = _RUN.sub(lambda found: _id(found[0], ids), word)
+        return _CLOCK.sub(ID, word) if "x0:" in word else word
+    return word
 
 
 _SIGNS = frozenset(
@@ -186,7 +232,10 @@ def _host(found: re.Match[str], urls: list[str], hosts: list[str]) -> str:
 def _id(run: str, ids: list[str]) -> str:
     kept = run.rstrip(".-#")
     pieces = len(kept) > 5 or "-" in kept or "_" in kept or "#" in kept
-    if not pieces or not _DIGIT.search(kept) or not _LETTER.search(kept) or _NO_ID.fullmatch(kept):
+    if not pieces or not _DIGIT.search(kept) or not _LETTER.search(kept):
+        return run
+    long = len(kept) > 9 and kept.isalnum() and not kept.lstrip("0123456789").isalpha()
+    if not long and _NO_ID.fullmatch(kept):
         return run
     ids.append(kept)
     return ID + run[len(kept) :]

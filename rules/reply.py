@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from rules.advice import said
@@ -29,17 +30,39 @@ class Reply(NamedTuple):
     code: int | None
     enhanced: str | None  # as spoken
     status: str | None  # the enhanced code after the reply code has had its say
-    text: str  # one line, addresses masked
     spoken: str  # for captures: one line, nothing masked
     stage: str | None  # told by the logger's words around the reply
     mismatch: bool  # reply code and enhanced code disagree about the class
-    wide: str = ""  # as `text`, with signs for what it points at
-    said: str = ""  # as `wide`, without clauses of advice: what patterns see first
+    wide: str = ""  # addresses masked, and signs for what it points at
     urls: str = ""  # what it points at, joined by blanks
     hosts: str = ""
     ids: str = ""
-    lines: str = ""  # as `wide`, a line of the reply in each line
+    breaks: tuple[int, ...] = ()  # after how many words of it each further line begins
     others: tuple[Reply, ...] = ()  # further replies in the same text
+
+    @property
+    def said(self) -> str:
+        """As `wide`, without clauses of advice: what patterns see first."""
+        return said(self.wide)
+
+    @property
+    def text(self) -> str:
+        """One line, addresses masked: the whole of it."""
+        return masked(self.spoken) if self.pointed else self.wide
+
+    @property
+    def lines(self) -> str:
+        """As `wide`, a line of the reply in each line."""
+        if not self.breaks:
+            return self.wide
+        words = self.wide.split(" ")
+        parts = pairwise((0, *self.breaks, len(words)))
+        return "\n".join(filter(None, [" ".join(words[start:end]) for start, end in parts]))
+
+    @property
+    def pointed(self) -> bool:
+        """Does it point at anything."""
+        return bool(self.urls or self.hosts or self.ids)
 
     @property
     def digit(self) -> int | None:
@@ -57,7 +80,6 @@ _HEAD = re.compile(
 # The look-behinds stand after the first character, and the rarest sign comes first where it can be:
 # so the search skips to where something can begin.
 _INSIDE = re.compile(r"\.(?<=[245].)(?<![^\s(#\[;:]..)[0-7]\.[0-9]{1,3}(?=[\s)\];:,]|$)")
-_FURTHER = re.compile(r" [245][0-9][0-9][ -]")
 _BREAK = re.compile(r"\\r\\n|\\n|\\r")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff]+")
 _WRAPPED = re.compile(r"host |smtp|SMTP|said|returned|responded|answered")
@@ -110,17 +132,18 @@ def read(reply: str) -> Reply:
         digits, mark, enhanced = head.groups()
     code = int(digits) if digits else None
     rest = line[head.end() :]
-    lines = None
+    breaks: tuple[int, ...] = ()
     if digits and (folded or mark == "-"):
-        again = _repeated(digits, enhanced)
-        lines = "\n".join(filter(None, (part.strip() for part in again.split(rest))))
-        rest = again.sub(" ", rest).strip()
-    if digits and _FURTHER.search(rest):
+        lines = [part.strip() for part in _repeated(digits, enhanced).split(rest)]
+        lines = [line for line in lines if line]
+        rest = " ".join(lines)
+        breaks = tuple(accumulate([line.count(" ") + 1 for line in lines[:-1]]))
+    if digits and (" 5" in rest or " 4" in rest or " 2" in rest or " 3" in rest):
         first, *further = parts(rest)
         others = [_further(part, stage) for part in further]
         if others:
-            return _reply(code, enhanced, first, stage, lines, tuple(others))
-    return _reply(code, enhanced, rest, stage, lines)
+            return _reply(code, enhanced, first, stage, breaks, tuple(others))
+    return _reply(code, enhanced, rest, stage, breaks)
 
 
 def _further(part: str, stage: str | None) -> Reply:
@@ -134,7 +157,7 @@ def _reply(
     enhanced: str | None,
     rest: str,
     stage: str | None,
-    lines: str | None = None,
+    breaks: tuple[int, ...] = (),
     others: tuple[Reply, ...] = (),
 ) -> Reply:
     """A reply from its codes and its text in one line."""
@@ -143,25 +166,7 @@ def _reply(
     status, mismatch = enhanced, False
     if code is not None and enhanced is not None and int(enhanced[0]) != code // 100:
         status, mismatch = f"{code // 100}{enhanced[1:]}", True
-    text = masked(rest)
-    wide, urls, hosts, ids = point(text)
-    words = said(wide)
-    return Reply(
-        code,
-        enhanced,
-        status,
-        text,
-        rest,
-        stage,
-        mismatch,
-        wide,
-        wide if words == wide else words,  # the very same: so nothing is looked at twice
-        urls,
-        hosts,
-        ids,
-        wide if lines is None else point(masked(lines)).text,
-        others,
-    )
+    return Reply(code, enhanced, status, rest, stage, mismatch, *point(rest), breaks, others)
 
 
 def _one_line(line: str) -> str:
@@ -172,7 +177,7 @@ def _one_line(line: str) -> str:
 
 def _inside(text: str, code: int | None) -> str | None:
     """An enhanced code that stands somewhere in the text, as qmail and others write it."""
-    found = _INSIDE.search(text)
+    found = _INSIDE.search(text) if "." in text else None
     if found is None:
         return None
     start = found.start() - 1
@@ -188,7 +193,7 @@ def _inside(text: str, code: int | None) -> str | None:
 def _repeated(code: str, enhanced: str | None) -> re.Pattern[str]:
     """The code at the start of each further line, which folding left in the middle."""
     again = rf"(?:{re.escape(enhanced)}(?![0-9.])[ \-]?)?" if enhanced else ""
-    return re.compile(rf"(?:^|[ ?]){code}(?:- ?| |$){again}")
+    return re.compile(rf"(?:^|[ ?])(?:{code}(?:- ?| |$){again})+")
 
 
 def _unwrap(line: str, codeless: bool) -> tuple[str, str | None]:

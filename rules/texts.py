@@ -119,39 +119,56 @@ class Texts:
         self._plain = _automaton({word: at for word, at in main.items() if word.isascii()})
         self._other = _automaton({word: at for word, at in main.items() if not word.isascii()})
         self._beside = [(FIELDS[kind], _automaton(words[kind])) for kind in words]
-        kinds = {kind for kind, _ in self._patterns}
-        self._whole = "text" in kinds
-        # is there a pattern that might be found in links and names without any literal of it
-        self._open = self._whole or any(
-            not self._known[kind, pattern].literals
+        self._whole = "text" in {kind for kind, _ in self._patterns}
+        # where patterns look that might be found without any literal of theirs
+        self._open = {
+            FIELDS[kind]
             for kind, pattern in self._patterns
-            if kind in ("url", "host", "id")
-        )
+            if kind in ("url", "host", "id") and not self._known[kind, pattern].literals
+        }
 
-    def blind(self, reply: Reply) -> bool:
-        """Is nothing in what a reply points at that any pattern could find."""
-        if reply.text is reply.wide:
-            return not self._whole
-        return not self._open and not self._pointed(reply)
+    def key(self, reply: Reply) -> tuple[object, ...]:
+        """All that patterns can see of a reply: no two with the same key are told apart by them.
+
+        Links, names and ids in which no pattern finds anything are not seen; nor is the whole
+        text, but in files of version 1, and in the last layer.
+        """
+        if not reply.pointed:
+            return (reply.wide, reply.breaks)
+        seen = [
+            text if text and (field in self._open or self._touched(automaton, text)) else ""
+            for field, automaton in self._beside
+            for text in [getattr(reply, field)]
+        ]
+        return (reply.wide, reply.breaks, reply.text if self._whole else None, *seen)
+
+    def _touched(self, automaton: Any, text: str) -> bool:
+        return next(automaton.iter(text.lower()), None) is not None
+
+    def look(self, reply: Reply, layer: int = 0, before: Look | None = None) -> Look:
+        """One pass over a reply; `layer`: how much of it counts as said.
+
+        `before`: the look at a layer below, of the same reply.
+        """
+        shown: str = getattr(reply, _LAYERS[layer])
+        if before is None:
+            hits = self._hits(shown)
+            wide = hits if shown == reply.wide else self._hits(reply.wide)
+            whole = self._hits(reply.text) if self._whole else _NOTHING
+            beside = self._pointed(reply) if reply.pointed else _NOTHING
+        else:
+            _, wide, whole, beside = before.seen
+            hits = wide if layer == 1 else (whole or self._hits(shown))
+        return Look(self, reply, layer, (hits, wide, whole, beside))
 
     def _pointed(self, reply: Reply) -> frozenset[int]:
         """The literals in links, host names and ids."""
         found = _NOTHING
-        if reply.urls or reply.hosts or reply.ids:
-            for field, automaton in self._beside:
-                text = getattr(reply, field)
-                if text:
-                    found |= frozenset(map(_PLACE, automaton.iter(text.lower())))
+        for field, automaton in self._beside:
+            text = getattr(reply, field)
+            if text:
+                found |= frozenset(map(_PLACE, automaton.iter(text.lower())))
         return found
-
-    def look(self, reply: Reply, layer: int = 0) -> Look:
-        """One pass over a reply; `layer`: how much of it counts as said."""
-        shown: str = getattr(reply, _LAYERS[layer])
-        hits = self._hits(shown)
-        wide = hits if shown is reply.wide else self._hits(reply.wide)
-        whole = self._hits(reply.text) if self._whole else _NOTHING
-        beside = self._pointed(reply)
-        return Look(self, reply, layer, (hits, wide, whole, beside))
 
     def _hits(self, text: str) -> frozenset[int]:
         low = text.lower()
@@ -213,12 +230,11 @@ class Look:
         hits = self.seen[place]
         if not sure.isdisjoint(hits):
             return True
-        leading = leads & hits
-        if not leading and not always:
+        if not always and leads.isdisjoint(hits):
             return False
         found = {
             known.number
-            for literal in leading
+            for literal in leads & hits
             for known in tries[literal]
             if not known.also or not known.also.isdisjoint(hits)
         }

@@ -59,7 +59,7 @@ def _vector(vector: dict[str, Any]) -> Iterator[str]:
     name = vector.get("name", "?")
     if "read" in vector:
         found = read(vector["read"])
-        values = found._asdict()
+        values = {name: getattr(found, name, None) for name in vector["reply"]}
         values["others"] = [[other.code, other.said] for other in found.others]
         yield from _differences(name, values, vector["reply"])
     elif "hint" in vector:

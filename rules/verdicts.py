@@ -7,12 +7,14 @@ Failure: none.
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rules.captures import typed
-from rules.hints import LONGEST, TRIGGER, limits, recipients, spoken
+from rules.hints import COUNTED, LONGEST, TRIGGERS, dated, limits, recipients, spoken
 from rules.matching import Case
 from rules.model import Rule, RuleSet
 from rules.patterns import compile_pattern
@@ -27,6 +29,7 @@ LATER = "speaks.later"
 NEVER = "speaks.never"
 DOUBT = "speaks.doubt"
 LIMITED = ("flow.rate", "flow.quota", "flow.connections", "recipient.rate")  # may name a limit
+_DIGIT = re.compile("[0-9]")
 _EMPTY: Mapping[str, str | int | float] = MappingProxyType({})
 
 
@@ -49,64 +52,81 @@ class Judge:
         self._passing = texts.some(ruleset.words(LATER), "wide")
         self._lasting = texts.some(ruleset.words(NEVER), "wide")
         self._doubtful = texts.some(ruleset.words(DOUBT), "wide")
-        self._trigger = texts.some((TRIGGER,), "wide")
-        self._captures: dict[str, list[tuple[str, Any]]] = {
-            rule.id: [(kind, compile_pattern(p.text)) for kind, p in rule.captures.items()]
-            for rule in ruleset.rules
-            if rule.captures
-        }
+        self._trigger = texts.some(TRIGGERS, "wide")
+        self._counted = texts.some((COUNTED,), "wide")
+        # literals without which the text speaks of none of it
+        lists = (self._passing, self._lasting, self._doubtful)
+        self._speaking = frozenset().union(*[some.sure | some.leads for some in lists])
+        self._silent = not any(some.always for some in lists)
+        self._captures = {rule.id: rule.captures for rule in ruleset.rules if rule.captures}
 
     def decide(self, case: Case, look: Look, rule: Rule | None) -> Decision:
         """What the winning rule (or none) comes to, as far as the view tells."""
         if rule is None:
             flags: tuple[Flag, ...] = ("enhanced_mismatch",) if case.reply.mismatch else ()
             return Decision(None, flags, False, _unknown(case, flags))
-        flags = self._flags(case, look, rule)
-        timed = _may_wait(case, rule) and look.any(self._trigger)
+        speaks = not (self._silent and self._speaking.isdisjoint(look.seen[1]))
+        flags = self._flags(case, look, rule, speaks)
+        timed = _may_wait(case, rule) and self._may_speak_of_time(case, look)
         gone = rule.suppress and not flags and not case.disputed
-        gone = gone and not look.any(self._doubtful)
+        gone = gone and not (speaks and look.any(self._doubtful))
         stance = rule.stance
-        if stance == "stop" and case.reply.digit == 4 and not look.any(self._lasting):
+        lasts = speaks and look.any(self._lasting)
+        if stance == "stop" and case.reply.digit == 4 and not lasts:
             stance = "retry"  # a temporary code: who stops needs more than a category for it
-        open_decision = Decision(rule, flags, timed, None, gone, stance)
-        if timed or rule.id in self._captures or rule.category == "flow.recipients":
-            return open_decision
-        settled = self.verdict(case, open_decision, None)
-        return Decision(rule, flags, False, settled, gone, stance)
+        return Decision(rule, flags, timed, None, gone, stance)
+
+    def _may_speak_of_time(self, case: Case, look: Look) -> bool:
+        if _DIGIT.search(case.reply.wide) and look.any(self._counted):
+            return True
+        return look.any(self._trigger)
+
+    def settled(self, case: Case, decision: Decision) -> Decision:
+        """The decision with its verdict, if that follows from the text with its signs alone.
+
+        What is captured stands in the unmasked text; a point in time is a wait only for its hour.
+        """
+        rule = decision.rule
+        if decision.verdict or rule is None or rule.id in self._captures:
+            return decision
+        if decision.timed and dated(case.reply.wide):
+            return decision
+        return decision._replace(verdict=self.verdict(case, decision, None))
 
     def verdict(
         self, case: Case, decision: Decision, dsn: str | None, now: float | None = None
     ) -> Verdict:
         """The verdict on a case that has been decided; `now`: when the reply was said."""
         rule, flags, timed, known, gone, stance = decision
-        if known is not None and (rule is None or dsn is None or case.reply.digit is not None):
-            return known
+        if known is not None:
+            spoken_for = dsn is None or case.reply.digit is not None or not gone
+            return known if spoken_for else known._replace(suppress=_digit(case, dsn) == 5)
         if rule is None:
             return _unknown(case, flags)
         captures = self._captured(case, rule, timed)
         wait, words = _wait(case, rule, timed, captures, now)
         return Verdict(
-            category=rule.category,
-            rule=rule.id,
-            receiver=case.receiver,
-            scope=rule.scope,
-            stance=stance,
-            suppress=gone and _digit(case, dsn) == 5,
-            retry_after=wait,
-            hint=words,
-            captures=captures,
-            flags=flags,
-            code=case.reply.code,
-            enhanced=case.reply.enhanced,
+            rule.category,
+            rule.id,
+            case.receiver,
+            rule.scope,
+            stance,
+            gone and _digit(case, dsn) == 5,
+            wait,
+            words,
+            captures,
+            flags,
+            case.reply.code,
+            case.reply.enhanced,
         )
 
-    def _flags(self, case: Case, look: Look, rule: Rule) -> tuple[Flag, ...]:
+    def _flags(self, case: Case, look: Look, rule: Rule, speaks: bool) -> tuple[Flag, ...]:
         flags: list[Flag] = []
         nature = CATEGORIES[rule.category].nature
         digit = case.reply.digit
-        if digit == 5 and (nature == "temporary" or look.any(self._passing)):
+        if digit == 5 and (nature == "temporary" or (speaks and look.any(self._passing))):
             flags.append("temporary_text_permanent_code")
-        if digit == 4 and (nature == "permanent" or look.any(self._lasting)):
+        if digit == 4 and (nature == "permanent" or (speaks and look.any(self._lasting))):
             flags.append("permanent_text_temporary_code")
         if case.reply.mismatch:
             flags.append("enhanced_mismatch")
@@ -115,13 +135,13 @@ class Judge:
         return tuple(flags)
 
     def _captured(self, case: Case, rule: Rule, timed: bool) -> Mapping[str, str | int | float]:
-        patterns = self._captures.get(rule.id, ())
+        patterns = self._captures.get(rule.id, {})
         limited = timed and rule.category in LIMITED
         if not patterns and not limited and rule.category != "flow.recipients":
             return _EMPTY
         found: dict[str, str | int | float] = {}
-        for kind, pattern in patterns:
-            match = pattern.search(case.reply.spoken)
+        for kind, pattern in patterns.items():
+            match = _ready(pattern.text).search(case.reply.spoken)
             value = typed(kind, match[1]) if match and match[1] is not None else None
             if value is not None:
                 found[kind] = value
@@ -134,6 +154,12 @@ class Judge:
             found.setdefault("count", limit.number)
             found["period"] = limit.period
         return MappingProxyType(found) if found else _EMPTY
+
+
+@functools.cache
+def _ready(pattern: str) -> Any:
+    """A pattern, compiled when it is first used; there are as many as the rules have."""
+    return compile_pattern(pattern)
 
 
 def _unknown(case: Case, flags: tuple[Flag, ...]) -> Verdict:

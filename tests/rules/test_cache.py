@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import Classifier, load
+from rules import Classifier, load, pointers
 from rules.patterns import pattern_set
 from rules.reply import read
 from rules.texts import FIELDS, Texts
@@ -67,6 +67,72 @@ def test_a_warm_cache_judges_like_a_cold_one(seed: int) -> None:
         origin = choose.choice(["remote", "local", None])
         warm = WARM.classify(said, mx=mx, stage=stage, origin=origin)
         assert warm == COLD.classify(said, mx=mx, stage=stage, origin=origin), said
+
+
+# what a verdict may hang on, though only a digit, a sign or a link of it is another one
+TELLING = (
+    *(
+        "retry=300",
+        "retry=400",
+        "200/h",
+        "20 messages in 5 minutes",
+        "in 5 minutes",
+        "in 7 minutes",
+    ),
+    *("until 14:30 UTC", "after 2 hours", "(S3140)", "(S3150)", "[TSS04]", "[TSS05]", "550", "450"),
+    *("https://support.example/p=UnsolicitedRateLimitError", "https://support.example/p=x"),
+    *("www.spamhaus.org", "mx1.mail-7.example", "rate-limit-1", "x0", "x.x", "x://x", "x@x.x"),
+    *("<a@b.example>", '"a b"@c.example', "192.0.2.1", "4.7.1", "(#5.1.1)", "max 5 recipients"),
+    *("2026-11-28T14:30:00Z", "until 2026-11-28T14:30:00Z", "A1B2C3D4E5", "A1B2C3D4E5]", "5.7.1"),
+)
+LITTLE = ["450 ", "550 5.7.1 ", "421-4.7.0 ", "", "452 4.2.2 mailbox full ", "550-no such user "]
+_NOW = 1764340200.0
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(LITTLE),
+    st.lists(st.sampled_from(TELLING), min_size=1, max_size=4),
+    st.sampled_from([" ", " try again ", ". ", "\n", " rejected "]),
+    st.sampled_from([None, "remote", "local"]),
+    st.sampled_from([None, "4.7.1", "5.1.1"]),
+    st.sampled_from([None, _NOW, _NOW + 3600]),
+)
+def test_what_a_condition_reads_is_never_taken_for_another(
+    head: str, words: list[str], joint: str, origin: str | None, dsn: str | None, now: float | None
+) -> None:
+    """Whatever signs stand for in a text, the verdict is that of a process that saw no other."""
+    said = head + joint.join(words)
+    warm = WARM.classify(said, origin=origin, dsn=dsn, now=now)
+    COLD._seen.clear()
+    COLD._replies.clear()
+    assert warm == COLD.classify(said, origin=origin, dsn=dsn, now=now), said
+
+
+def test_a_sign_in_a_text_is_not_what_it_stands_for() -> None:
+    """A reply that says `x0` itself is not one that points at an id."""
+    fresh = Classifier(RULESET)
+    assert fresh.classify("450 x0").category == "unknown"
+    assert fresh.classify("450 rate-limit-1").category == "flow.rate"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(TELLING) | st.text(max_size=12), max_size=8))
+def test_a_word_that_is_known_reads_as_a_new_one(words: list[str]) -> None:
+    """What becomes of a word does not hang on the words that were read before."""
+    said = "550 5.7.1 " + " ".join(words)
+    known = read(said)
+    pointers._plain.clear()
+    pointers._signs.clear()
+    assert read(said) == known
+
+
+def test_what_is_known_of_words_is_bounded() -> None:
+    """However many words come, no more than so many are remembered."""
+    for number in range(3 * pointers.MOST):
+        read(f"550 word{'abcdefghij'[number % 10]}{number}, http://h{number}.example/")
+        assert len(pointers._plain) <= pointers.MOST
+        assert len(pointers._signs) <= pointers.MOST
 
 
 def test_every_shipped_pattern_is_found_exactly_where_it_matches() -> None:
