@@ -119,7 +119,10 @@ def test_a_sentence_means_what_its_receiver_means_by_it(
 
 
 FACTS = [  # what receivers tell, or are known to mean: reply, MX, stage, category, scope, stance
-    ("552 sorry", "mfsmax.docomo.ne.jp", "rcpt", "recipient.full", "recipient", "retry"),
+    (
+        "552 Requested mail action aborted", "mfsmax.docomo.ne.jp", "rcpt",
+        "recipient.full", "recipient", "retry",
+    ),
     ("550 Unknown user a", "mfsmax.docomo.ne.jp", "rcpt", "recipient.unknown", "recipient", "stop"),
     ("550 Unknown user a", "mfsmax.docomo.ne.jp", "eod", "recipient.refuses", "recipient", "stop"),
     ("550 MI:SFQ 163 mx4", "163mx01.mxmail.netease.com", "mail", "flow.rate", "ip", "slow"),
