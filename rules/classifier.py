@@ -176,8 +176,8 @@ class Classifier:
             return node  # type: ignore[return-value]
         self._misses += 1
         known = len(look.tried)
-        entry = next(self.matcher.holding(case, look), None)
-        decision = self._judge.decide(case, look, entry.rule if entry else None)
+        rules = (entry.rule for entry in self.matcher.holding(case, look))
+        decision = self._judge.decide(case, look, next(rules, None), rules)
         if self._decided >= self._limit:
             self._views.clear()
             self._decided, fork, known = 0, None, 0

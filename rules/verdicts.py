@@ -7,7 +7,7 @@ Failure: none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -56,8 +56,13 @@ class Judge:
             if rule.captures
         }
 
-    def decide(self, case: Case, look: Look, rule: Rule | None) -> Decision:
-        """What the winning rule (or none) comes to, as far as the view tells."""
+    def decide(
+        self, case: Case, look: Look, rule: Rule | None, others: Iterable[Rule] = ()
+    ) -> Decision:
+        """What the winning rule (or none) comes to, as far as the view tells.
+
+        `others`: the further rules that hold, asked for only if an address would be given up.
+        """
         if rule is None:
             flags: tuple[Flag, ...] = ("enhanced_mismatch",) if case.reply.mismatch else ()
             return Decision(None, flags, False, _unknown(case, flags))
@@ -65,6 +70,7 @@ class Judge:
         timed = _may_wait(case, rule) and look.any(self._trigger)
         gone = rule.suppress and not flags and not case.disputed
         gone = gone and not look.any(self._doubtful)
+        gone = gone and not any(_something_else(other) for other in others)
         stance = rule.stance
         if stance == "stop" and case.reply.digit == 4 and not look.any(self._lasting):
             stance = "retry"  # a temporary code: who stops needs more than a category for it
@@ -149,6 +155,11 @@ def _unknown(case: Case, flags: tuple[Flag, ...]) -> Verdict:
         code=case.reply.code,
         enhanced=case.reply.enhanced,
     )
+
+
+def _something_else(rule: Rule) -> bool:
+    """Does a rule say, and not only vaguely, that the trouble is not a missing address."""
+    return not rule.vague and CATEGORIES[rule.category].suppress == "no"
 
 
 def _may_wait(case: Case, rule: Rule) -> bool:
