@@ -97,8 +97,11 @@ _WISHES = re.compile(
 _SENTENCE = re.compile(r"[.!?;](?= |$)")
 # East Asian courtesies: one that begins the clause, and endings that ask for something.
 _ASIAN_HEADS = re.compile("请|請|如有|如需|若有|若要|详情|詳情|详细|更多|如果您|如您")
-_ASIAN_ENDS = re.compile("ください|下さい|お願い|바랍니다|주십시오|주세요|하십시오")
+_ASIAN_ENDS = re.compile(
+    "ください|下さい|お願い(?:いた)?(?:します)?|바랍니다|주십시오|주세요|하십시오"
+)
 _ASIAN_STOP = re.compile("[。；！？]")
+_ASIAN_STOPS = (*"。，；！？、,;", ". ", "! ", "? ")  # what is said before may be English
 
 
 def _automaton() -> Any:
@@ -200,7 +203,7 @@ def _asian(low: str) -> list[tuple[int, int]]:
         end = _ASIAN_STOP.search(low, found.end())
         spans.append((found.start(), end.end() if end else len(low)))
     for found in _ASIAN_ENDS.finditer(low):
-        start = max(low.rfind(stop, 0, found.start()) for stop in "。，；！？、,;")
+        start = max(low.rfind(stop, 0, found.start()) for stop in _ASIAN_STOPS)
         spans.append((start + 1, found.end()))
     return spans
 

@@ -144,8 +144,8 @@ class Classifier:
 
     def _decided_at(self, case: Case, look: Look) -> Decision:
         """What wins in one layer."""
-        entry = next(self.matcher.holding(case, look), None)
-        return self._judge.decide(case, look, entry.rule if entry else None)
+        rules = (entry.rule for entry in self.matcher.holding(case, look))
+        return self._judge.decide(case, look, next(rules, None), rules)
 
     def case(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -60,8 +60,13 @@ class Judge:
         self._silent = not any(some.always for some in lists)
         self._captures = {rule.id: rule.captures for rule in ruleset.rules if rule.captures}
 
-    def decide(self, case: Case, look: Look, rule: Rule | None) -> Decision:
-        """What the winning rule (or none) comes to, as far as the view tells."""
+    def decide(
+        self, case: Case, look: Look, rule: Rule | None, others: Iterable[Rule] = ()
+    ) -> Decision:
+        """What the winning rule (or none) comes to, as far as the view tells.
+
+        `others`: the further rules that hold, asked for only if an address would be given up.
+        """
         if rule is None:
             flags: tuple[Flag, ...] = ("enhanced_mismatch",) if case.reply.mismatch else ()
             return Decision(None, flags, False, _unknown(case, flags))
@@ -70,6 +75,7 @@ class Judge:
         timed = _may_wait(case, rule) and self._may_speak_of_time(case, look)
         gone = rule.suppress and not flags and not case.disputed
         gone = gone and not (speaks and look.any(self._doubtful))
+        gone = gone and not any(_something_else(other) for other in others)
         stance = rule.stance
         lasts = speaks and look.any(self._lasting)
         if stance == "stop" and case.reply.digit == 4 and not lasts:
@@ -175,6 +181,11 @@ def _unknown(case: Case, flags: tuple[Flag, ...]) -> Verdict:
         code=case.reply.code,
         enhanced=case.reply.enhanced,
     )
+
+
+def _something_else(rule: Rule) -> bool:
+    """Does a rule say, and not only vaguely, that the trouble is not a missing address."""
+    return not rule.vague and CATEGORIES[rule.category].suppress == "no"
 
 
 def _may_wait(case: Case, rule: Rule) -> bool:

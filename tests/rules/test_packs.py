@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from rules import Classifier, load
@@ -114,6 +116,79 @@ def test_a_sentence_means_what_its_receiver_means_by_it(
 ) -> None:
     """Limits and blocks that wear the words of a missing user are told apart."""
     assert judge.classify(reply, mx=mx).category == category
+
+
+FACTS = [  # what receivers tell, or are known to mean: reply, MX, stage, category, scope, stance
+    (
+        "552 Requested mail action aborted", "mfsmax.docomo.ne.jp", "rcpt",
+        "recipient.full", "recipient", "retry",
+    ),
+    ("550 Unknown user a", "mfsmax.docomo.ne.jp", "rcpt", "recipient.unknown", "recipient", "stop"),
+    ("550 Unknown user a", "mfsmax.docomo.ne.jp", "eod", "recipient.refuses", "recipient", "stop"),
+    ("550 MI:SFQ 163 mx4", "163mx01.mxmail.netease.com", "mail", "flow.rate", "ip", "slow"),
+    ("550 RP:QRC 163", "163mx01.mxmail.netease.com", "rcpt", "recipient.rate", "recipient", "slow"),
+    ("550 MI:NHD 126 mx2", "163mx01.mxmail.netease.com", "helo", "identity.helo", "ip", "pause"),
+    ("554 HL:MEP 163", "163mx01.mxmail.netease.com", "connect", "reputation.ip", "ip", "pause"),
+    (
+        "550 Mailbox unavailable or access denied [abc IP: 198.51.100.71]", "mx3.qq.com", "rcpt",
+        "recipient.rate", "recipient", "slow",
+    ),
+    ("450 Administrative reject", "mx00.mail.com", "rcpt", "flow.busy", "receiver", "retry"),
+    ("550 black ip.", None, "connect", "reputation.ip", "ip", "pause"),
+    ("550 user is locked.", None, "rcpt", "recipient.disabled", "recipient", "stop"),
+    ("552 too many same size mails.", None, "eod", "flow.rate", "receiver", "slow"),
+    ("554 rbl deny.", None, "connect", "reputation.blocklist", "ip", "pause"),
+    (
+        "450 4.7.1 <a@example.net>: Recipient address rejected: sorry, max 2 requests per hour",
+        None, "rcpt", "flow.rate", "ip", "slow",
+    ),
+    (
+        "450 4.7.1 <b@example.org>: Sender address rejected: sender quota of 200/day reached",
+        None, "rcpt", "flow.quota", "account", "pause",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reply", "mx", "stage", "category", "scope", "stance"), FACTS)
+def test_what_is_known_of_a_receiver_holds(
+    judge: Classifier,
+    reply: str,
+    mx: str | None,
+    stage: str,
+    category: str,
+    scope: str,
+    stance: str,
+) -> None:
+    """What a receiver means by a terse reply is taken as it means it."""
+    verdict = judge.classify(reply, mx=mx, stage=stage)
+    assert (verdict.category, verdict.scope, verdict.stance) == (category, scope, stance)
+
+
+@pytest.mark.parametrize(
+    "words", ["550 Unknown user", "550 5.1.1 User unknown", "550 No such user"]
+)
+def test_docomo_never_gives_up_an_address(judge: Classifier, words: str) -> None:
+    """At docomo a missing user may be the user's own filter, whatever the words."""
+    for stage in (None, "rcpt", "data", "eod"):
+        assert not judge.classify(words, mx="mfsmax.docomo.ne.jp", stage=stage).suppress
+
+
+def test_nothing_stops_under_a_temporary_code_without_words(
+    shipped: RuleSet, judge: Classifier
+) -> None:
+    """Each shipped example, made temporary, says stop only if its text speaks of what stays."""
+    rash = []
+    for rule in shipped.rules:
+        for example in rule.examples:
+            if example.reply[:1] != "5" or example.origin == "local":
+                continue
+            reply = re.sub(r"(?<![\w.])5(?=\d\d\b|\.\d)", "4", example.reply)
+            verdict = judge.classify(reply, mx=example.mx, stage=example.stage)
+            if verdict.stance == "stop" and "permanent_text_temporary_code" not in verdict.flags:
+                rash.append((verdict.rule, reply))
+    assert rash == []
+    assert judge.classify("450 4.7.1 Relay access denied").stance == "retry"
+    assert judge.classify("450 4.1.1 User unknown").stance == "stop"
 
 
 LIMITS_IN_PERMANENT_DRESS = [
