@@ -7,7 +7,6 @@ mistakes is refused as a whole and the old one stays. The sockets answer before 
 with: Postfix never waits for us.
 Failure: `MxheedError` for what prevents a start (an address in use, a state file in use); what goes
 wrong later is logged, shown on /healthz, and never stops mail.
-Length: what is started, in which order, and ended again, stands in one place.
 """
 
 from __future__ import annotations
