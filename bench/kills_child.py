@@ -1,8 +1,9 @@
 """The daemon's inside as a process that may be killed: follower, pipeline, counters and store.
 
-    python -m bench.kills_child FOLDER [--drain]
+    python -m bench.kills_child FOLDER [--drain] [--sources N]
 
-Contract: follows FOLDER/mail.log with its state in FOLDER/state.db, and says "following" once.
+Contract: follows FOLDER/mail.log with its state in FOLDER/state.db, and says "following" once. With
+several sources it follows FOLDER/mx*/mail.log, two of which are found by a glob.
 `--drain` ends cleanly at the end of the log. Replies are judged by a rule of thumb: what the rules
 say is not what is shown here, and they would take longer to load than the process may live.
 """
@@ -17,10 +18,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from logparse.auto import AutoParser
+from logparse.source import Position, Source
 from logparse.tail import Tail
 from policyd.counting.counters import Counters
+from policyd.counting.here import Here, Role
+from policyd.counting.machines import Machines
 from policyd.counting.pipeline import Pipeline
 from policyd.reading.follow import Follower
+from policyd.reading.sources import choose
 from policyd.store import Store
 from rules.verdict import Verdict
 
@@ -36,23 +42,41 @@ def receiver(host: str | None, address: str | None, domain: str) -> str:
     return (host or domain).removeprefix("mx.")
 
 
-async def follow(folder: Path, drain: bool) -> None:
+def machines(counters: Counters) -> Machines:
+    """Each source is a machine's, and they count alike."""
+
+    def make(role: Role, machine: str) -> Pipeline:
+        return Pipeline(judge, receiver, counters)
+
+    return Machines(make, AutoParser, Here(lambda: ("mx0",)), by_host=True)
+
+
+def source_of(folder: Path, sources: int, position: Position) -> Source:
+    """One log, or several."""
+    if sources == 1:
+        return Tail(folder / "mail.log", position)
+    chosen = choose((f"{folder}/mx0/mail.log", f"{folder}/mx[1-9]*/mail.log"), clock=time.time)
+    return chosen.open(position)
+
+
+async def follow(folder: Path, drain: bool, sources: int = 1) -> None:
     """Until killed, or to the end of the log."""
     store = Store.open(folder / "state.db")
     saved = store.load()
     counters = Counters()
     counters.load(saved.counters)
-    pipeline = Pipeline(judge, receiver, counters)
+    pipeline = machines(counters)
     if "pipeline" in saved.documents:
         pipeline.restore(json.loads(saved.documents["pipeline"]))
     follower = Follower(
-        Tail(folder / "mail.log", saved.position),
+        source_of(folder, sources, saved.position),
         store,
         counters,
         pipeline.process,
         clock=time.time,
+        enter=pipeline.enter,
         documents={
-            "pipeline": lambda: json.dumps(pipeline.snapshot()).encode(),
+            "pipeline": lambda: b"".join(pipeline.snapshot()),
             "lines": lambda: str(counters.lines).encode(),  # must be what the counters say
         },
         interval=0.02,
@@ -72,6 +96,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--drain", action="store_true")
+    parser.add_argument("--sources", type=int, default=1)
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    asyncio.run(follow(options.folder, options.drain))
+    asyncio.run(follow(options.folder, options.drain, options.sources))

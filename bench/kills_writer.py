@@ -1,6 +1,6 @@
 """A mail log that grows fast and is rotated in every way, and the truth about it.
 
-    python -m bench.kills_writer FOLDER [--seed N] [--rate LINES]
+    python -m bench.kills_writer FOLDER [--seed N] [--rate LINES] [--host NAME]
 
 Contract: writes FOLDER/mail.log until standard input ends. A line "pause" is answered with one line
 of JSON: what was written so far (see `Truth`); a line "go" lets it write on. The newest `KEPT`
@@ -26,7 +26,7 @@ from random import Random
 __all__ = ["RECEIVERS", "GrowingLog", "Truth"]
 
 RECEIVERS = tuple(f"receiver{number}.test" for number in range(12))
-STAMP = "2026-11-23T06:00:00.000000+00:00 mx1 "
+STAMP = "2026-11-23T06:00:00.000000+00:00 {host} "
 KEPT = 200  # generations; a reader is never that far behind
 SENT = "sent (250 2.0.0 Ok: queued as {id})"
 SAID = "{outcome} (host mx.{host}[192.0.2.{n}] said: {reply} {id} (in reply to {stage} command))"
@@ -62,8 +62,9 @@ class Truth:
 class GrowingLog:
     """The log, its writer and its logrotate in one."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, host: str = "mx1") -> None:
         self.path = folder / "mail.log"
+        self._stamp = STAMP.format(host=host)
         self.truth = Truth()
         self._random = Random(seed)
         self._dated = seed % 2 == 1
@@ -91,13 +92,13 @@ class GrowingLog:
         status = (SAID if reply else SENT).format(
             id=name, host=host, n=pid, outcome=outcome, reply=reply, stage=stage
         )
-        head = f"{STAMP}postfix/smtp[{pid}]: {name}: to=<"
+        head = f"{self._stamp}postfix/smtp[{pid}]: {name}: to=<"
         tail = (
             f"@{host}>, relay=mx.{host}[192.0.2.{pid}]:25, delay=2.5,"
             f" delays={self._serial % 90 / 10}/0.1/0.2/2.2, dsn=2.0.0, status={status}\n"
         )
         lines = [f"{head}user{number}{tail}" for number in range(recipients)]
-        lines.append(f"{STAMP}postfix/qmgr[99]: {name}: removed\n")
+        lines.append(f"{self._stamp}postfix/qmgr[99]: {name}: removed\n")
         self.truth.lines += len(lines)
         self.truth.deliveries[f"{host} {outcome}"] += recipients
         self.truth.replies[host] += 1 if together else recipients
@@ -164,9 +165,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--host", default="mx1", help="the machine's name in the lines")
     parser.add_argument("--rate", type=int, default=20_000, help="lines a second, about")
     options = parser.parse_args()
-    log, pick = GrowingLog(options.folder, options.seed), Random(options.seed)
+    log, pick = GrowingLog(options.folder, options.seed, options.host), Random(options.seed)
     due = time.monotonic()
     while True:
         ready, _, _ = select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))

@@ -1,7 +1,8 @@
 """One parser for any log of Postfix or Exim: finds out by itself, line by line, what it reads.
 
 Contract: `AutoParser.feed(block, now)` takes whole lines of any supported shape, even mixed.
-`plain`, `postfix`, `exim_lines` and `exim` are its steps, for callers in a hurry. `take_undated`
+`plain`, `postfix`, `exim_lines` and `exim` are its steps, for callers in a hurry; `whole` and
+`parts` make of a block what they need, as one or for each machine. `take_undated`
 counts the lines whose time could not be read: they got that of a neighbour, or `now`. `snapshot` is
 what was read and is not complete yet (a journal entry, a split container line): it belongs to the
 position. `recognise` tells how many lines of a block are an MTA's.
@@ -15,10 +16,12 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any, ClassVar
 
+from logparse.dull import telling
 from logparse.events import Event, Unparsed
 from logparse.exim import EximParser
 from logparse.exim_lines import Found, only_exim
 from logparse.framing import MTA_FRAME
+from logparse.machines import MachineLines, Split, machines_of
 from logparse.plain import Plain
 from logparse.postfix import PostfixParser
 from logparse.shapes import EXIM, EXIM_ID
@@ -63,7 +66,8 @@ class AutoParser:
         self.stamps = Stamps(zone)
         self.postfix = PostfixParser(zone, removed and postfix_removed, self.stamps)
         self.exim = EximParser(zone, removed, self.stamps)
-        self._plain = Plain(removed and postfix_removed, neighbours)
+        self._removed = removed and postfix_removed
+        self._plain = Plain(self._removed, neighbours)
 
     def take_undated(self) -> int:
         """Lines without a readable time since this was asked last."""
@@ -89,6 +93,34 @@ class AutoParser:
                 return self._plain.pass_by(block)
         return self._plain.lines(block, now)
 
+    def whole(self, block: bytes, now: float) -> MachineLines:
+        """The plain lines of `block`, whoever wrote them."""
+        text = self.plain(block, now)
+        return MachineLines(
+            b"", text, self._plain.count, self._plain.telling, self.exim_lines(text)
+        )
+
+    def parts(self, block: bytes, now: float) -> Split:
+        """The plain lines of `block`, for each machine that wrote some."""
+        part = self.whole(block, now)
+        machine = self._plain.machine
+        if machine is None:
+            parts, turns = machines_of(part.text)
+            return Split(
+                [self._part(one) for one in parts]
+                if len(parts) > 1
+                else [part._replace(machine=parts[0].machine)],
+                turns,
+            )
+        machine = b"" if machine == b"-" else machine
+        return Split([part._replace(machine=machine)], [machine])
+
+    def _part(self, part: MachineLines) -> MachineLines:
+        """The lines of one machine with what a parser needs to know of them."""
+        told = telling(part.text, self._removed)
+        exim = self.exim.lines(part.text) if told is None and _holds_exim(part.text) else []
+        return part._replace(telling=None if told is None else told[1], exim=exim)
+
     @property
     def telling(self) -> list[int] | None:
         """Where the lines begin that Postfix's parser must see; None: it must look for them."""
@@ -108,13 +140,9 @@ class AutoParser:
         """The lines of the block that went through `plain` last that may be Exim's."""
         if self._found is not None:
             return self._found
-        return self.exim.lines(text) if self._holds_exim(text) else []
-
-    def _holds_exim(self, text: bytes) -> bool:
-        """Whether Exim may have written any of these lines; never a guess."""
-        if self._plain.telling is not None:
-            return False
-        return _SYSLOG in text or _OWN.match(text) is not None or _OWN_LINE.search(text) is not None
+        if self._plain.telling is not None or not _holds_exim(text):
+            return []
+        return self.exim.lines(text)
 
     def snapshot(self) -> dict[str, Any]:
         """What must outlive a restart, as plain JSON values."""
@@ -124,3 +152,8 @@ class AutoParser:
         """Takes a snapshot back."""
         self._plain.carry = saved.get("plain", "").encode("latin-1")
         self.exim.restore(saved.get("exim", {}))
+
+
+def _holds_exim(text: bytes) -> bool:
+    """Whether Exim may have written any of these lines; never a guess."""
+    return _SYSLOG in text or _OWN.match(text) is not None or _OWN_LINE.search(text) is not None

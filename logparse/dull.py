@@ -5,8 +5,9 @@ alike: the same hour, the same host, the same name of the mail system. One patte
 first line's beginning finds every line that does not begin so, or that does and may tell an event.
 So this is exact: what is passed over has the usual frame, is of Postfix, and tells nothing. A block
 with a line of any other beginning is left to those who look at each line.
-Contract: `telling(block, removed)` gives the places of the lines that may tell an event; None for a
-block in which not all lines begin alike. Ends of messages count only if `removed`.
+Contract: `telling(block, removed)` gives the machine of all lines and the places of those that may
+tell an event; None for a block in which not all lines begin alike. Ends of messages count only if
+`removed`.
 Failure: none. Time is linear.
 """
 
@@ -25,8 +26,8 @@ _FIRST = re.compile(
 )
 
 
-def telling(block: bytes, removed: bool) -> list[int] | None:
-    """Where the lines begin that may tell an event."""
+def telling(block: bytes, removed: bool) -> tuple[bytes, list[int]] | None:
+    """The one machine, and where the lines begin that may tell an event."""
     first = _FIRST.match(block)
     if first is None:
         return None
@@ -38,7 +39,7 @@ def telling(block: bytes, removed: bool) -> list[int] | None:
         if match.lastindex is None:
             return None
         places.append(match.start(1))
-    return places
+    return first[2], places
 
 
 @lru_cache(maxsize=64)

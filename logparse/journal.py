@@ -19,7 +19,7 @@ import os
 import re
 import select
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from logparse.errors import LogError
@@ -54,10 +54,18 @@ class Journal:
         files: Sequence[str | os.PathLike[str]] = (),
         since: str | None = None,
         journalctl: str = "journalctl",
+        options: Sequence[str] = (),
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        """`since` (as journalctl reads it) is where to begin without a position."""
-        self._command = [journalctl, "--quiet", "--output=json", "--all", "--no-pager"]
+        """`since` (as journalctl reads it) is where to begin without a position.
+
+        `options`: which journals, as `--merge`. With a `clock` others wait for their turn, so
+        `read` does not wait for journalctl, and `starting` tells that there is more to come.
+        """
+        self._command = [journalctl, "--quiet", "--output=json", "--all", "--no-pager", *options]
         self._command += [f"--file={os.fspath(file)}" for file in files]
+        self._clock = clock
+        self._silent_since: float | None = None  # while others are read meanwhile
         self._matches = tuple(matches)
         self._since = since
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,10 +91,17 @@ class Journal:
         """The cursor of the last entry handed out."""
         return {"cursor": self._cursor} if self._cursor else {}
 
+    @property
+    def starting(self) -> bool:
+        """Whether what stood in the journal at the start is not read to its end yet."""
+        return not self._following
+
     def read(self, limit: int = LIMIT) -> Block | None:
         """The next entries as lines; waits for journalctl only for what is in the journal."""
         if self._process is None:
             self._start()
+        if self._clock and not self._following and self._is_silent(self._clock()):
+            return None
         data = self._fetch(limit)
         if not data and not self._following:
             self._end_of_backlog()
@@ -128,6 +143,20 @@ class Journal:
         assert self._process.stdout is not None
         self._pipe = self._process.stdout.fileno()
         os.set_blocking(self._pipe, False)
+
+    def _is_silent(self, now: float) -> bool:
+        """Whether journalctl has nothing to say yet; after `SILENCE` it is an error."""
+        pipe = select.poll()
+        pipe.register(self._pipe, select.POLLIN)
+        if pipe.poll(0):
+            self._silent_since = None
+            return False
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        if now - self._silent_since < SILENCE:
+            return True
+        self._silent_since = None
+        self.close()
+        raise LogError(f"journalctl said nothing for {SILENCE:.0f} seconds")
 
     def _fetch(self, limit: int) -> bytes:
         """Some of what journalctl wrote; b"" at the end of the backlog, or nothing for now."""

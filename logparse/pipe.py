@@ -10,10 +10,12 @@ Failure: OSError where the descriptor cannot be read.
 from __future__ import annotations
 
 import os
+import stat
+from errno import EINVAL
 
 from logparse.source import LIMIT, Block, Position
 
-__all__ = ["LONGEST", "Pipe"]
+__all__ = ["LONGEST", "NamedPipe", "Pipe"]
 
 LONGEST = 1 << 20
 
@@ -50,3 +52,17 @@ class Pipe:
     def close(self) -> None:
         """The descriptor belongs to the process; only its mode is given back."""
         os.set_blocking(self._descriptor, True)
+
+
+class NamedPipe(Pipe):
+    """A FIFO that a logger writes to (rsyslog's ompipe): its writers may come and go."""
+
+    def __init__(self, path: str) -> None:
+        if not stat.S_ISFIFO(os.stat(path).st_mode):
+            raise OSError(EINVAL, "it is no named pipe", path)
+        # for writing as well: a pipe that somebody might write to never ends
+        super().__init__(os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+
+    def close(self) -> None:
+        """This descriptor is our own."""
+        os.close(self._descriptor)

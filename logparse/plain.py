@@ -4,8 +4,9 @@ Contract: `Plain.lines(block, now)` gives a block of plain lines (`logparse.fram
 Exim's own) from one in which each line may have a frame of its own. What is not complete at the
 end of a block (a journal entry, a long line that a container runtime split) waits in `carry` for
 the next block; it belongs to the reader's position. Afterwards `count` tells the lines, `telling`
-where in a block that is all Postfix's the lines of interest begin, `undated` how many had no
-readable time, and `unread` those of Exim that look like a delivery in a frame nobody knows.
+where in a block that is all Postfix's the lines of interest begin, `machine` the one that all lines
+are of (None: it must be looked for, see `logparse.machines`), `undated` how many had no readable
+time, and `unread` those of Exim that look like a delivery in a frame nobody knows.
 To be quick a block of lines that all begin with a stamp is believed to be plain if its first line
 and its first delivery are; a single wrapped line in it is left to `PostfixParser.careful`.
 A line without a time gets that of the line before it, else `now`.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from logparse.dates import rfc3339
 from logparse.dull import telling
@@ -23,7 +25,7 @@ from logparse.events import Unparsed
 from logparse.fields import JOURNAL_FIELDS, journal_line
 from logparse.framing import ASIDE, FRAME, is_dull, tells_nothing
 from logparse.line import canonical
-from logparse.shapes import EXIM_ID, TO
+from logparse.shapes import EXIM, EXIM_ID, PROGRAM, TO
 from logparse.stamps import OWN, STAMP
 from logparse.wrapping import BYTE_ORDER, unwrap
 
@@ -36,7 +38,8 @@ _FRAME = re.compile(_FRAMED)
 _EXIM = re.compile(OWN + rb" (?:\[\d++\] )?" + EXIM_ID + rb" ")
 _USUAL = re.compile(_FRAMED + rb"|" + _EXIM.pattern)
 _FIRST = re.compile(_FRAMED + rb"|" + OWN + rb" ")
-_ODD = re.compile(rb"\n(?!(?:<\d{1,3}>)?(?:" + STAMP + rb"|" + OWN + rb") |\Z)")
+_PRIORITY = rb"(?:<\d{1,3}>)?"
+_HOST = re.compile(_PRIORITY + rb"(?:" + STAMP + rb") ([^ \n]++)(?<!:) ")
 _STAMPED = re.compile(rb"(?:<\d{1,3}>)?(" + STAMP + rb") ")
 _LEADING = re.compile(rb"(?:^|(?<=\n))\0++")
 _LAST = 3  # lines before an undated one in which a time is looked for
@@ -54,6 +57,7 @@ class Plain:
         self.carry = b""
         self.count = 0
         self.telling: list[int] | None = None
+        self.machine: bytes | None = None
         self.undated = 0
         self.unread: list[Unparsed] = []
         self._removed = removed
@@ -69,16 +73,21 @@ class Plain:
                 block = _LEADING.sub(b"", block)
             block = block.removeprefix(BYTE_ORDER)
             self.count = block.count(b"\n")
-            self.telling = None if thorough else telling(block, self._removed)
-            if self.telling is not None or (not thorough and _is_plain(block)):
+            told = None if thorough else telling(block, self._removed)
+            if told is not None:
+                self.machine, self.telling = told
                 return block
-        self.telling = None
+            self.telling = None
+            self.machine = None if thorough else _plain_of(block)
+            if self.machine is not None:
+                return block
+        self.telling = self.machine = None
         return self._each(self.carry + block, now)
 
     def pass_by(self, block: bytes) -> bytes:
         """A block that somebody else knows to be plain, and none of Postfix's."""
         self.count = block.count(b"\n")
-        self.telling = []
+        self.telling, self.machine = [], b""
         return block
 
     def _each(self, data: bytes, now: float) -> bytes:
@@ -126,12 +135,30 @@ class Plain:
         return self._near
 
 
-def _is_plain(block: bytes) -> bool:
-    """Whether all lines begin with a stamp, and the first one and the first delivery are plain."""
-    if _FIRST.match(block) is None or _ODD.search(block) is not None:
-        return False
+def _plain_of(block: bytes) -> bytes | None:
+    """Whose lines these are, if they are of one machine, and all of them are plain.
+
+    They are if all begin with a stamp, and the first one and the first delivery are plain.
+    """
+    if _FIRST.match(block) is None:
+        return None
+    first = _HOST.match(block)
+    host = b"" if first is None else first[1]
+    if _other_than(host).search(block) is not None:
+        return None
     at = block.find(TO)
-    return at < 0 or _FRAME.match(block, block.rfind(b"\n", 0, at) + 1) is not None
+    if at >= 0 and _FRAME.match(block, block.rfind(b"\n", 0, at) + 1) is None:
+        return None
+    return host
+
+
+@lru_cache(maxsize=64)
+def _other_than(host: bytes) -> re.Pattern[bytes]:
+    """A line without a stamp, or of an MTA on another machine; Exim's own log names none."""
+    if not host:
+        return re.compile(rb"\n(?!" + OWN + rb" |\Z)")
+    other = rb"(?!" + re.escape(host) + rb" )[^ \n]++(?<!:) (?:" + PROGRAM + rb"|" + EXIM + rb")\["
+    return re.compile(rb"\n(?!" + _PRIORITY + rb"(?:" + STAMP + rb") (?!" + other + rb")|\Z)")
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ from logparse.errors import LogError
 from logparse.packed import SUFFIXES
 from logparse.packedfile import open_generation
 
-__all__ = ["TRIES", "Candidate", "begun", "beside", "listed", "names", "rotated"]
+__all__ = ["TRIES", "Candidate", "begun", "beside", "is_generation", "listed", "names", "rotated"]
 
 TRIES = 20  # listings that disagree, before one is taken as it is
 _NUMBER = 5  # more digits than this are a date
@@ -82,6 +82,11 @@ def beside(path: str, patterns: Sequence[str] = ()) -> list[Candidate]:
     return sorted(found.values(), key=lambda entry: -entry.mtime)[:_MANY]
 
 
+def is_generation(name: str, log: str) -> bool:
+    """Whether `name` is one that rotation gives to the log of that name."""
+    return name != log and _name_pattern(log).fullmatch(name) is not None
+
+
 def names(entries: Iterable[Candidate]) -> list[tuple[str, int]]:
     """What must be the same where nothing was renamed, made or removed."""
     return [(entry.path, entry.ino) for entry in entries]
@@ -122,6 +127,7 @@ def _entry(path: str) -> Iterator[Candidate]:
         )
 
 
+@lru_cache(maxsize=1024)
 def _name_pattern(name: str) -> re.Pattern[str]:
     stem, extension = os.path.splitext(name)
     packed = "|".join(map(re.escape, SUFFIXES))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-__all__ = ["LIMIT", "Block", "Position", "Source"]
+__all__ = ["LIMIT", "Block", "Position", "Source", "SourceStatus"]
 
 LIMIT = 65_536  # bytes in a block: large enough to be quick, small enough to yield often
 
@@ -27,6 +27,20 @@ class Block(NamedTuple):
     position: Position
     gap: int = 0  # bytes known to be lost; at least 1 where a loss cannot be ruled out
     end: bool = False  # nothing more stood in the log when this was read
+    source: str = ""  # the name of the log, where several are read as one
+    fresh: bool = False  # of several: that one was read to its end just before
+
+
+class SourceStatus(NamedTuple):
+    """How a log is read."""
+
+    key: str  # what its blocks call it: "" for the only one
+    name: str
+    kind: str
+    trouble: str = ""  # why it cannot be read; "": it can
+    at_end: bool = False
+    behind: int = 0  # bytes that are not read yet, as far as it can be told
+    gap: int = 0  # bytes lost since the start
 
 
 class Source(Protocol):

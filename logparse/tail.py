@@ -72,6 +72,16 @@ class Tail(Pygtail):  # type: ignore[misc]  # pygtail has no annotations
         files = [mark.to_json() for mark in (*self._past, *marks)]
         return {"log": self.filename, "files": files}
 
+    @property
+    def behind(self) -> int:
+        """Bytes of the file being read that are not read yet; older and newer ones not counted."""
+        if self.fh is None:
+            return 0
+        try:
+            return max(0, os.stat(self.fh.path).st_size - self.fh.offset) if self._is_live() else 0
+        except OSError:
+            return 0
+
     def read(self, limit: int = LIMIT) -> Block | None:
         """The next whole lines; None: nothing new, or nothing to read from (see `waiting`)."""
         self._limit = limit

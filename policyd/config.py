@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import rules
 from policyd.errors import ConfigError, MxheedError
 from policyd.receiver.names import name_problems
 from policyd.serve.settings import ServeSettings
 from policyd.settings.bind import bind
+from policyd.settings.logs import check
 from policyd.settings.lookup import LookupSettings
 from policyd.settings.moved import settle
 from policyd.settings.release import ReleaseSettings
@@ -36,11 +38,13 @@ _log = logging.getLogger(__name__)
 class LogSettings:
     """Where the delivery log is read."""
 
-    path: str = field(
-        default="auto",
+    path: tuple[str, ...] = field(
+        default=("auto",),
         metadata={
-            "doc": "A log file, `journal`, `-` (standard input), `sample` (play the bundled sample "
-            "day), or `auto`: the machine's mail log, else its journal, else the sample day."
+            "doc": "One log or a list of them: files, globs (`/var/log/hosts/{host}/mail.log`), "
+            "`journal`, `journal:merge`, `journal:FOLDER`, `-` (standard input), `pipe:FILE`. "
+            "Alone: `sample` (play the bundled sample day), or `auto`: the machine's mail log, "
+            "else its journal, else the sample day."
         },
     )
     olddir: str = field(
@@ -58,6 +62,27 @@ class LogSettings:
             "check": zone_named,
         },
     )
+    hosts: Literal["report", "label", "ignore"] = field(
+        default="report",
+        metadata={
+            "doc": "Where the machines that wrote the lines are told: on pages (`report`), in "
+            "metrics as well (`label`), or nowhere (`ignore`). They are kept apart anyway."
+        },
+    )
+    here: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "The names that this machine has in its logs. Empty: its host name; a log in "
+            "which only one machine speaks is its own, whatever the name."
+        },
+    )
+    shared: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "doc": "Machines that send from the same addresses as this one: what receivers tell "
+            "them paces our mail, too. Lines of all others are only shown."
+        },
+    )
     pools: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={
@@ -73,6 +98,9 @@ class LogSettings:
             "max": 3600,
         },
     )
+
+    def __post_init__(self) -> None:
+        check(self.path)
 
 
 @dataclass(frozen=True, slots=True)

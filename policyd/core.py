@@ -10,20 +10,21 @@ Failure: `RulesError` from construction and `prepare`, before anything has chang
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import rules
-from logparse.events import Delivery, Removed
+from logparse.events import Delivery
 from policyd.config import Config, site_files
 from policyd.counting.counters import Counters
-from policyd.counting.fastpath import Delays, FastPath
-from policyd.counting.fastpath_live import LiveFastPath
+from policyd.counting.here import Here
 from policyd.counting.lately import Lately
-from policyd.counting.pipeline import Pipeline
+from policyd.counting.machines import Machines
 from policyd.counting.queuelines import queue_lines
-from policyd.counting.sessions import Sessions
+from policyd.counting.roles import LogListeners, Roles
 from policyd.counting.unread import Unread
 from policyd.hooks.beyond import Beyond
 from policyd.hooks.mxgate import Gate
@@ -39,6 +40,7 @@ from policyd.receiver.rollup import UNKNOWN, Receivers
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler
+from policyd.settings.logs import machine_in
 from policyd.settings.zones import zone_named
 from policyd.store.largesnapshot import array
 from policyd.store.snapshots import SnapshotPart, Snapshots, pack
@@ -80,28 +82,24 @@ class Core:
         self.started = clock()
         self.counters = Counters(config.metrics.receivers)
         self.lately = Lately()
+        self.unread = Unread(lambda: self.machines.source)
         self._build(prepare(config, base))
         self.recipients = RecipientLimits()
         self.beyond = Beyond()  # told by whoever reads Postfix's configuration
         self.controller = Controller(config.pacing, posix=clock.posix)
         self.controller.on_change = LaneLog(clock.posix)
         self._gone: list[str] = []  # messages removed in the block that is being read
-        counting = FastPath(self.counters, sessions := Sessions(), Delays())
-        self._quick = LiveFastPath(counting, self._awaited, self._delivered, clock.wall)
-        self.pipeline = Pipeline(
-            self.classifier.classify,
-            self._receiver_of,
-            self.counters,
-            on_attempt=self._attempted,
-            sent=True,
-            on_removed=self._removed,
-            on_text=self._queue_lines,
-            sessions=sessions,
-            quick=self._quick,
-            zone=zone_named(config.log.timezone),
-            on_unparsed=Unread().take,
+        self._roles = Roles(
+            self.counters, self._listeners(), clock.wall, zone_named(config.log.timezone)
         )
-        self._quick.stamps = self.pipeline.stamps
+        self.machines = Machines(
+            self._roles.make,
+            self._roles.front,
+            Here(lambda: (socket.gethostname(),), config.log.here, config.log.shared),
+            told=partial(machine_in, patterns=config.log.path),
+            by_host=config.log.hosts == "label",
+            shown=config.log.hosts != "ignore",
+        )
         self._connect(config)
         self.snapshots = Snapshots(self._parts, clock)
         self.documents = self.snapshots.documents
@@ -136,7 +134,7 @@ class Core:
             config.pacing.recipients,
         )
         self.transports = TransportMap(config.serve.transports, standings.receiver_of, fewer)
-        self._quick.pools = self._pools
+        self._roles.use(self.classifier.classify, self.receivers, self._receiver_of, self._pools)
         self.submission = Submission(config.serve.submission, standings, self.clock)
 
     def reload(self, prepared: Prepared) -> None:
@@ -146,8 +144,8 @@ class Core:
         saved = {name: take() for name, take in self.documents.items()}
         self._build(prepared)
         self.controller.use(config.pacing, self.clock())
-        self.pipeline.use(self.classifier.classify, self._receiver_of)
         self._connect(config)
+        self.machines.use(self.classifier.classify, self._roles.receiver_of)
         saved.pop("throttle", None)  # the controller stays, with all that waits
         self.restore(saved)
 
@@ -176,7 +174,7 @@ class Core:
 
     def process(self, block: bytes, now: float) -> None:
         """Whole lines of the log."""
-        self.pipeline.process(block, now)
+        self.machines.process(block, now)
         for queue_id in self._gone:
             self.controller.removed(queue_id)
         self._gone.clear()
@@ -198,6 +196,18 @@ class Core:
             return self.receivers.of_host(address)
         return self.receivers.of_domain(domain).receiver
 
+    def _listeners(self) -> LogListeners:
+        return LogListeners(
+            attempted=self._attempted,
+            delivered=self._delivered,
+            elsewhere=lambda line: self.controller.elsewhere(line, self.clock()),
+            steady=self.clock.steady,
+            awaited=self._awaited,
+            removed=lambda removed: self.controller.removed(removed.queue_id),
+            queue_lines=self._queue_lines,
+            unparsed=self.unread.take,
+        )
+
     def _attempted(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
         # from here on its time is one of our own clock, not a stamp
         delivery = delivery._replace(time=self.clock.steady(delivery.time))
@@ -217,9 +227,6 @@ class Core:
         self.receivers.learn(mail.domain, mail.host, now)
         self.controller.delivered(mail, now)
 
-    def _removed(self, removed: Removed) -> None:
-        self.controller.removed(removed.queue_id)
-
     def _refused(self, heard: HeardRefusal) -> None:
         evidence = from_status(
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
@@ -233,9 +240,9 @@ class Core:
         pacing, receivers = self.controller, self.receivers
         return {
             "pipeline": SnapshotPart(
-                lambda: pack(self.pipeline.snapshot()),
-                lambda saved, _: self.pipeline.restore(saved),
-                Pipeline.SAVED,
+                self.machines.snapshot,
+                lambda saved, _: self.machines.restore(saved),
+                Machines.SAVED,
             ),
             "throttle": SnapshotPart(
                 lambda: pack(pacing.snapshot(self.clock())),

@@ -22,6 +22,7 @@ from typing import Any
 from policyd import config as configuration
 from policyd.config import Config
 from policyd.core import Core, Prepared, prepare
+from policyd.counting.facts import LogFacts
 from policyd.errors import ControlError, MxheedError
 from policyd.hooks.answers import SAFE, paced
 from policyd.hooks.doorkeeper import Doorkeeper
@@ -36,7 +37,7 @@ from policyd.process.ticking import every_second
 from policyd.process.watchdog import Notifier
 from policyd.reading.follow import Follower
 from policyd.reading.sight import Sight
-from policyd.reading.sources import ASKED, PLAYED, Chosen, appears
+from policyd.reading.sources import ASKED, PLAYED, Chosen, appears, status_of
 from policyd.reading.unwritten import Unwritten
 from policyd.serve.listeners import Listeners
 from policyd.serve.session import HookCounts, how_often, last_asked
@@ -83,9 +84,10 @@ class Daemon:
             clock=clock.wall,
             documents=self.core.documents,
             interval=config.log.commit_interval,
-            report=lambda trouble: self.sight.report(trouble, clock()),
-            fresh=self.core.pipeline.clock.fresh,
+            report=lambda trouble: self.sight.report(trouble or self.logs.lost, clock()),
+            enter=self.core.machines.enter,
         )
+        self.logs = LogFacts(self.core, partial(status_of, chosen, self.follower))
         # what comes through a pipe was never read before: there is nothing to catch up with
         self.follower.caught_up = chosen.kind in ("stdin", "sample")
         self.releasing = Releasing(self.core, played=chosen.kind == "sample")
@@ -163,21 +165,25 @@ class Daemon:
                 self.releasing.working,
                 lambda: self.releasing.ways,
             ),
+            self.logs,
         )
         return servers
 
     def tick(self) -> None:
         """Once a second: what time alone decides, also where nobody lets mail go."""
         now = self.clock()
+        self.logs.note(now)
         if self.follower.opened or self.follower.trouble:
-            self.sight.report(self.follower.trouble, now)
+            self.sight.report(self.follower.trouble or self.logs.lost, now)
         self.sight.tend(now)
         self.core.controller.blind = self.sight.lost
         self.core.controller.tick(now)
         if self.follower.caught_up:
             self.core.lately.note(self.core.counters.tallies, now)
-            last, asked = self.core.counters.last_time, how_often(self._counts, "mx")
-            self.unwritten.note(last, asked, self.clock.wall(), now)
+            self.unwritten.note(self.logs.newest, self._asked(), self.clock.wall(), now)
+
+    def _asked(self) -> int:
+        return how_often(self._counts, "mx")
 
     def _let_go(self) -> None:
         """The log is lost: nobody waits any longer."""
@@ -216,7 +222,7 @@ class Daemon:
 
     def _troubles(self) -> Mapping[str, str]:
         found = {
-            "log": self.sight.why or self.unwritten.why,
+            "log": self.sight.why or self.unwritten.why or self.logs.why(self._asked() > 0),
             "state": self.store.trouble or self.store.damage,
             "release": self.releasing.trouble,
         }

@@ -22,7 +22,7 @@ from policyd.errors import MxheedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from policyd.report import ReadLogs, Summary, Tally
+    from policyd.report import ReadLogs, Summary
 
 __all__ = ["register"]
 
@@ -54,6 +54,9 @@ def report(
     domains: Annotated[
         bool, typer.Option("--domains", help="List the domains behind each receiver.")
     ] = False,
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="NAME", help="Only this machine's lines.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page to FILE.")
@@ -78,7 +81,9 @@ def report(
             progress=progress,
         )
     most = _EVERYTHING if everything else top
-    show = _Show(reading.tally, sources, most, domains, UTC if utc else None)
+    if host is not None:
+        reading = _of_host(reading, host)
+    show = _Show(reading, sources, most, domains, UTC if utc else None)
     if html is not None:
         show.page(html)
     if as_json:
@@ -90,6 +95,21 @@ def report(
     for problem in reading.problems:
         print(f"mxheed: {problem}", file=sys.stderr)
     return 1 if reading.problems or not reading.recognised else 0
+
+
+def _of_host(reading: ReadLogs, host: str) -> ReadLogs:
+    """What was counted of one machine, by its short or its long name."""
+    from policyd.counting.here import same_machine
+
+    wanted = host.lower().rstrip(".")
+    names = [name for name in reading.machines if name and same_machine(name, wanted)]
+    if wanted in names:
+        names = [wanted]
+    if len(names) != 1:
+        known = ", ".join(sorted(filter(None, reading.machines))[:10]) or "none is named"
+        how = "may be several of the machines" if names else "is no machine"
+        raise MxheedError(f"{host} {how} in these logs ({known})")
+    return reading._replace(tally=reading.machines[names[0]], machines={})
 
 
 def _strangers(reading: ReadLogs) -> str:
@@ -106,13 +126,13 @@ class _Show:
 
     def __init__(
         self,
-        tally: Tally,
+        reading: ReadLogs,
         sources: list[str],
         top: int | None,
         domains: bool,
         zone: tzinfo | None,
     ) -> None:
-        self._tally = tally
+        self._reading = reading
         self._sources = sources
         self._top = top
         self._domains = domains
@@ -123,7 +143,8 @@ class _Show:
 
         top = self._top or top
         settings = Settings(top, max(top, receivers), columns, self._domains, self._zone)
-        return summarise(self._tally, self._sources, settings)
+        reading = self._reading
+        return summarise(reading.tally, self._sources, settings, reading.machines)
 
     def page(self, path: Path) -> None:
         """The page, in a file."""

@@ -24,8 +24,8 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option("--config", "-c", help="The configuration file.")
         ] = None,
         log: Annotated[
-            str | None,
-            typer.Option(help="A log file, `journal`, `-`, `sample` or `auto` (log.path)."),
+            list[str] | None,
+            typer.Option(help="A log, a glob, `journal`, `-`, `sample` or `auto` (log.path)."),
         ] = None,
         state: Annotated[str | None, typer.Option(help="The state file (state.file).")] = None,
         http: Annotated[
@@ -63,7 +63,7 @@ def register(app: typer.Typer) -> None:
         serve = {"http": http, "socketmap": socketmap, "policy": policy}
         told = {name: tuple(texts) for name, texts in serve.items() if texts}
         settings = configuration.load(config)
-        settings = _told(settings, "log", path=log)
+        settings = _told(settings, "log", path=tuple(log) if log else None)
         settings = _told(settings, "state", file=state)
         settings = _told(settings, "serve", control=control, **told)
         uvloop.run(rounds.run(settings, config, _say))

@@ -32,6 +32,7 @@ class LogClock:
         self._counters = counters
         self._offset = Offset()
         self._fresh = False
+        self.newest = 0  # whole seconds: the newest stamp
 
     @property
     def learnt(self) -> ClockOff:
@@ -54,6 +55,7 @@ class LogClock:
             if learnt is not None:
                 self._stamps.offset = learnt.seconds
                 _say(learnt)
+        self.newest = max(min(self.newest, int(now)), min(int(when), int(now)))
         known = min(self._counters.last_time, int(now))
         self._counters.last_time = max(known, min(int(when), int(now)))
 

@@ -1,6 +1,7 @@
 """The hot path: from blocks of log lines to counters and evidence.
 
-Contract: `Pipeline.process(block, now)` takes whole lines. Per delivery record it finds the
+Contract: `Pipeline.process(block, now)` takes whole lines of one machine; `read` takes them as
+`AutoParser.parts` gives them. Per delivery record it finds the
 receiver, judges the reply, counts, and calls `on_attempt(delivery, receiver, verdict)`; for
 accepted mail only if `sent` is set, because that is most of a log. The verdict is None where there
 is no fresh reply to judge: accepted, echoed ("suspended"), held, expired, probes. Recipients count
@@ -14,17 +15,20 @@ plain lines first; who takes it reads by himself there which messages Postfix re
 `snapshot()` is what must be saved together with the counters so that a restart in the middle of a
 transaction counts nothing twice; `restore` takes it back.
 Failure: none of its own; what `classify`, `receiver_of` or a callback raises comes through.
+Length: each kind of line goes one way through it, and all ways end in the same counters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, ClassVar, Protocol
 
 from logparse.auto import AutoParser
 from logparse.events import Delivery, Event, Removed, Unparsed
 from logparse.exim_lines import Found
+from logparse.machines import MachineLines
 from logparse.reason import LOCAL_AGENTS
 from policyd.counting.counters import Counters
 from policyd.counting.fastpath import Delays, EximPath, FastPath, PostfixPath
@@ -40,6 +44,7 @@ LOCAL = "local"  # the receiver of what never left the machine
 UNKNOWN = "unknown"
 
 ReceiverOf = Callable[[str | None, str | None, str], str]  # host, address, recipient's domain
+Take = Callable[[re.Match[bytes]], bool]
 OnAttempt = Callable[[Delivery, str, Verdict | None], None]
 
 _ATTEMPTS = frozenset({"sent", "deferred", "bounced", "tried"})
@@ -90,6 +95,7 @@ class Pipeline:
         quick: PostfixPath | None = None,
         quick_exim: EximPath | None = None,
         neighbours: bool = False,
+        delays: Delays | None = None,
     ) -> None:
         self.counters = counters
         self._classify = classify
@@ -105,36 +111,45 @@ class Pipeline:
             postfix_removed=on_text is None,
             neighbours=neighbours,
         )
-        self._delays = Delays()
+        self._delays = Delays() if delays is None else delays
         self._sessions = sessions or Sessions()
         self._takes = not self._sent or quick is not None
         self._quick = quick or FastPath(counters, self._sessions, self._delays)
         self._quick_exim = quick_exim or EximFastPath(counters, self._sessions, self._delays)
         self._tell_sent = self._sent or (quick is not None and on_attempt is not None)
         self._queued: dict[str, str] = {}
+        self.by_outcome: dict[str, int] | None = None  # recipients, where somebody wants to know
         self.stamps = self._parser.stamps
         self.clock = LogClock(self.stamps, counters)
 
     def process(self, block: bytes, now: float) -> None:
-        """Counts what `block` holds."""
-        text = self._parser.plain(block, now)
-        self.counters.lines += self._parser.lines
-        if self._on_text is not None:
-            self._on_text(text)
-        exim = self._parser.exim_lines(text)
-        if self._parser.telling != []:
-            self._postfix(text, now)
-        if exim:
-            self._exim(exim, now)
-        self.counters.undated += self._parser.take_undated()
-        for unread in self._parser.unread():
-            self._take(unread)
-        self.clock.look(text, now)
+        """Counts what `block` holds, as of one machine."""
+        self.read(self._parser.whole(block, now), now)
+        self.unread(self._parser.unread())
 
-    def _postfix(self, text: bytes, now: float) -> None:
-        """Counts Postfix's lines in `text`."""
-        take = self._quick.postfix if self._takes else None
-        for record in self._parser.postfix.records(text, take, self._parser.telling):
+    def read(self, part: MachineLines, now: float) -> None:
+        """Counts plain lines."""
+        self.counters.lines += part.lines
+        if self._on_text is not None:
+            self._on_text(part.text)
+        if part.telling != []:
+            self._postfix(part, now)
+        if part.exim:
+            self._exim(part.exim, now)
+        self.counters.undated += self._parser.take_undated()
+        self.clock.look(part.text, now)
+
+    def unread(self, found: Iterable[Unparsed]) -> None:
+        """Counts lines that look like a delivery."""
+        for event in found:
+            self._take(event)
+
+    def _postfix(self, part: MachineLines, now: float) -> None:
+        """Counts Postfix's lines."""
+        take: Take | None = self._quick.postfix if self._takes else None
+        if take is not None and self.by_outcome is not None:
+            take = _counted(take, self.by_outcome)
+        for record in self._parser.postfix.records(part.text, take, part.telling):
             if isinstance(record, bytes):
                 event = self._parser.postfix.careful(record, now)
                 if event is not None:
@@ -144,18 +159,22 @@ class Pipeline:
                 self._deliver(delivery)
                 self._learn(self._quick, record[7], delivery)
 
-    def _exim(self, found: list[Found], now: float) -> None:
+    def _exim(self, found: Sequence[Found], now: float) -> None:
         """Counts lines of Exim's."""
         parser = self._parser.exim
         lines: Iterable[tuple[bytes, bytes]] = ((line, b"") for line, *_ in found)
         if not self._sent:
             lines = self._quick_exim.exim(found, parser.stamps, now)
+        taken = len(found)
         for line, relay in lines:
+            taken -= 1
             event = parser.line(line, now)
             if event is not None:
                 self._take(event)
                 if relay and isinstance(event, Delivery):
                     self._learn(self._quick_exim, relay, event)
+        if taken and self.by_outcome is not None:
+            self.by_outcome["sent"] = self.by_outcome.get("sent", 0) + taken
 
     def _learn(self, quick: PostfixPath | EximPath, relay: bytes, delivery: Delivery) -> None:
         """Lets this relay's accepted mail take the fast path from now on."""
@@ -176,6 +195,8 @@ class Pipeline:
 
     def _deliver(self, delivery: Delivery) -> None:
         outcome = delivery.outcome
+        if self.by_outcome is not None:
+            self.by_outcome[outcome] = self.by_outcome.get(outcome, 0) + 1
         receiver = self._receiver(delivery)
         tally = self.counters.tally(receiver)
         if outcome == "sent":
@@ -260,6 +281,18 @@ class Pipeline:
         self._queued = dict(saved.get("queued", ()))
         self._parser.restore(saved.get("parser", {}))
         self.clock.restore(saved.get("offset"))  # older snapshots have none
+
+
+def _counted(take: Take, counts: dict[str, int]) -> Take:
+    """The short cut, counting what takes it."""
+
+    def taking(match: re.Match[bytes]) -> bool:
+        if not take(match):
+            return False
+        counts["sent"] = counts.get("sent", 0) + 1
+        return True
+
+    return taking
 
 
 def _known(receiver: str) -> str | None:

@@ -2,7 +2,7 @@
 
 Contract: `take` is the pipeline's `on_unparsed`. The first line is logged, then the second, the
 fourth and so on: a log of a strange shape must be heard of, and must not fill another log. The last
-three stand in `samples`, for those who ask.
+three stand in `samples`, for those who ask, and for each log in `by_log`.
 Failure: none; whatever bytes a line has, it is logged as printable text.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from logparse.events import Unparsed, text_of
 
@@ -17,13 +18,17 @@ __all__ = ["Unread"]
 
 _log = logging.getLogger(__name__)
 _LONGEST = 300
+_LOGS = 500
 
 
 class Unread:
     """See the module."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Callable[[], str] = lambda: "") -> None:
+        """`log`: the one that is being read."""
         self.count = 0
+        self.by_log: dict[str, deque[str]] = {}
+        self._log = log
         self.samples: deque[str] = deque(maxlen=3)
 
     def take(self, event: Unparsed) -> None:
@@ -32,6 +37,9 @@ class Unread:
         text = text_of(event.line[:_LONGEST])
         shown = "".join(c if c.isprintable() else "?" for c in text)
         self.samples.append(shown)
+        log = self._log()
+        if log in self.by_log or len(self.by_log) < _LOGS:
+            self.by_log.setdefault(log, deque(maxlen=3)).append(shown)
         if not self.count & (self.count - 1):
             _log.warning(
                 "a line of the log looks like a delivery and is not understood (%s; %d so far): %s",

@@ -27,6 +27,7 @@ from policyd.doctor.values import DaemonSeen, Gap, Part
 from policyd.errors import ControlError
 from policyd.hooks.transportmap import recipient_transport
 from policyd.serve.paths import control_places
+from policyd.settings.logs import asked
 from policyd.web.asking import Found, find
 
 __all__ = ["daemon"]
@@ -38,7 +39,8 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is 
 
 def daemon(config: Config) -> tuple[DaemonSeen, dict[Part, Gap]]:
     """What was seen, and what was not."""
-    log = config.log.path if config.log.path.startswith("/") else ""
+    files = (asked(path) for path in config.log.path)
+    log = next((one.path for one in files if one.kind == "file" and one.path[:1] == "/"), "")
     seen, gaps = _pages(config)
     seen = replace(
         seen,

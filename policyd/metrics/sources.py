@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from policyd.counting.facts import LogFacts
 from policyd.metrics.exposition import Histogram
 from policyd.metrics.table import STATES, Metrics
 from policyd.process.reloading import Reloads
@@ -41,6 +42,7 @@ def metrics(
     releases: Callable[[], Mapping[str, int]],
     reloads: Reloads,
     health: Health,
+    logs: LogFacts | None = None,
 ) -> Metrics:
     """The whole /metrics page."""
     page = Metrics()
@@ -55,7 +57,9 @@ def metrics(
     page.add("mxheed_log_undated_total", lambda: {(): counters.undated})
     page.add("mxheed_log_gap_bytes_total", lambda: {(): counters.gap_bytes})
     page.add("mxheed_log_last_line_timestamp_seconds", lambda: {(): counters.last_time})
-    page.add("mxheed_log_clock_offset_seconds", lambda: {(): core.pipeline.clock.learnt.seconds})
+    page.add("mxheed_log_clock_offset_seconds", lambda: {(): core.machines.offset})
+    if logs is not None:
+        _logs(page, core, logs)
     page.add("mxheed_rules_loaded", lambda: {(): len(core.ruleset.rules)})
     page.add("mxheed_classifier_lookups_total", lambda: _cache(core))
     page.add("mxheed_config_last_reload_successful", lambda: {(): int(reloads.successful)})
@@ -95,6 +99,21 @@ def metrics(
     page.add("mxheed_release_working", lambda: _known(health.releases()))
     page.add("mxheed_mx_lookups_total", lambda: _named(core.lookup.counts))
     return page
+
+
+def _logs(page: Metrics, core: Core, logs: LogFacts) -> None:
+    page.add(
+        "mxheed_log_readable", lambda: {(log.name,): not log.trouble for log in logs.of_logs()}
+    )
+    page.add("mxheed_log_behind_bytes", lambda: {(log.name,): log.behind for log in logs.of_logs()})
+    page.add(
+        "mxheed_log_newest_line_timestamp_seconds",
+        lambda: {(log.name,): log.newest for log in logs.of_logs() if log.newest},
+    )
+    machines = core.machines
+    page.add(
+        "mxheed_host_deliveries_total", lambda: machines.of_hosts() if machines.by_host else {}
+    )
 
 
 def _throttle(page: Metrics, core: Core) -> None:

@@ -3,6 +3,7 @@
 Contract: `TABLE` is the only place where a metric gets its name; docs/metrics.md, the dashboard and
 the alert rules are tested against it. Labels are bounded: receivers are those of the counters
 (the busiest and "other"), all other labels have closed sets of values. Failure: none.
+Length: it is one table.
 """
 
 from __future__ import annotations
@@ -87,6 +88,31 @@ TABLE: tuple[Family, ...] = (
         "mxheed_log_clock_offset_seconds",
         "gauge",
         "How far stamps of the log without a zone are behind the clock; it is allowed for.",
+    ),
+    Family(
+        "mxheed_log_readable",
+        "gauge",
+        "1 while this log can be read.",
+        ("log",),
+    ),
+    Family(
+        "mxheed_log_behind_bytes",
+        "gauge",
+        "Bytes of this log that are not read yet.",
+        ("log",),
+    ),
+    Family(
+        "mxheed_log_newest_line_timestamp_seconds",
+        "gauge",
+        "The stamp of this log's newest line since the start.",
+        ("log",),
+    ),
+    Family(
+        "mxheed_host_deliveries_total",
+        "counter",
+        "Recipients by the machine that sent the mail and by how the attempt ended; only where "
+        "log.hosts is label.",
+        ("host", "outcome"),
     ),
     Family("mxheed_rules_loaded", "gauge", "Rules in use."),
     Family(

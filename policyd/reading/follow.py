@@ -1,8 +1,9 @@
 """The daemon's way through the log: read, count, commit, and let others have their turn.
 
-Contract: one `Follower` per log. Blocks are read in a thread and processed in the event loop, one
-at a time; a block is only as large as can be processed in about `TURN` seconds, and that is what a
-policy answer may have to wait. Position, counters and documents are taken between two blocks and
+Contract: one `Follower` per source, which may be several logs. Blocks are read in a thread and
+processed in the event loop, one at a time; a block is only as large as can be processed in about
+`TURN` seconds, and that is what a policy answer may have to wait. Position, counters and documents
+are taken between two blocks and
 written in one transaction. `caught_up` is set as soon as the log was read to the end for the first
 time: before that the numbers are older than those a scraper may have seen. Where nothing comes,
 the thread alone waits for it, and the event loop sleeps. `run` ends after `stop`, with a last
@@ -85,12 +86,14 @@ class Follower:
         interval: float = 1.0,
         poll: float = 0.05,
         report: Callable[[str | None], None] = lambda trouble: None,
-        fresh: Callable[[], None] = lambda: None,
+        enter: Callable[[str, bool], None] = lambda source, fresh: None,
     ) -> None:
         self.caught_up = False
         self.opened = False  # something, or the lack of it, was read once
         self.failures = 0  # blocks that broke the processing
-        self._source = source
+        self.at_end = False  # nothing more stood in the log when it was looked at last
+        self.gap = 0  # bytes lost since the start
+        self.source = source
         self._error: str | None = None
         self._store = store
         self._counters = counters
@@ -100,8 +103,9 @@ class Follower:
         self._interval = interval
         self._poll = poll
         self._report = report  # told after each reading why there is no log, or None
-        self._fresh = fresh  # told before a block that was written just now
+        self._enter = enter  # told before a block of which log it is, and if it is quite new
         self._position = source.position
+        self._begun = 0
         self._dirty = False
         self._limit = LIMIT
         self._kept: dict[str, bytes] = {}  # documents as last written
@@ -111,7 +115,7 @@ class Follower:
     @property
     def trouble(self) -> str | None:
         """Why the log cannot be read at the moment: an error, or what the source waits for."""
-        return self._error or getattr(self._source, "waiting", None)
+        return self._error or getattr(self.source, "waiting", None)
 
     def touch(self) -> None:
         """A document has changed by other means than the log: commit it soon."""
@@ -148,14 +152,13 @@ class Follower:
                     self._report(self.trouble)
                     if block is not None:
                         begun = loop.time()
-                        if at_end and self.caught_up:
-                            self._fresh()
+                        fresh = block.fresh if block.source else at_end
+                        self._enter(block.source, fresh and self.caught_up)
                         self._take(block)
                         self._adapt(len(block.data), loop.time() - begun)
-                    elif not self._position:  # nothing yet: remember at least where that was
-                        self._position = self._source.position
-                        self._dirty = self._dirty or bool(self._position)
-                    at_end = block is None or block.end
+                    else:
+                        self._remember()
+                    self.at_end = at_end = block is None or block.end
                     self.caught_up = self.caught_up or (at_end and self._error is None)
                     if self._dirty and loop.time() >= next_commit:
                         commit = self._commit()
@@ -165,13 +168,20 @@ class Follower:
             finally:
                 thread.shutdown()
                 self._commit().write()
-                self._source.close()
+                self.source.close()
+
+    def _remember(self) -> None:
+        """Nothing came: it matters where that was, if it is a log that was never read before."""
+        begun = getattr(self.source, "begun", 0)
+        if not self._position or begun != self._begun:
+            self._begun, self._position = begun, self.source.position
+            self._dirty = self._dirty or bool(self._position)
 
     def _read(self, rest: float, patience: float) -> Block | None:
         """In the thread: after a rest the next block; None: nothing came for so long."""
         self._woken.wait(rest)  # what is written meanwhile comes as one block, not line by line
         while True:
-            block = self._source.read(self._limit)
+            block = self.source.read(self._limit)
             if block is not None or patience <= 0 or self._woken.wait(self._poll):
                 return block
             patience -= self._poll
@@ -191,6 +201,7 @@ class Follower:
                         self.failures,
                     )
         self._counters.gap_bytes += block.gap
+        self.gap += block.gap
         self._position = block.position
         self._dirty = True
 

@@ -13,19 +13,19 @@ import io
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from datetime import tzinfo
 from multiprocessing.sharedctypes import Synchronized
+from types import MappingProxyType
 from typing import NamedTuple
 
 from logparse.auto import recognise
 from logparse.errors import LogError
 from logparse.packed import Unpacked
-from policyd.counting.counters import Counters
-from policyd.counting.pipeline import Classify, Pipeline, ReceiverOf
+from policyd.counting.pipeline import Classify, ReceiverOf
 from policyd.receiver.rollup import Receivers
-from policyd.report.glance import Glance
+from policyd.report.bymachine import ByMachine
 from policyd.report.tally import Tally
 from rules import Classifier, RuleSet
 
@@ -46,6 +46,7 @@ class ReadLogs(NamedTuple):
     problems: tuple[str, ...]
     recognised: bool = False  # some line was written by Postfix or Exim
     first: bytes = b""  # line of a source in which none was
+    machines: Mapping[str, Tally] = MappingProxyType({})  # the same for each, by name
 
 
 class Work(NamedTuple):
@@ -102,54 +103,50 @@ def _read_here(source: str) -> ReadLogs:
 
 
 def _together(readings: Iterator[ReadLogs]) -> ReadLogs:
-    tally: Tally | None = None
-    problems: list[str] = []
-    recognised, first = False, b""
-    for reading in readings:
-        recognised, first = recognised or reading.recognised, first or reading.first
-        if tally is None:
-            tally = reading.tally
-        else:
-            tally.merge(reading.tally)
-        problems += reading.problems
-    return ReadLogs(tally or Tally(), tuple(problems), recognised, first)
+    found = list(readings)
+    if len(found) == 1:
+        return found[0]
+    tally, machines = Tally(), dict[str, Tally]()
+    for reading in found:
+        tally.merge(reading.tally)
+        for name, theirs in reading.machines.items():
+            machines.setdefault(name, Tally()).merge(theirs)
+    problems = tuple(problem for reading in found for problem in reading.problems)
+    recognised = any(reading.recognised for reading in found)
+    first = next((reading.first for reading in found if reading.first), b"")
+    return ReadLogs(tally, problems, recognised, first, machines)
 
 
 def _read(source: str, work: Work, progress: Callable[[int], None] | None = None) -> ReadLogs:
     """One source from its beginning to its end."""
-    tally, counters = Tally(), Counters()
     problems: list[str] = []
     recognised, first = False, b""
+    machines: dict[str, Tally] = {}
     try:
         raw = _open(source, work.done)
         now = work.now if source == STDIN else os.fstat(raw.fileno()).st_mtime
-        glance = Glance(tally, now, work.zone, _teacher(work.receivers))
-        pipeline = Pipeline(
-            work.classify,
-            _receiver_of(work.receivers),
-            counters,
-            on_attempt=tally.add,
-            zone=work.zone,
-            quick=glance,
-            quick_exim=glance,
-            neighbours=True,
+        receivers = work.receivers
+        reader = ByMachine(
+            work.classify, _receiver_of(receivers), _teacher(receivers), work.zone, now
         )
         try:
             for block in blocks(raw):
                 first = first or block[: block.find(b"\n")][:_SAMPLE]
                 recognised = recognised or recognise(block, now) > 0
-                pipeline.process(block, now)
-                tally.bytes += len(block)
+                reader.read(block)
                 if progress is not None:
                     progress(work.done.value)
         finally:
-            glance.settle()
+            reader.settle()
+            machines = reader.tallies()
     except (OSError, LogError) as error:
         words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         problems.append(f"{source}: {words}")
-    tally.lines, tally.unparsed = counters.lines, counters.unparsed
-    tally.undated = counters.undated
-    return ReadLogs(tally, tuple(problems), recognised, b"" if recognised else first)
+    tallies = list(machines.values())
+    tally = tallies[0] if len(tallies) == 1 else Tally()
+    for each in tallies if len(tallies) > 1 else ():
+        tally.merge(each)
+    return ReadLogs(tally, tuple(problems), recognised, b"" if recognised else first, machines)
 
 
 def _teacher(receivers: Receivers) -> Callable[[str, str], object]:

@@ -14,6 +14,7 @@ from policyd.report.tally import ATTEMPTS
 
 __all__ = [
     "DomainsBehind",
+    "MachineRow",
     "Pain",
     "ReceiverRow",
     "RefusalRow",
@@ -114,6 +115,17 @@ class DomainsBehind:
 
 
 @dataclass(frozen=True)
+class MachineRow:
+    """What became of one machine's mail."""
+
+    host: str  # "": its lines name none
+    lines: int
+    first: float
+    last: float
+    outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Summary:
     """The whole report."""
 
@@ -136,6 +148,7 @@ class Summary:
     domains: tuple[DomainsBehind, ...]
     slots: tuple[float, ...]  # when each slot of the heat lines begins
     slot_hours: int
+    machines: tuple[MachineRow, ...] = ()  # that wrote the lines, where there are several
     left: Mapping[str, int] = field(default_factory=dict)
     spilled: Mapping[str, int] = field(default_factory=dict)
 

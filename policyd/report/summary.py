@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from policyd.report.heat import heat, time_slots
+from policyd.report.machinerows import machine_rows, outcomes_of
 from policyd.report.pains import ByReceiver, share, worst
 from policyd.report.rows import (
     DomainsBehind,
@@ -37,14 +38,14 @@ _SLOW_SHARE = 1000  # and at least one in so many of all deliveries
 
 
 def summarise(
-    tally: Tally, sources: Sequence[str] = (), settings: Settings | None = None
+    tally: Tally,
+    sources: Sequence[str] = (),
+    settings: Settings | None = None,
+    machines: Mapping[str, Tally] = MappingProxyType({}),
 ) -> Summary:
     """The summary of what was counted."""
     say = settings or Settings()
-    outcomes: dict[str, int] = {}
-    for row in tally.receivers.values():
-        for outcome, count in row.outcomes.items():
-            outcomes[outcome] = outcomes.get(outcome, 0) + count
+    outcomes = outcomes_of(tally)
     slots, width = time_slots(tally.first, tally.last, say)
     reasons = _by_receiver(tally.refusals)
     ranked = sorted(tally.receivers, key=lambda name: (-tally.receivers[name].attempts, name))
@@ -79,6 +80,7 @@ def summarise(
         domains=tuple(sorted(behind, key=lambda row: -row.total)),
         slots=slots,
         slot_hours=width,
+        machines=machine_rows(machines),
         left=_left(say, receivers=rows, refusals=refusals, slowest=slowest, unclassified=unknown),
         spilled=MappingProxyType(dict(tally.spilled)),
     )

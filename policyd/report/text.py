@@ -36,6 +36,8 @@ def _sections(summary: Summary, zone: tzinfo | None, narrow: bool) -> Iterator[R
     if summary.pains:
         yield from _titled("Who refuses, and why", _pains(summary, zone, narrow))
     yield from _titled("Receivers", _receivers(summary, zone, narrow))
+    if summary.machines:
+        yield from _titled("Machines that sent it", _machines(summary))
     if summary.refusals:
         yield from _titled("Biggest refusals", _refusals(summary))
     if summary.slowest:
@@ -93,6 +95,15 @@ def _table(*columns: tuple[str, str], grow: int = -1) -> Table:
             overflow="ellipsis",
             ratio=1 if last else None,
         )
+    return table
+
+
+def _machines(summary: Summary) -> Table:
+    names = ("sent", "deferred", "bounced")
+    table = _table(("machine", "left"), ("lines", "right"), *((name, "right") for name in names))
+    for row in summary.machines:
+        counts = (words.count(row.outcomes.get(name, 0)) for name in names)
+        table.add_row(words.clean(row.host) or "(not named)", words.count(row.lines), *counts)
     return table
 
 

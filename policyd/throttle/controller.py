@@ -251,6 +251,30 @@ class Controller(Departures):
                 self._transactions.of(mail, True, state, now).accept(state, now)
             self._room(state, now)
 
+    def elsewhere(self, line: Evidence | AcceptedMail, now: float) -> None:
+        """An attempt of another machine from our addresses: it moves the lane, no message of ours.
+
+        Its queue id is none of ours; it ends no attempt of ours, and takes no place of one.
+        """
+        if line.receiver in ("unknown", "local"):
+            return
+        state = self.lane(Lane(line.pool or "", line.receiver), now)
+        if isinstance(line, AcceptedMail):
+            fresh, accepted = line.fresh, True
+        else:
+            fresh, accepted = now - line.time <= STALE, line.outcome == "sent"
+            if line.outcome not in ("sent", "deferred", "bounced", "tried") or is_our_own(line):
+                return
+        if not fresh:
+            return
+        transaction = self._transactions.elsewhere(line, now)
+        if accepted:
+            transaction.accept(state, now)
+        elif isinstance(line, Evidence) and not transaction.refused:
+            transaction.refused = True
+            self._judge(line._replace(queue_id=""), state, None, now)
+        self._room(state, now)
+
     def _unasked(self, line: Evidence | AcceptedMail, state: LaneState, now: float) -> None:
         """A delivery over a session that was kept open asked nothing: it takes a token, too."""
         state.speed.take(now)

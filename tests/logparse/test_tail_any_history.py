@@ -49,6 +49,20 @@ NAMES: dict[str, Callable[[int, int], str]] = {
 }
 
 
+# both kinds of MTA, on several machines, in one file
+WRITERS = (
+    "{:%Y-%m-%dT%H:%M:%S}+00:00 mx1 postfix/smtp[99]:",
+    "{:%Y-%m-%dT%H:%M:%S}+00:00 mx2 postfix/smtp[99]:",
+    "{:%Y-%m-%d %H:%M:%S} 1vOaaa-00000000abc-1xyz =>",
+    "{:%Y-%m-%dT%H:%M:%S}+00:00 mx3 exim[99]: 1vOaaa-00000000abc-1xyz =>",
+)
+
+
+def serial(line: bytes) -> int:
+    """The number of a line."""
+    return int(line.split(b" a line")[0].rpartition(b" ")[2])
+
+
 def day(number: int) -> date:
     """Days around the end of a month and of a year."""
     return date(2026, 12, 27) + timedelta(days=number)
@@ -107,7 +121,7 @@ class AnyHistory(RuleBasedStateMachine):
         elif not self.may_lose:
             assert not self.gap, "a gap that is none"
         if not self.late:
-            assert self.seen == sorted(self.seen), "not in order"
+            assert self.seen == sorted(self.seen, key=serial), "not in order"
 
     # the writer
 
@@ -125,10 +139,8 @@ class AnyHistory(RuleBasedStateMachine):
         self.serial += 1
         self.tick += 1
         when = datetime.fromtimestamp(self.tick, UTC)
-        text = (
-            f"{when:%Y-%m-%dT%H:%M:%S}+00:00 mx1 postfix/smtp[99]: {self.serial:06} a line of its"
-            " own, as long as the lines of mail logs are\n"
-        )
+        head = WRITERS[self.serial % len(WRITERS)].format(when)
+        text = f"{head} {self.serial:06} a line of its own, as long as the lines of mail logs are\n"
         self.written.append(text.encode())
         return text
 

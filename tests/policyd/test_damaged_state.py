@@ -65,12 +65,12 @@ class Place:
     @contextmanager
     def daemon(self) -> Iterator[Daemon]:
         clock = self.times.clock()
-        made = Daemon(CONFIG, None, self.state, choose(str(self.log), clock=clock), clock)
+        made = Daemon(CONFIG, None, self.state, choose((str(self.log),), clock=clock), clock)
         try:
             yield made
         finally:
             made.store.close()
-            made.follower._source.close()
+            made.follower.source.close()
 
     def write(self, statement: str, values: tuple[Any, ...]) -> None:
         with closing(sqlite3.connect(self.state)) as db, db:
@@ -80,7 +80,7 @@ class Place:
 def live(daemon: Daemon) -> None:
     """Read what is new, answer, show, save: what a daemon does."""
     now = daemon.clock()
-    while (block := daemon.follower._source.read()) is not None:
+    while (block := daemon.follower.source.read()) is not None:
         daemon.follower._take(block)
     assert daemon.follower.failures == 0
     daemon.sight.report(None, now)

@@ -31,7 +31,7 @@ class Scene:
         clock = self.times.clock()
         self.log = folder / "mail.log"
         self.log.write_text(lines(SENT, 3))
-        chosen = choose(str(self.log), clock=clock)
+        chosen = choose((str(self.log),), clock=clock)
         self.daemon = Daemon(CONFIG, None, folder / "state.db", chosen, clock)
         self.daemon.core.controller.pin("google", "suspended", 7200.0, clock())
         held = evidence("held", queue_id="AAAA1", domain="d1.example", receiver="google",
@@ -40,7 +40,7 @@ class Scene:
 
     def read(self) -> None:
         """What the follower does: read, and report how that went."""
-        source = self.daemon.follower._source
+        source = self.daemon.follower.source
         while (block := source.read()) is not None:
             self.daemon.follower._take(block)
         self.daemon.follower.opened = self.daemon.follower.trouble is None
@@ -69,7 +69,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     found = Scene(tmp_path)
     yield found
     found.daemon.store.close()
-    found.daemon.follower._source.close()
+    found.daemon.follower.source.close()
 
 
 def test_a_lost_log_opens_the_lanes_after_five_minutes_and_closes_them_when_it_is_back(

@@ -53,8 +53,10 @@ class Side:
         self.core.controller._retry._rng = Random(1)
         if pools:
             self.core._pools["postfix/relay/smtp"] = "relay"
+            self.core._roles._pools["postfix/relay/smtp"] = "relay"
+        self.pipeline = self.core.machines._reader("", b"mail").pipeline
         if long:
-            self.core.pipeline._quick.postfix = lambda match: False  # type: ignore[method-assign]
+            self.pipeline._quick.postfix = lambda match: False  # type: ignore[method-assign]
         self.agents = [Session(START), Session(START)]
 
     def ask(self, agent: int, domain: str, host: str) -> None:
@@ -70,7 +72,7 @@ class Side:
                 sorted(core.counters.dump(), key=repr),
                 core.receivers.snapshot(),
                 core.recipients.snapshot(),
-                core.pipeline.snapshot(),
+                b"".join(core.machines.snapshot()),
                 pacing.counts,
                 pacing.book._messages,
                 pacing._lanes,
@@ -150,14 +152,14 @@ def test_both_ways_leave_the_same(steps: list[Any], iso: bool, pools: bool) -> N
 def test_the_short_cut_is_taken() -> None:
     """Nearly all accepted mail of an ordinary log goes by it."""
     side, taken = Side(False, False), [0, 0]
-    short = side.core.pipeline._quick.postfix
+    short = side.pipeline._quick.postfix
 
     def counted(match: Any) -> bool:
         done = short(match)
         taken[done] += 1
         return done
 
-    side.core.pipeline._quick.postfix = counted  # type: ignore[method-assign]
+    side.pipeline._quick.postfix = counted  # type: ignore[method-assign]
     what = (REPLIES[0], "one.example", HOSTS[0], "3A5444167F", "", "0.1/0/0/0", "smtp[11]", 0)
     side.core.process(line(what, START, True) * 100, START)
     assert taken == [1, 99]

@@ -54,7 +54,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     )
     clock = TIMES.clock()
     state = tmp_path_factory.mktemp("sample") / "state.db"
-    made = Daemon(config, None, state, choose("sample", clock=clock), clock)
+    made = Daemon(config, None, state, choose(("sample",), clock=clock), clock)
     made.core.receivers.learn("gmail.com", "gmail-smtp-in.l.google.com", clock())
     yield made
     made.store.close()

@@ -59,7 +59,7 @@ def test_healthz_tells_it(tmp_path: Path) -> None:
     times, log = Times(), tmp_path / "mail.log"
     log.write_text("")
     clock = times.clock()
-    chosen = choose(str(log), clock=clock)
+    chosen = choose((str(log),), clock=clock)
     daemon = Daemon(Config(), None, tmp_path / "state.db", chosen, clock)
     daemon.follower.caught_up, daemon.follower.opened = True, True
     daemon.core.counters.last_time = int(times.wall - 26 * DAY)
@@ -75,4 +75,4 @@ def test_healthz_tells_it(tmp_path: Path) -> None:
         times.go(30.0)
     assert "26d" in daemon._troubles()["log"]
     daemon.store.close()
-    daemon.follower._source.close()
+    daemon.follower.source.close()

@@ -61,19 +61,30 @@ class Transactions:
         self, line: Evidence | AcceptedMail, accepted: bool, state: LaneState, now: float
     ) -> Transaction:
         """The transaction of this line; its first line ends the attempt."""
+        key, found = self._find(line, now)
+        if found is None or found.lines >= self._recipients:
+            attempt = state.window.pair(line.domain, accepted, now)
+            found = self._young[key] = Transaction(attempt, line.domain)
+            if found.attempt is None:
+                self._unasked(line, state, now)
+        found.lines += 1
+        return found
+
+    def elsewhere(self, line: Evidence | AcceptedMail, now: float) -> Transaction:
+        """The transaction of this line of another machine: no attempt of ours is over with it."""
+        key, found = self._find(line, now)
+        if found is None or found.lines >= self._recipients:
+            found = self._young[key] = Transaction(None, line.domain)
+        found.lines += 1
+        return found
+
+    def _find(self, line: Evidence | AcceptedMail, now: float) -> tuple[int, Transaction | None]:
         young = self._young
         if now - self._turned > _AGE or len(young) >= _MOST:
             self._old, self._turned = young, now
             young = self._young = {}
         key = hash((line.queue_id, line.domain, line.group))
-        found = young.get(key) or self._old.get(key)
-        if found is None or found.lines >= self._recipients:
-            attempt = state.window.pair(line.domain, accepted, now)
-            found = young[key] = Transaction(attempt, line.domain)
-            if found.attempt is None:
-                self._unasked(line, state, now)
-        found.lines += 1
-        return found
+        return key, young.get(key) or self._old.get(key)
 
     def hear(self, evidence: Evidence, now: float) -> None:
         """Remember a refusal the status filter told, to know its log line again."""
