@@ -138,6 +138,16 @@ def test_a_damaged_file_is_moved_aside(
     assert again(other).position == {"at": 2}
 
 
+def test_a_file_of_somebody_else_is_left_alone(path: Path) -> None:
+    """Where the configuration names a log or a list as state file, it keeps its name and bytes."""
+    path.parent.mkdir()
+    path.write_text("Nov 28 12:00:00 host postfix/qmgr[1]: 4ABC: removed\n")
+    with pytest.raises(StoreError, match="name another file"):
+        Store.open(path)
+    assert path.read_text().startswith("Nov 28")
+    assert os.listdir(path.parent) == [path.name]
+
+
 def test_a_file_damaged_while_in_use_is_moved_aside(store: Store, path: Path) -> None:
     """The commit fails; the next one, with everything, begins a new file."""
     store.commit({"at": 1}, [("f", (str(n),), n + 1) for n in range(5000)], {})
