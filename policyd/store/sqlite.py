@@ -13,6 +13,7 @@ caller goes on in memory. `wants_all` tells that the next commit must bring ever
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -175,7 +176,9 @@ class Store:
 
     def _spare_foreign(self) -> None:
         """A file that is no database, and that we never locked, is somebody's: a log, a list."""
-        if not self.path.is_file() or self._lock_file.exists():
+        if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe for ever
+            raise OSError(errno.EINVAL, "is no regular file", str(self.path))
+        if not self.path.exists() or self._lock_file.exists():
             return
         with self.path.open("rb") as file:
             beginning = file.read(len(_BEGINNING))
