@@ -22,12 +22,13 @@ from policyd.settings.bind import bind
 from policyd.settings.lookup import LookupSettings
 from policyd.settings.moved import settle
 from policyd.settings.release import ReleaseSettings
+from policyd.settings.restart import awaiting
 from policyd.settings.units import Duration
 from policyd.settings.zones import zone_named
 from policyd.throttle.settings.pacing import PacingSettings
 from rules.source import Node, Problem, parse
 
-__all__ = ["Config", "LogSettings", "MetricsSettings", "RulesSettings", "StateSettings", "load"]
+__all__ = ["Config", "LogSettings", "MetricsSettings", "RulesSettings", "StateSettings", "awaiting", "load"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,20 +40,23 @@ class LogSettings:
     path: str = field(
         default="auto",
         metadata={
+            "restart": True,
             "doc": "A log file, `journal`, `-` (standard input), `sample` (play the bundled sample "
-            "day), or `auto`: the machine's mail log, else its journal, else the sample day."
+            "day), or `auto`: the machine's mail log, else its journal, else the sample day.",
         },
     )
     olddir: str = field(
         default="",
         metadata={
+            "restart": True,
             "doc": "The folder that rotated files are moved to (`olddir` of logrotate), as written "
-            "there: absolute, or from the log's own folder."
+            "there: absolute, or from the log's own folder.",
         },
     )
     timezone: str = field(
         default="",
         metadata={
+            "restart": True,
             "doc": "The zone of stamps that tell none, such as `Europe/Berlin` or `UTC`. Empty: "
             "the machine's; a log in another zone is noticed, and allowed for.",
             "check": zone_named,
@@ -68,6 +72,7 @@ class LogSettings:
     commit_interval: Duration = field(
         default=1.0,
         metadata={
+            "restart": True,
             "doc": "How often position, counters and evidence are committed.",
             "min": 0.05,
             "max": 3600,
@@ -82,8 +87,9 @@ class StateSettings:
     file: str = field(
         default="",
         metadata={
+            "restart": True,
             "doc": "The SQLite file. Empty: `mxheed.db` in systemd's state directory, else in "
-            "`~/.local/state/mxheed` (root: `/var/lib/mxheed`)."
+            "`~/.local/state/mxheed` (root: `/var/lib/mxheed`).",
         },
     )
 
@@ -105,6 +111,7 @@ class MetricsSettings:
     receivers: int = field(
         default=200,
         metadata={
+            "restart": True,
             "doc": "How many receivers have a label of their own; the rest are `other`.",
             "min": 1,
             "max": 10000,
@@ -138,7 +145,8 @@ def load(path: Path | None) -> Config:
     except (OSError, UnicodeDecodeError) as wrong:
         raise MxheedError(f"cannot read the configuration {path}: {wrong}") from wrong
     problems: list[Problem] = []
-    tree = parse(text, str(path), problems) if text.strip() else None
+    empty = all(not line or line.startswith("#") for line in map(str.strip, text.splitlines()))
+    tree = None if empty else parse(text, str(path), problems)
     tree, hints = settle(tree)
     config = bind(Config, tree, problems)
     problems += site_problems(config, path, tree)

@@ -109,7 +109,7 @@ def _safe(facts: Facts, check: str, address: str) -> Iterator[Finding]:
     given = dict(re.findall(r"(\w+)\s*=\s*([^,\s}]+)", check))
 
     def in_force(name: str) -> str:  # what the check does not say, main.cf says for all
-        return given.get(name, facts.parameters.get(f"smtpd_policy_service_{name}", ""))
+        return str(given.get(name) or facts.parameters.get(f"smtpd_policy_service_{name}", ""))
 
     if in_force("default_action").upper() != "DUNNO":
         yield Finding(
