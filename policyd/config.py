@@ -28,7 +28,15 @@ from policyd.settings.zones import zone_named
 from policyd.throttle.settings.pacing import PacingSettings
 from rules.source import Node, Problem, parse
 
-__all__ = ["Config", "LogSettings", "MetricsSettings", "RulesSettings", "StateSettings", "awaiting", "load"]
+__all__ = [
+    "Config",
+    "LogSettings",
+    "MetricsSettings",
+    "RulesSettings",
+    "StateSettings",
+    "awaiting",
+    "load",
+]
 
 _log = logging.getLogger(__name__)
 

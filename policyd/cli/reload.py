@@ -32,6 +32,6 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Have the running daemon read its configuration anew; fails if that is refused."""
         told = ask(place(socket), "POST", "/reload", patience=_PATIENCE)
-        rest = ", ".join(map(str, told.get("awaiting") or ()))
+        rest = told.get("awaiting")
         but = f", but for what only a restart takes: {rest}" if rest else ""
         typer.echo(f"the configuration was read anew and is in use{but}")
