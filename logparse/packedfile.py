@@ -92,7 +92,7 @@ class PackedFile(Generation):
 def open_generation(path: str) -> Generation:
     """Open a file of a log at its beginning, compressed or not."""
     # a pipe in the log's place would make us wait for its writer, for ever
-    raw = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    raw = io.FileIO(path, "rb", opener=lambda name, how: os.open(name, how | os.O_NONBLOCK))
     try:
         if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
             raise OSError(errno.EINVAL, "is no regular file", path)

@@ -24,12 +24,21 @@ from policyd.settings.logs import check
 from policyd.settings.lookup import LookupSettings
 from policyd.settings.moved import settle
 from policyd.settings.release import ReleaseSettings
+from policyd.settings.restart import awaiting
 from policyd.settings.units import Duration
 from policyd.settings.zones import zone_named
 from policyd.throttle.settings.pacing import PacingSettings
 from rules.source import Node, Problem, parse
 
-__all__ = ["Config", "LogSettings", "MetricsSettings", "RulesSettings", "StateSettings", "load"]
+__all__ = [
+    "Config",
+    "LogSettings",
+    "MetricsSettings",
+    "RulesSettings",
+    "StateSettings",
+    "awaiting",
+    "load",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -41,22 +50,25 @@ class LogSettings:
     path: tuple[str, ...] = field(
         default=("auto",),
         metadata={
+            "restart": True,
             "doc": "One log or a list of them: files, globs (`/var/log/hosts/{host}/mail.log`), "
             "`journal`, `journal:merge`, `journal:FOLDER`, `-` (standard input), `pipe:FILE`. "
             "Alone: `sample` (play the bundled sample day), or `auto`: the machine's mail log, "
-            "else its journal, else the sample day."
+            "else its journal, else the sample day.",
         },
     )
     olddir: str = field(
         default="",
         metadata={
+            "restart": True,
             "doc": "The folder that rotated files are moved to (`olddir` of logrotate), as written "
-            "there: absolute, or from the log's own folder."
+            "there: absolute, or from the log's own folder.",
         },
     )
     timezone: str = field(
         default="",
         metadata={
+            "restart": True,
             "doc": "The zone of stamps that tell none, such as `Europe/Berlin` or `UTC`. Empty: "
             "the machine's; a log in another zone is noticed, and allowed for.",
             "check": zone_named,
@@ -65,22 +77,25 @@ class LogSettings:
     hosts: Literal["report", "label", "ignore"] = field(
         default="report",
         metadata={
+            "restart": True,
             "doc": "Where the machines that wrote the lines are told: on pages (`report`), in "
-            "metrics as well (`label`), or nowhere (`ignore`). They are kept apart anyway."
+            "metrics as well (`label`), or nowhere (`ignore`). They are kept apart anyway.",
         },
     )
     here: tuple[str, ...] = field(
         default=(),
         metadata={
+            "restart": True,
             "doc": "The names that this machine has in its logs. Empty: its host name; a log in "
-            "which only one machine speaks is its own, whatever the name."
+            "which only one machine speaks is its own, whatever the name.",
         },
     )
     shared: tuple[str, ...] = field(
         default=(),
         metadata={
+            "restart": True,
             "doc": "Machines that send from the same addresses as this one: what receivers tell "
-            "them paces our mail, too. Lines of all others are only shown."
+            "them paces our mail, too. Lines of all others are only shown.",
         },
     )
     pools: Mapping[str, str] = field(
@@ -93,6 +108,7 @@ class LogSettings:
     commit_interval: Duration = field(
         default=1.0,
         metadata={
+            "restart": True,
             "doc": "How often position, counters and evidence are committed.",
             "min": 0.05,
             "max": 3600,
@@ -110,8 +126,9 @@ class StateSettings:
     file: str = field(
         default="",
         metadata={
+            "restart": True,
             "doc": "The SQLite file. Empty: `mxheed.db` in systemd's state directory, else in "
-            "`~/.local/state/mxheed` (root: `/var/lib/mxheed`)."
+            "`~/.local/state/mxheed` (root: `/var/lib/mxheed`).",
         },
     )
 
@@ -133,6 +150,7 @@ class MetricsSettings:
     receivers: int = field(
         default=200,
         metadata={
+            "restart": True,
             "doc": "How many receivers have a label of their own; the rest are `other`.",
             "min": 1,
             "max": 10000,
@@ -166,7 +184,8 @@ def load(path: Path | None) -> Config:
     except (OSError, UnicodeDecodeError) as wrong:
         raise MxheedError(f"cannot read the configuration {path}: {wrong}") from wrong
     problems: list[Problem] = []
-    tree = parse(text, str(path), problems) if text.strip() else None
+    empty = all(not line or line.startswith("#") for line in map(str.strip, text.splitlines()))
+    tree = None if empty else parse(text, str(path), problems)
     tree, hints = settle(tree)
     config = bind(Config, tree, problems)
     problems += site_problems(config, path, tree)

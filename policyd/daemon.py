@@ -67,6 +67,8 @@ class Daemon:
         self.state = state
         self.chosen = chosen
         self._path = path
+        self.written = config  # what stands in the file, as it was at the start
+        self._awaiting = ""  # what was changed and needs a restart
         self.reloading = Reloading(self._read, self._use, (MxheedError, RulesError), clock.wall)
         self.core = Core(config, clock=clock, base=path)
         self.store = Store.open(state)
@@ -256,7 +258,7 @@ class Daemon:
         """For the operator: he hears whether it is in use."""
         if refused := await self._reload():
             raise ControlError(f"the configuration is refused, the old one stays:\n{refused}")
-        return {"reloaded": True}
+        return {"reloaded": True, "awaiting": self._awaiting}
 
     def _read(self) -> Prepared:
         prepared = prepare(configuration.load(self._path), self._path)
@@ -266,4 +268,7 @@ class Daemon:
 
     def _use(self, prepared: Prepared) -> None:
         self.core.reload(prepared)
+        self._awaiting = ", ".join(configuration.awaiting(self.written, prepared.config))
+        if self._awaiting:
+            _log.warning("changes that only a restart takes: %s", self._awaiting)
         self.releasing.begin()

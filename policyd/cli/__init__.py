@@ -7,6 +7,7 @@ Failure: `main` is the one place where exceptions become words on stderr and an 
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -83,9 +84,30 @@ def _speak_utf8() -> None:
                 stream.reconfigure(encoding="utf-8")
 
 
+def _three_streams() -> None:
+    """Who closed one of the three would find its number at a file of ours, and write into that."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  stays open
+
+
+def _of_the_machine(error: Exception) -> str:
+    """Words for a file that may not be written or a disk that is full; "": it is something else."""
+    if not isinstance(error, OSError) or not (error.filename or error.errno == errno.ENOSPC):
+        return ""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"mxheed: {where}{error.strerror}".encode("utf-8", "backslashreplace").decode()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
+    _three_streams()
     if args[:1] == ["bypass"]:
         # the responder of last resort must start when nothing else can be imported
         from policyd.serve import bypass
@@ -120,6 +142,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as unexpected:  # the edge: whatever it was, the operator gets one line
+        if words := _of_the_machine(unexpected):
+            print(words, file=sys.stderr)
+            return 1
         from policyd.cli.crash import tell
 
         print(tell(unexpected, os.environ, os.geteuid()), file=sys.stderr)

@@ -72,10 +72,16 @@ def _section(cls: Any, indent: str) -> Iterator[str]:
 
 def _comment(entry: Field[Any], kind: Any, indent: str) -> Iterator[str]:
     section = is_dataclass(kind)
-    words = _summary(kind) if section else f"{entry.metadata['doc']} [{_allowed(entry, kind)}]"
+    words = _summary(kind) if section else f"{_doc(entry)} [{_allowed(entry, kind)}]"
     yield from textwrap.wrap(
         words, 96, initial_indent=indent + "# ", subsequent_indent=indent + "# "
     )
+
+
+def _doc(entry: Field[Any]) -> str:
+    """What a key is for, and whether a reload takes it."""
+    words = str(entry.metadata["doc"])
+    return f"{words.removesuffix('.')}. Taken at a start." if "restart" in entry.metadata else words
 
 
 def _allowed(entry: Field[Any], kind: Any) -> str:
@@ -94,7 +100,7 @@ def _rows(cls: Any, prefix: str) -> Iterator[str]:
             yield from _rows(type(value), f"{prefix}{name}.")
             continue
         shown = _yaml(value, kind)
-        doc = str(entry.metadata["doc"]).replace("|", "\\|")
+        doc = _doc(entry).replace("|", "\\|")
         allowed = _allowed(entry, kind).replace("|", "\\|")
         shown = f"`{shown}`" if len(shown) < 60 else "see below"
         yield f"| `{prefix}{name}` | {shown} | {allowed} | {doc} |\n"

@@ -31,5 +31,7 @@ def register(app: typer.Typer) -> None:
         ] = "",
     ) -> None:
         """Have the running daemon read its configuration anew; fails if that is refused."""
-        ask(place(socket), "POST", "/reload", patience=_PATIENCE)
-        typer.echo("the configuration was read anew and is in use")
+        told = ask(place(socket), "POST", "/reload", patience=_PATIENCE)
+        rest = told.get("awaiting")
+        but = f", but for what only a restart takes: {rest}" if rest else ""
+        typer.echo(f"the configuration was read anew and is in use{but}")

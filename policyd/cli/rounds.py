@@ -35,8 +35,11 @@ __all__ = ["run"]
 _log = logging.getLogger(__name__)
 
 
-async def run(config: Config, path: Path | None, say: Say) -> None:
-    """Run until a signal ends it; `say` is told what runs where, once everything listens."""
+async def run(config: Config, path: Path | None, say: Say, written: Config) -> None:
+    """Run until a signal ends it; `say` is told what runs where, once everything listens.
+
+    `written` is what the file says, where the command line says otherwise.
+    """
     if not declare():
         _log.warning("this process cannot be told for an mxheed: bypass --end-hung will not end it")
     clock, signals = Clock(boot=this_boot()), Signals()
@@ -49,6 +52,7 @@ async def run(config: Config, path: Path | None, say: Say) -> None:
                 state = _state(stack, config, chosen)
                 make = functools.partial(Daemon, config, path, state, chosen, clock)
                 daemon = await _made(make, listeners, pinging)
+                daemon.written = written
                 stack.callback(daemon.store.close)
                 stack.enter_context(sparing())
                 if not await daemon.run(say, listeners, signals):

@@ -11,8 +11,11 @@ from typing import Annotated
 import typer
 
 from policyd import config as configuration
+from policyd.settings.bind import plain
 
 __all__ = ["register"]
+
+_Option = str | tuple[str, ...] | None
 
 
 def register(app: typer.Typer) -> None:
@@ -62,17 +65,20 @@ def register(app: typer.Typer) -> None:
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its life is not news here
         serve = {"http": http, "socketmap": socketmap, "policy": policy}
         told = {name: tuple(texts) for name, texts in serve.items() if texts}
-        settings = configuration.load(config)
-        settings = _told(settings, "log", path=tuple(log) if log else None)
+        written = configuration.load(config)
+        settings = _told(written, "log", path=tuple(log) if log else None)
         settings = _told(settings, "state", file=state)
         settings = _told(settings, "serve", control=control, **told)
-        uvloop.run(rounds.run(settings, config, _say))
+        uvloop.run(rounds.run(settings, config, _say, written))
 
 
-def _told(config: configuration.Config, section: str, **options: object) -> configuration.Config:
+def _told(config: configuration.Config, section: str, **options: _Option) -> configuration.Config:
     """The configuration with what the command line says of a section instead."""
     said = {name: value for name, value in options.items() if value is not None}
     try:
+        for value in said.values():
+            for text in (value,) if isinstance(value, str) else value:
+                plain(text)
         changed = dataclasses.replace(getattr(config, section), **said)
     except ValueError as wrong:  # what the file's own reading would tell with its place
         raise typer.BadParameter(str(wrong)) from None
@@ -88,9 +94,9 @@ def _say(chosen: object, state: Path, addresses: Mapping[str, list[str]]) -> Non
     else:
         typer.echo(f"mxheed follows {chosen.name}: {chosen.why}")
     for where in addresses.get("http", ()):
-        url = where.replace("inet:", "http://")
-        typer.echo(f"  status page    {url}/")
-        typer.echo(f"  metrics        {url}/metrics")
+        url = where.replace("inet:", "http://") + ("/" if where.startswith("inet:") else " /")
+        typer.echo(f"  status page    {url}")
+        typer.echo(f"  metrics        {url}metrics")
     for name, words in (("socketmap", "socketmaps"), ("policy", "policy service")):
         for where in addresses.get(name, ()):
             typer.echo(f"  {words:<14} {where}")

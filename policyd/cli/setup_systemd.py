@@ -100,22 +100,22 @@ def _print(program: str, config: str, trouble: str) -> None:
 def _write(file: InstalledFile, root: Path, force: bool) -> bool:
     """Do what is to be done; False: the file was edited and is left alone."""
     target, plan = root / file.path.lstrip("/"), look(file, root)
+    done = f"{'written' if plan == 'new' else 'renewed':<9} {target}"
     if plan == "edited" and force:
         os.replace(target, f"{target}.edited")
-        typer.echo(f"replaced  {target} (what it was: {target}.edited)")
+        done = f"replaced  {target} (what it was: {target}.edited)"
     elif plan == "edited":
         typer.echo(f"kept      {target} (edited)")
         return False
     elif plan == "same":
         typer.echo(f"as it is  {target}")
         return True
-    else:
-        typer.echo(f"{'written' if plan == 'new' else 'renewed':<9} {target}")
     target.parent.mkdir(parents=True, exist_ok=True)
     half = target.with_name(f".{target.name}.half")
     half.write_text(file.text, "utf-8")
     half.chmod(0o644)
     os.replace(half, target)
+    typer.echo(done)
     return True
 
 

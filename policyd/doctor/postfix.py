@@ -13,6 +13,7 @@ from policyd.doctor.values import Check, Facts, Finding
 __all__ = ["CHECKS", "seconds"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LIFETIMES = ("maximal_queue_lifetime", "bounce_queue_lifetime")
 
 
 def _version(facts: Facts) -> Iterator[Finding]:
@@ -31,12 +32,13 @@ def _running(facts: Facts) -> Iterator[Finding]:
 
 
 def _times(facts: Facts) -> Iterator[Finding]:
-    lifetime = seconds(facts.parameters.get("maximal_queue_lifetime", "5d"))
+    """Bounces are held, too, and may have a shorter life of their own."""
+    lives = {name: seconds(facts.parameters.get(name, "5d"), "d") for name in _LIFETIMES}
+    name, lifetime = min(lives.items(), key=lambda life: life[1])
     if lifetime != facts.daemon.queue_lifetime:
         yield Finding(
             "wrong",
-            f"maximal_queue_lifetime is {lifetime:g} s, mxheed believes "
-            f"{facts.daemon.queue_lifetime:g} s",
+            f"{name} is {lifetime:g} s, mxheed believes {facts.daemon.queue_lifetime:g} s",
             f"set pacing.queue_lifetime: {lifetime:g}s",
         )
 
@@ -54,10 +56,10 @@ def _recipients(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def seconds(text: str) -> float:
-    """Postfix's way to write a time: 5d, 300s, 10."""
+def seconds(text: str, unit: str = "s") -> float:
+    """Postfix's way to write a time: 5d, 300s, 10; `unit` is what a bare number counts there."""
     found = re.fullmatch(r"(\d+)([smhdw]?)", text.strip())
-    return float(found[1]) * _UNITS[found[2] or "s"] if found else 0.0
+    return float(found[1]) * _UNITS[found[2] or unit] if found else 0.0
 
 
 CHECKS = (

@@ -54,12 +54,23 @@ def _own_name() -> str:
         return f"user {os.geteuid()}"
 
 
+def _connected(kind: str, rest: str) -> socket.socket:
+    if kind == "inet":
+        host, _, port = rest.rpartition(":")
+        return socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT)
+    wire = socket.socket(socket.AF_UNIX)
+    wire.settimeout(_TIMEOUT)
+    try:
+        wire.connect(rest)
+    except BaseException:
+        wire.close()
+        raise
+    return wire
+
+
 def _ask(hook: Hook) -> str:
     kind, _, rest = hook.address.partition(":")
-    with socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as wire:
-        wire.settimeout(_TIMEOUT)
-        host, _, port = rest.rpartition(":")
-        wire.connect(rest if kind == "unix" else (host, int(port)))
+    with _connected(kind, rest) as wire:
         if hook.name == "policy":
             wire.sendall(_POLICY.encode())
             return wire.recv(4096).decode("utf-8", "replace")

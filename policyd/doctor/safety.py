@@ -21,13 +21,20 @@ _RESTRICTIONS = re.compile(r"smtpd_\w+_restrictions|smtpd_restriction_classes")
 _PROBES = re.compile(r"\breject_unverified_(?:sender|recipient)\b")
 _PROBED_BY = ("address_verify_default_transport", "address_verify_relay_transport")
 _VOID = "nothing can be held"
+
+
+def _says(word: str) -> Callable[[str], bool]:
+    """Postfix takes these words in any case."""
+    return lambda value: value.lower() == word
+
+
 # name, what is harmful, why, and what is to be there instead
 _HARMFUL: tuple[tuple[str, Callable[[str], bool], str, str], ...] = (
     ("smtp_fallback_relay", bool, "while mxheed is away mail leaves by it", ""),
-    ("ignore_mx_lookup_error", "yes".__eq__, "mail bounces while mxheed is away", "no"),
+    ("ignore_mx_lookup_error", _says("yes"), "mail bounces while mxheed is away", "no"),
     ("smtp_host_lookup", lambda value: bool(value) and "dns" not in tables(value), _VOID, "dns"),
-    ("smtp_dns_support_level", "disabled".__eq__, _VOID, "enabled"),
-    ("disable_dns_lookups", "yes".__eq__, _VOID, "no"),
+    ("smtp_dns_support_level", _says("disabled"), _VOID, "enabled"),
+    ("disable_dns_lookups", _says("yes"), _VOID, "no"),
 )
 
 

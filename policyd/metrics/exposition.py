@@ -122,7 +122,8 @@ class Exposition:
                     parts.append(f"{prefix}{running}\n")
                 parts.append(f"{prefixes[-2]}{value.total!r}\n{prefixes[-1]}{running}\n")
             else:
-                parts.append(f"{prefixes[0]}{value!r}\n")
+                # a bool is an int, but not in this format, and one such line loses the whole page
+                parts.append(f"{prefixes[0]}{+value!r}\n")
         if len(known) > 2 * count + 64:  # series that ended: forget their texts
             known.clear()
         done.append(_bytes(parts))

@@ -103,7 +103,7 @@ def metrics(
 
 def _logs(page: Metrics, core: Core, logs: LogFacts) -> None:
     page.add(
-        "mxheed_log_readable", lambda: {(log.name,): not log.trouble for log in logs.of_logs()}
+        "mxheed_log_readable", lambda: {(log.name,): int(not log.trouble) for log in logs.of_logs()}
     )
     page.add("mxheed_log_behind_bytes", lambda: {(log.name,): log.behind for log in logs.of_logs()})
     page.add(

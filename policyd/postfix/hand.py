@@ -43,7 +43,7 @@ _MEANINGS = {
     77: "not permitted",
     78: "an error in Postfix's configuration",
 }
-_DOWN = "mail system is down"
+_DOWN = "ail system is down"  # Postfix writes it with a capital, too
 _POSTFIX_START = "postfix start starts it"
 _INSTALLED = "is Postfix installed here? release.postqueue names its command"
 # what is said, and what to do about it; the first that is found counts

@@ -142,39 +142,56 @@ class ServeSettings:
 
     socketmap: tuple[str, ...] = field(
         default=("inet:127.0.0.1:9826",),
-        metadata={"doc": "Where Postfix asks the maps `mx`, `status` and `transport`."},
+        metadata={
+            "restart": True,
+            "doc": "Where Postfix asks the maps `mx`, `status` and `transport`.",
+        },
     )
     policy: tuple[str, ...] = field(
         default=("inet:127.0.0.1:9827",),
-        metadata={"doc": "Where Postfix asks the policy service (check_policy_service)."},
+        metadata={
+            "restart": True,
+            "doc": "Where Postfix asks the policy service (check_policy_service).",
+        },
     )
     http: tuple[str, ...] = field(
         default=("inet:127.0.0.1:9825",),
-        metadata={"doc": "Where the status page, /metrics, /healthz and /api/state are."},
+        metadata={
+            "restart": True,
+            "doc": "Where the status page, /metrics, /healthz and /api/state are.",
+        },
     )
     control: str = field(
         default="",
         metadata={
+            "restart": True,
             "doc": "The unix socket of `mxheed throttle` and `off`. Empty: `control.sock` in the "
             "first of these that the daemon may write to: systemd's runtime directory, "
-            "`/run/mxheed`, `$XDG_RUNTIME_DIR/mxheed`, `~/.local/state/mxheed`."
+            "`/run/mxheed`, `$XDG_RUNTIME_DIR/mxheed`, `~/.local/state/mxheed`.",
         },
     )
     group: str = field(
         default="",
         metadata={
-            "doc": "The group that may use the unix sockets of the hooks, such as `postfix`."
+            "restart": True,
+            "doc": "The group that may use the unix sockets of the hooks, such as `postfix`.",
         },
     )
     mode: str = field(
-        default="0660", metadata={"doc": "The mode of the unix sockets of the hooks, in octal."}
+        default="0660",
+        metadata={"restart": True, "doc": "The mode of the unix sockets of the hooks, in octal."},
     )
     control_group: str = field(
-        default="", metadata={"doc": "A group that may use the control socket too (mode 0660)."}
+        default="",
+        metadata={
+            "restart": True,
+            "doc": "A group that may use the control socket too (mode 0660).",
+        },
     )
     max_connections: int = field(
         default=4096,
         metadata={
+            "restart": True,
             "doc": "Connections per hook over TCP, and as many over unix sockets. For one more, "
             "one that asks nothing makes way; if all ask, it is closed at once.",
             "min": 1,
@@ -184,6 +201,7 @@ class ServeSettings:
     max_per_peer: int = field(
         default=1024,
         metadata={
+            "restart": True,
             "doc": "Of these, for one address (not on the loopback) or one local process.",
             "min": 1,
             "max": 100_000,
@@ -192,6 +210,7 @@ class ServeSettings:
     http_connections: int = field(
         default=64,
         metadata={
+            "restart": True,
             "doc": "Connections to page and metrics at a time.",
             "min": 1,
             "max": 10_000,
@@ -200,14 +219,18 @@ class ServeSettings:
     http_hosts: tuple[str, ...] = field(
         default=(),
         metadata={
+            "restart": True,
             "doc": "Names by which page and metrics may be asked, as in a browser's address bar or "
             "Prometheus's target, besides numbers and `localhost`. Another name is answered 421: "
-            "it may be a stranger's that points here."
+            "it may be a stranger's that points here.",
         },
     )
     may_fail: bool = field(
         default=False,
-        metadata={"doc": "Let maps answer TEMP, which stops mail. Only for experiments."},
+        metadata={
+            "restart": True,
+            "doc": "Let maps answer TEMP, which stops mail. Only for experiments.",
+        },
     )
     transports: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}),
@@ -235,5 +258,7 @@ class ServeSettings:
                 parse(text)
             except ListenError as wrong:
                 raise ValueError(str(wrong)) from None
+        if self.control and not self.control.removeprefix("unix:").startswith("/"):
+            raise ValueError(f"control must be the path of a socket, /…, not {self.control!r}")
         if not re.fullmatch("0?[0-7]{3}", self.mode):
             raise ValueError(f"mode must be three octal digits such as 0660, not {self.mode!r}")

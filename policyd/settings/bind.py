@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from policyd.settings.units import ALLOWED, duration
 from rules.source import Mapping, Node, Problem, Scalar, Sequence, oneof
 
-__all__ = ["LONGEST", "Unset", "bind", "describe", "limits", "schema"]
+__all__ = ["LONGEST", "Unset", "bind", "describe", "limits", "plain", "schema"]
 
 LONGEST = 4096  # characters of a text
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -126,7 +126,7 @@ def _table(kind: Any, node: Node, problems: list[Problem], entry: Field[Any]) ->
     table: dict[str, Any] = {}
     for key, child in node.entries:
         try:
-            _plain(key.text)
+            plain(key.text)
         except ValueError as wrong:
             problems.append(key.place.problem(str(wrong)))
         table[key.text] = _value(kind, child, problems, entry)
@@ -137,8 +137,8 @@ def _scalar(kind: Any, node: Scalar, problems: list[Problem], entry: Field[Any])
     try:
         value = _read(kind, node)
         if isinstance(value, str):
-            _plain(value)
-            entry.metadata.get("check", _plain)(value)
+            plain(value)
+            entry.metadata.get("check", plain)(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             _within(value, entry, node.text)
     except ValueError as wrong:
@@ -147,7 +147,7 @@ def _scalar(kind: Any, node: Scalar, problems: list[Problem], entry: Field[Any])
     return value
 
 
-def _plain(text: str) -> None:
+def plain(text: str) -> None:
     """A path, a name or a reply: none of them holds a NUL or a line feed, or is a whole book."""
     if _CONTROL.search(text):
         raise ValueError(f"{text[:40]!r} holds control characters")

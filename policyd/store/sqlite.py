@@ -13,6 +13,7 @@ caller goes on in memory. `wants_all` tells that the next commit must bring ever
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -36,6 +37,7 @@ Documents = Mapping[str, Callable[[], bytes]]
 
 _NAMES = 50_000
 _COMPANIONS = ("", "-wal", "-shm")
+_BEGINNING = b"SQLite format 3\0"
 
 _PUT = "INSERT OR REPLACE INTO counters (family, labels, value) VALUES (?, ?, ?)"
 _DROP = "DELETE FROM counters WHERE family = ? AND labels = ?"
@@ -158,6 +160,7 @@ class Store:
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._spare_foreign()
         self._take_lock()
         with suppress(FileNotFoundError):
             if not self.path.stat().st_size:
@@ -171,10 +174,25 @@ class Store:
             self._db = open_database(self.path)
         return self._db
 
+    def _spare_foreign(self) -> None:
+        """A file that is no database, and that we never locked, is somebody's: a log, a list."""
+        if self.path.exists() and not self.path.is_file():  # SQLite would wait at a pipe for ever
+            raise OSError(errno.EINVAL, "is no regular file", str(self.path))
+        if not self.path.exists() or self._lock_file.exists():
+            return
+        with self.path.open("rb") as file:
+            beginning = file.read(len(_BEGINNING))
+        if beginning.strip(b"\0") and beginning != _BEGINNING:  # a crash may leave zeros
+            raise StoreError(f"{self.path} is no state file of mxheed: name another file")
+
+    @property
+    def _lock_file(self) -> Path:
+        return Path(f"{self.path}.lock")
+
     def _take_lock(self) -> None:
         if self._lock is not None:
             return
-        fd = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        fd = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -5,7 +5,7 @@
     POST /throttle/RECEIVER/VERB        pin, cancel, extend, set; arguments as a JSON object
     POST /off, /on                      {"active", "held"}: step aside, pace again; /off: "release"
     GET  /release                       {"enabled", "trouble", counts}: can held messages be let go?
-    POST /reload                        {"reloaded"}: the configuration was read anew
+    POST /reload                        {"reloaded", "awaiting"}: the configuration was read anew
 
 Contract: JSON both ways, on a unix socket of its own: who may open the socket may do all of this.
 Failure: `{"error": words}` with 400 for what the throttle refuses, 404 or 405 for what does not

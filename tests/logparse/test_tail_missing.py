@@ -50,6 +50,25 @@ def test_a_missing_log_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFi
     ours.tail.close()
 
 
+def test_a_folder_in_the_logs_place_costs_no_descriptors(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told once, and may stay there for ever."""
+    log = tmp_path / "mail.log"
+    log.mkdir()
+    ours = Reader(log)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        assert ours.lines() == []
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert caplog.text.count("waiting for the log") == 1
+    assert str(log) in caplog.text
+    log.rename(tmp_path / "away")
+    append(log, 1, 2)
+    assert ours.lines() == lines(1, 2)
+    ours.tail.close()
+
+
 def test_a_folder_that_is_missing_is_waited_for(tmp_path: Path) -> None:
     """Also the folder may come later."""
     log = tmp_path / "exim4" / "mainlog"

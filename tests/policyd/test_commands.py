@@ -125,6 +125,30 @@ def test_what_nobody_thought_of_ends_with_one_line(
     assert kept.stat().st_size <= 65_536
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("mxheed --version >/dev/full", 1, "mxheed: No space left on device\n"),
+        ("mxheed classify 550 >&-", 0, ""),
+        ("mxheed classify 550 <&- >&- 2>&-", 0, ""),
+        (
+            "mxheed setup systemd --program /bin/true --write --root /dev/null",
+            1,
+            "mxheed: /dev/null/etc/sysusers.d/mxheed.conf: Not a directory\n",
+        ),
+    ],
+)
+def test_a_disk_or_a_stream_that_takes_nothing_is_no_fault_of_ours(
+    command: str, code: int, said: str
+) -> None:
+    """What the machine refuses is told in a line, with the file; nothing is said to be done."""
+    shell = command.replace("mxheed", '"$0" -m policyd.cli', 1)
+    ran = subprocess.run(
+        ["sh", "-c", shell, sys.executable], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stderr, ran.stdout) == (code, said, "")
+
+
 def test_a_traceback_follows_no_link(tmp_path: Path) -> None:
     """Who may write to the folder cannot have another file overwritten."""
     other = tmp_path / "other"

@@ -128,6 +128,14 @@ def test_a_missing_file_is_told_in_words(tmp_path: Path) -> None:
         load(tmp_path / "none.yaml")
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# nothing yet\n", "  # log:\n#   path: x"])
+def test_a_file_that_says_nothing_gives_the_defaults(text: str, tmp_path: Path) -> None:
+    """Also one in which everything is commented out."""
+    path = tmp_path / "mxheed.yaml"
+    path.write_text(text)
+    assert load(path) == Config()
+
+
 def test_the_commented_sample_is_the_default(tmp_path: Path) -> None:
     """What `mxheed check --defaults` prints loads, and means exactly the embedded defaults."""
     file = tmp_path / "mxheed.yaml"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -99,6 +102,23 @@ def test_a_bad_configuration_never_replaces_a_good_one(daemon: DaemonProcess) ->
     daemon.until(
         lambda: daemon.metric("mxheed_config_last_reload_successful") == 1, "the good one is taken"
     )
+    assert "only a restart" not in daemon.read()
+    assert daemon.stop() == 0
+
+
+def test_a_reload_says_what_it_cannot_take(daemon: DaemonProcess) -> None:
+    """Addresses and files are taken at a start; what the command line says was never the file's."""
+    del daemon.sections["log"]["path"]
+    daemon.start("--log", str(daemon.log))
+    assert daemon.process is not None
+    daemon.sections["serve"]["http_connections"] = 7
+    daemon.sections["state"]["file"] += "-new"
+    daemon.config.write_text(json.dumps(daemon.sections))
+    asked = [sys.executable, "-m", "policyd.cli", "reload"]
+    asked += ["--socket", daemon.sections["serve"]["control"]]
+    ran = subprocess.run(asked, capture_output=True, text=True, check=True)
+    told = "only a restart takes: state.file, serve.http_connections\n"
+    assert ran.stdout == f"the configuration was read anew and is in use, but for what {told}"
     assert daemon.stop() == 0
 
 

@@ -205,6 +205,8 @@ def test_one_fault_is_one_finding(name: str) -> None:
         ),
         ("authorized_flush_users", "root", "mxheed may not release mail"),
         ("maximal_queue_lifetime", "1d", "maximal_queue_lifetime is 86400 s"),
+        ("maximal_queue_lifetime", "3", "maximal_queue_lifetime is 259200 s"),
+        ("bounce_queue_lifetime", "12h", "bounce_queue_lifetime is 43200 s"),
         ("smtp_destination_recipient_limit", "10", "smtp delivers to 10 recipients at once"),
         (
             "transport_maps",
@@ -378,6 +380,16 @@ def test_transports_that_would_stop_or_misroute_mail_are_found(
     [(found, remedy)] = troubles(replace(PACED, **changes))
     assert what in found
     assert todo in remedy
+
+
+def test_what_main_cf_says_for_all_policy_services_counts() -> None:
+    """A check that says nothing of its own fails as safely as main.cf has it."""
+    told = {"default_action": "dunno", "timeout": "2s"}
+    settings = {f"smtpd_policy_service_{name}": value for name, value in told.items()}
+    bare = {
+        "smtpd_recipient_restrictions": "permit_mynetworks, check_policy_service unix:mxheed/policy"
+    }
+    assert troubles(with_parameters(**bare, **settings)) == []
 
 
 @pytest.mark.parametrize(

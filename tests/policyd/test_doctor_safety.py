@@ -19,10 +19,10 @@ GATE = "socketmap:unix:mxheed/socketmap:mx"
     ("parameter", "value", "level", "what"),
     [
         ("smtp_fallback_relay", "[b.test]", "wrong", "while mxheed is away mail leaves by it"),
-        ("ignore_mx_lookup_error", "yes", "wrong", "mail bounces while mxheed is away"),
+        ("ignore_mx_lookup_error", "YES", "wrong", "mail bounces while mxheed is away"),
         ("smtp_host_lookup", "native", "wrong", "nothing can be held"),
         ("smtp_dns_support_level", "disabled", "wrong", "nothing can be held"),
-        ("disable_dns_lookups", "yes", "wrong", "nothing can be held"),
+        ("disable_dns_lookups", "Yes", "wrong", "nothing can be held"),
         ("delay_warning_time", "4h", "note", "is told so"),
         ("smtp_dns_reply_filter", f"{GATE}, pcre:/x", "note", "asks pcre:/x after mxheed"),
         ("smtpd_sender_restrictions", "reject_unverified_sender", "wrong", "address probes"),

@@ -69,6 +69,13 @@ def test_any_text_is_a_safe_label(receiver: str, outcome: str) -> None:
     assert parsed(page.render()) == {("mail_total", labels, 7.0)}
 
 
+def test_yes_and_no_are_numbers() -> None:
+    """A source that tells True does not make the page unreadable."""
+    page = Exposition([GAUGE])
+    page.add("mail_limit", lambda: {(): True})
+    assert parsed(page.render()) == {("mail_limit", (), 1.0)}
+
+
 def test_a_lone_surrogate_does_not_stop_the_page() -> None:
     """A label that cannot be encoded is written escaped."""
     page = Exposition([COUNTER])

@@ -27,6 +27,11 @@ DOWN = (
     b"postqueue: warning: connect to public/flush: Connection refused\n"
     b"postqueue: fatal: Cannot flush mail queue - mail system is down\n"
 )
+SHOWQ = (
+    b"postqueue: warning: Mail system is down -- accessing queue directly"
+    b" (Connect to the Postfix showq service: No such file or directory)\n"
+    b"postqueue: fatal: malformed showq server response\n"
+)
 FLUSH = b"postqueue: fatal: User mxheed(790) is not allowed to flush the mail queue\n"
 VIEW = b"postqueue: fatal: User mxheed(790) is not allowed to view the mail queue\n"
 DIRECTORY = (
@@ -41,6 +46,7 @@ DIRECTORY = (
         (Ran(69, b"", NETLINK), "exit code 69: the service is not available", "AF_NETLINK"),
         (Ran(69, b"", NO_GROUP), "public/flush: Permission denied", "group postdrop"),
         (Ran(69, b"", DOWN), "mail system is down", "postfix start"),
+        (Ran(69, b"", SHOWQ), "malformed showq", "postfix start"),
         (Ran(69, b"", FLUSH), "User mxheed(790)", "authorized_flush_users"),
         (Ran(69, b"", VIEW), "User mxheed(790)", "authorized_mailq_users"),
         (Ran(69, b"", DIRECTORY), "/etc/nono", "main.cf of the machine's own Postfix"),

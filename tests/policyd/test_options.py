@@ -75,3 +75,15 @@ def test_an_address_that_is_none_is_told_with_what_is_allowed(
     assert main(["run", f"--{option}", text]) == 2
     told = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert f"{text!r} is no address; write inet:HOST:PORT or unix:/path" in told
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [("log", "a\nb"), ("state", "a\tb"), ("control", "x.sock"), ("control", "inet:127.0.0.1:9")],
+)
+def test_what_a_file_may_not_say_no_option_says(
+    option: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names that would break a line of the log, and sockets that are no path."""
+    assert main(["run", f"--{option}", text]) == 2
+    assert repr(text) in " ".join(capsys.readouterr().err.replace("│", " ").split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,29 @@ def test_a_damaged_file_is_moved_aside(
     other.commit({"at": 2}, ROWS, {}, complete=True)
     assert not other.wants_all
     assert again(other).position == {"at": 2}
+
+
+def test_a_file_of_somebody_else_is_left_alone(path: Path) -> None:
+    """Where the configuration names a log or a list as state file, it keeps its name and bytes."""
+    path.parent.mkdir()
+    path.write_text("Nov 28 12:00:00 host postfix/qmgr[1]: 4ABC: removed\n")
+    with pytest.raises(StoreError, match="name another file"):
+        Store.open(path)
+    assert path.read_text().startswith("Nov 28")
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_waited_for(
+    tmp_path: Path, make: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder or a pipe in its place: the daemon goes on in memory, and says so."""
+    path = tmp_path / "mxheed.db"
+    make(path)
+    store = Store.open(path)
+    assert "is no regular file" in (store.trouble or "")
+    assert os.listdir(tmp_path) == [path.name]
+    store.close()
 
 
 def test_a_file_damaged_while_in_use_is_moved_aside(store: Store, path: Path) -> None:
