@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from policyd.bounded import Bounded
 from policyd.hooks.asking import Asking
 from policyd.hooks.beyond import Beyond
+from policyd.hooks.names import Names
 from policyd.hooks.questions import Questions
 from policyd.receiver.rollup import Receivers
 from policyd.serve.later import Later
@@ -70,12 +71,11 @@ class Gate:
         beyond: Callable[[], Beyond] = Beyond,
     ) -> None:
         self._controller = controller
-        self._receivers = receivers
         self._clock = clock
         self._whose = whose
         self._beyond = beyond
-        self._lanes: Bounded[tuple[str, bytes], Lane] = Bounded(50_000)
-        self._domains: Bounded[bytes, str] = Bounded(100_000)
+        names = Names(receivers)
+        self._lane, self._domain = names.lane, names.domain
         self._born = clock()
         # pools of whose agents the status filter has spoken; a client may name as many as it likes
         self._telling: Bounded[str | None, bool] = Bounded(256)
@@ -274,20 +274,6 @@ class Gate:
         """Whether an attempt is under way there of which an address was dropped."""
         asking = session.memory
         return isinstance(asking, Asking) and asking.shut and not asking.ended
-
-    def _lane(self, pool: str, host: bytes) -> Lane:
-        """The lane behind a host."""
-        lane = self._lanes.get((pool, host))
-        if lane is None:
-            lane = self._lanes[pool, host] = Lane(pool, self._receivers.of_raw_host(host))
-        return lane
-
-    def _domain(self, raw: bytes) -> str:
-        """A name as the log spells it."""
-        found = self._domains.get(raw)
-        if found is None:
-            found = self._domains[raw] = raw.decode("ascii", "replace").rstrip(".").lower()
-        return found
 
     def told(self, session: HasMemory) -> None:
         """The status filter was asked on this connection: the attempt is at its end.
