@@ -1,14 +1,15 @@
 """A dict that forgets its oldest entries: every table fed by remote names must be bounded.
 
 Contract: insertion order is age; setting a key that is there does not renew it. When full, the
-oldest eighth goes at once, so that the cost per entry stays small.
+oldest eighth goes at once, so that the cost per entry stays small. `get` is the dict's own: many
+tables are looked into at every question.
 Failure: none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar, overload
+from typing import Generic, TypeVar
 
 __all__ = ["Bounded"]
 
@@ -19,11 +20,12 @@ V = TypeVar("V")
 class Bounded(Generic[K, V]):
     """At most `size` entries."""
 
-    __slots__ = ("_data", "_size")
+    __slots__ = ("_data", "_size", "get")
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._data: dict[K, V] = {}
+        self.get = self._data.get
 
     def __len__(self) -> int:
         return len(self._data)
@@ -37,14 +39,6 @@ class Bounded(Generic[K, V]):
             for old in list(data)[: max(1, self._size // 8)]:
                 del data[old]
         data[key] = value
-
-    @overload
-    def get(self, key: K) -> V | None: ...
-    @overload
-    def get(self, key: K, default: V) -> V: ...
-    def get(self, key: K, default: V | None = None) -> V | None:
-        """The value, else the default."""
-        return self._data.get(key, default)
 
     def pop(self, key: K) -> V | None:
         """Forget an entry."""

@@ -110,18 +110,17 @@ class Core:
         self.config = config
         self.receivers = Receivers(self.ruleset.receivers)
         self.receivers.of_host("mx.example.net")  # reads the public suffixes: not in a question
-        self.lookup = MxLookup(self.receivers, self.clock, config.lookup)
+        self.lookup = MxLookup(self.receivers, self.clock.now, config.lookup)
         self._pools = dict(config.log.pools)
 
     def _connect(self, config: Config) -> None:
         """What is asked by Postfix; it stands on the controller and the receivers."""
-        self.gate = Gate(
-            self.controller, self.receivers, self.clock, Whose(self.clock), lambda: self.beyond
-        )
+        now = self.clock.now
+        self.gate = Gate(self.controller, self.receivers, now, Whose(now), lambda: self.beyond)
         self.statusmap = StatusMap(
             self.classifier.classify,
             self.receivers.of_host,
-            self.clock,
+            now,
             config.serve.status,
             told=self.gate.told,
             accepted=self.gate.accepted,
@@ -135,7 +134,7 @@ class Core:
         )
         self.transports = TransportMap(config.serve.transports, standings.receiver_of, fewer)
         self._roles.use(self.classifier.classify, self.receivers, self._receiver_of, self._pools)
-        self.submission = Submission(config.serve.submission, standings, self.clock)
+        self.submission = Submission(config.serve.submission, standings, now)
 
     def reload(self, prepared: Prepared) -> None:
         """Take a new configuration over; only addresses and the log need a restart."""
@@ -156,8 +155,8 @@ class Core:
         """The socketmaps by name. They go through `self`, so that a reload reaches them."""
         return {
             "mx": lambda key, session, pool: self.gate.ask(key, session, pool),
-            "status": lambda key, session, pool: self.statusmap(key, session, pool),
-            "transport": lambda key, session, pool: self.transports(key, session, pool),
+            "status": lambda key, session, pool: self.statusmap.ask(key, session, pool),
+            "transport": lambda key, session, pool: self.transports.ask(key, session, pool),
         }
 
     def closed(self, session: Session) -> None:
@@ -168,7 +167,7 @@ class Core:
 
     def policy(self, request: Request, session: Session) -> bytes:
         """The policy service; it has no opinion after `mxheed off`."""
-        return DUNNO if self.controller.retired else self.submission(request, session)
+        return DUNNO if self.controller.retired else self.submission.ask(request, session)
 
     # told by the log and by the status filter -----------------------------------------------
 

@@ -23,7 +23,7 @@ ARROWS = {
     "servers store web",
     "doctor": "config errors hooks postfix serve settings shipped web",
     "errors": "",
-    "hooks": "logparse reading receiver rules serve settings throttle",
+    "hooks": "bounded logparse reading receiver rules serve settings throttle",
     "metrics": "core counting process serve throttle web",
     "postfix": "core errors hooks logparse rules serve settings throttle",
     "process": "",

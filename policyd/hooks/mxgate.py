@@ -16,14 +16,18 @@ Length: what one attempt is asked and told is one story, told in its order.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
+from policyd.bounded import Bounded
 from policyd.hooks.asking import Asking
 from policyd.hooks.beyond import Beyond
+from policyd.hooks.names import Names
 from policyd.hooks.questions import Questions
 from policyd.receiver.rollup import Receivers
 from policyd.serve.later import Later
-from policyd.throttle.book.queueid import locked
+from policyd.throttle.book.grants import nobody
+from policyd.throttle.book.queueid import Locked, locked
 from policyd.throttle.controller import Controller
 from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.lane.state import LaneState
@@ -35,10 +39,15 @@ KEEP = b"NOTFOUND "
 DROP = b"OK IGNORE"
 DECISIONS = ("admitted", "held", "unreadable")  # the last: questions that were let pass
 
-_ADDRESSES = (b"A", b"AAAA")
+_ADDRESSES = frozenset((b"A", b"AAAA"))
 _EXCHANGERS = {b"MX": 6, b"SRV": 8}  # words of such a record
+_USUAL = {b"%d" % number: number for number in range(101)}  # preferences; to read one takes longer
 _MOST_NAMED = 32  # exchangers by which a hold line is recognised
 _LONGEST = 10.0  # seconds between the first question of an attempt and its last
+
+
+def _number(raw: bytes) -> int | None:
+    return int(raw) if raw.isdigit() and len(raw) <= 5 else None
 
 
 class HasMemory(Protocol):
@@ -62,14 +71,14 @@ class Gate:
         beyond: Callable[[], Beyond] = Beyond,
     ) -> None:
         self._controller = controller
-        self._receivers = receivers
         self._clock = clock
         self._whose = whose
         self._beyond = beyond
-        self._lanes: dict[tuple[str, str], Lane] = {}
-        self._domains: dict[bytes, str] = {}
+        names = Names(receivers)
+        self._lane, self._domain = names.lane, names.domain
         self._born = clock()
-        self._telling: set[str | None] = set()  # pools of whose agents the status filter has spoken
+        # pools of whose agents the status filter has spoken; a client may name as many as it likes
+        self._telling: Bounded[str | None, bool] = Bounded(256)
         self.decisions = dict.fromkeys(DECISIONS, 0)
 
     def ask(self, key: bytes, session: HasMemory, pool: str = "") -> bytes | Later:
@@ -81,13 +90,17 @@ class Gate:
         kind = fields[3]
         if kind in _ADDRESSES:
             return self._address(fields[0].lower(), fields[4], session, pool)
-        if kind in _EXCHANGERS:
-            if len(fields) == _EXCHANGERS[kind] and fields[4].isdigit() and len(fields[4]) <= 5:
-                host = fields[-1].lower()
-                self._exchanger(fields[0].lower(), int(fields[4]), host, session)
-            else:
-                self.decisions["unreadable"] += 1
-        return KEEP  # TLSA, CNAME…: no attempt is decided by them
+        words = _EXCHANGERS.get(kind)
+        if words is None:
+            return KEEP  # TLSA, CNAME…: no attempt is decided by them
+        preference = _USUAL.get(fields[4])
+        if preference is None:
+            preference = _number(fields[4])
+        if preference is None or len(fields) != words:
+            self.decisions["unreadable"] += 1
+        else:
+            self._exchanger(fields[0].lower(), preference, fields[-1].lower(), session)
+        return KEEP
 
     def _exchanger(self, domain: bytes, preference: int, host: bytes, session: HasMemory) -> None:
         asking = self._same(session)
@@ -182,31 +195,40 @@ class Gate:
             return KEEP
         if asking.attempt is not None and questions.vague:
             return KEEP  # which host this is cannot be told: what was admitted goes its usual way
-        now, receiver = self._clock(), self._receivers.of_raw_host(host)
-        # half of a preference might lack just this machine, which tells Postfix where loops begin
-        for other in {self._receivers.of_raw_host(one) for one in questions.equals(host)}:
-            if other != receiver or asking.attempt is not None:
-                lane = self._lane(pool, other)
-                if not self._controller.may_pass(lane, now):
-                    return self._shut(asking, lane, session)
+        now, lane = self._clock(), self._lane(pool, host)
+        stopped = self._stopped_beside(asking, host, lane, now)
+        if stopped is not None:
+            return self._shut(asking, stopped, session)
         asking.checked = preference
         if asking.attempt is not None:
             return KEEP
-        domain = self._domain(questions.domain)
-        admission = self._controller.admit(
-            self._lane(pool, receiver),
-            domain,
-            now,
-            patient=True,
-            who=lambda: locked(self._whose(session)),
-        )
-        attempt, state, waiter = admission
+        domain, controller = self._domain(questions.domain), self._controller
+        who = partial(self._locked, session) if controller.promised else nobody
+        attempt, state, waiter = controller.admit(lane, domain, now, patient=True, who=who)
         if waiter is None:
             return self._decided(asking, state, attempt, session)
         later = Later()
         asking.waiter = waiter
         waiter.tell = lambda told: later.come(self._decided(asking, state, told, session))
         return later
+
+    def _stopped_beside(self, asking: Asking, host: bytes, own: Lane, now: float) -> Lane | None:
+        """The lane of an equal host that takes nothing, or of this one beside what was admitted.
+
+        Half of a preference might lack just this machine, which tells Postfix where loops begin.
+        """
+        equals = asking.questions.equals(host)
+        if asking.attempt is None and len(equals) == 1:
+            return None
+        for lane in {self._lane(own.pool, one) for one in equals}:
+            asks = lane != own or asking.attempt is not None
+            if asks and not self._controller.may_pass(lane, now):
+                return lane
+        return None
+
+    def _locked(self, session: HasMemory) -> Locked | None:
+        """Which queue file the client has locked."""
+        return locked(self._whose(session))
 
     def _decided(
         self, asking: Asking, state: LaneState, attempt: Attempt | None, session: HasMemory
@@ -253,23 +275,6 @@ class Gate:
         asking = session.memory
         return isinstance(asking, Asking) and asking.shut and not asking.ended
 
-    def _lane(self, pool: str, receiver: str) -> Lane:
-        lane = self._lanes.get((pool, receiver))
-        if lane is None:
-            if len(self._lanes) > 50_000:
-                self._lanes.clear()
-            lane = self._lanes[(pool, receiver)] = Lane(pool, receiver)
-        return lane
-
-    def _domain(self, raw: bytes) -> str:
-        found = self._domains.get(raw)
-        if found is None:
-            if len(self._domains) > 100_000:
-                self._domains.clear()
-            found = raw.decode("ascii", "replace").rstrip(".").lower()
-            self._domains[raw] = found
-        return found
-
     def told(self, session: HasMemory) -> None:
         """The status filter was asked on this connection: the attempt is at its end.
 
@@ -278,7 +283,7 @@ class Gate:
         asking: Asking | None = session.memory
         if asking is not None:
             asking.tells = asking.ended = True
-            self._telling.add(asking.pool)
+            self._telling[asking.pool] = True
 
     def accepted(self, session: HasMemory) -> None:
         """It was about mail that was accepted."""

@@ -70,7 +70,9 @@ class Questions:
             return True
         self._records.add(record)
         self._equals.setdefault(preference, []).append(host)
-        self.hosts[host] = min(preference, self.hosts.get(host, preference))
+        best = self.hosts.get(host)
+        if best is None or preference < best:
+            self.hosts[host] = preference
         return True
 
     def address(self, name: bytes, value: bytes) -> bytes | None:
@@ -92,7 +94,8 @@ class Questions:
         if host != name:
             self._stands.setdefault(name, []).append(host)
         self._asked.add(host)
-        self._level = max(self._level, self.hosts[host])
+        if (preference := self.hosts[host]) > self._level:
+            self._level = preference
         self._looked_up(name, host, value)
         return host
 

@@ -89,7 +89,7 @@ class StatusMap:
         self._refused = refused
         self._spells: dict[tuple[str, str], _Spell] = {}
 
-    def __call__(self, key: bytes, session: Session, pool: str) -> bytes:
+    def ask(self, key: bytes, session: Session, pool: str) -> bytes:
         """Answer one question of the status filter."""
         self._told(session)
         if key.startswith(b"2."):

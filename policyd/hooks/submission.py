@@ -63,7 +63,7 @@ class Submission:
         self._any = bool(self._classes)
         self._pressure = ClosedClass.of_pressure(settings)
 
-    def __call__(self, request: Request, session: Session) -> bytes:
+    def ask(self, request: Request, session: Session) -> bytes:
         """Answer one request."""
         raw = request.raw
         if b"\nprotocol_state=RCPT\n" in raw:

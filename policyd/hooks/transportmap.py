@@ -69,7 +69,7 @@ class TransportMap:
         self._receiver_of = receiver_of
         self._recipients = recipients
 
-    def __call__(self, key: bytes, session: Session, pool: str) -> bytes:
+    def ask(self, key: bytes, session: Session, pool: str) -> bytes:
         """Answer for one recipient address."""
         if not (self._answers or self._recipients):
             return NOTFOUND

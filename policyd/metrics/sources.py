@@ -84,9 +84,10 @@ def metrics(
     page.add(
         "mxheed_hook_answer_seconds",
         lambda: {
-            (hook,): Histogram(tuple(took.counts), took.total)
+            (hook,): Histogram(tuple(asked.took), asked.total)
             for counts in hooks.values()
-            for hook, took in counts.took.items()
+            for hook, asked in counts.asked.items()
+            if asked.last is not None
         },
     )
     page.add(

@@ -3,11 +3,11 @@
 The wall clock is set, by NTP after a boot, by hand, by whoever moves a virtual machine. A stop of
 2.5 s must not become a day by that. So a `Clock` tells steady seconds: they begin as POSIX seconds
 and then follow the machine's boot clock, which nobody sets and which goes on while it sleeps.
-Contract: calling it gives steady seconds. `wall`, `posix` and `steady` translate where times come
-in or go out: stamps of a log, pages, commands. `seal` goes with whatever is saved; `shift` says
-what to add to times saved under a seal. After a restart that is exact, however the wall clock was
-set meanwhile; after a reboot the wall clock tells how long it took, and if it was set back, no
-time.
+Contract: calling it gives steady seconds; `now` is the same, quicker. `wall`, `posix` and `steady`
+translate where times come in or go out: stamps of a log, pages, commands. `seal` goes with whatever
+is saved; `shift` says what to add to times saved under a seal. After a restart that is exact,
+however the wall clock was set meanwhile; after a reboot the wall clock tells how long it took, and
+if it was set back, no time.
 Failure: none; from a seal that is damaged the saved moment is taken for now.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,7 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _RENEWED = 60.0  # seconds a seal is used: what is saved with it stays the same bytes so long
 
 
-def _ticks() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+_ticks = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 
 
 def this_boot() -> str:
@@ -49,8 +49,9 @@ class Clock:
         self.wall = wall
         self._ticks = ticks
         self._boot = boot
-        self._origin = wall() - ticks()
+        self._origin = origin = wall() - ticks()
         self._seal: dict[str, Any] = {}
+        self.now: Callable[[], float] = lambda: ticks() + origin
 
     def __call__(self) -> float:
         """Steady seconds."""

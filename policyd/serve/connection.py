@@ -45,7 +45,7 @@ class Hosting(Protocol[Q]):
     """What outlives the connection (`policyd.serve.endpoint.Endpoint`)."""
 
     clock: Callable[[], float]
-    idle_clock: Callable[[], float]
+    ticks: Callable[[], float]
     faults: Faults
     turns: Turns
     room: memoryview
@@ -53,8 +53,8 @@ class Hosting(Protocol[Q]):
     def reader(self) -> Reader[Q]:
         """The framing of one connection."""
 
-    def answer(self, question: Q, session: Session) -> bytes | Later:
-        """One question to one framed answer, now or later; never raises."""
+    def answer(self, question: Q, session: Session, began: float) -> bytes | Later:
+        """One question, asked when it `began`, to one framed answer, now or later; never raises."""
 
     def enter(self, guest: HookProtocol[Q], peer: Peer) -> Session | None:
         """A new connection; None: there is no place for it."""
@@ -67,8 +67,8 @@ class HookProtocol(asyncio.BufferedProtocol, Generic[Q]):
     """One connection; `transport` and `session` are there from `connection_made` on."""
 
     __slots__ = (
-        "_answer", "_behind", "_clock", "_full", "_in_line", "_reader", "_room", "_waiting",
-        "asked", "endpoint", "kind", "last", "peer", "session", "transport",
+        "_answer", "_behind", "_full", "_in_line", "_one", "_reader", "_room", "_ticks",
+        "_waiting", "asked", "endpoint", "kind", "last", "peer", "session", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -82,8 +82,9 @@ class HookProtocol(asyncio.BufferedProtocol, Generic[Q]):
         self.last = 0.0
         self._behind = False  # has asked more than was answered: it is not read from
         # what each question needs, at hand
-        self._answer, self._clock, self._room = endpoint.answer, endpoint.idle_clock, endpoint.room
+        self._answer, self._ticks, self._room = endpoint.answer, endpoint.ticks, endpoint.room
         self._reader = endpoint.reader()
+        self._one = self._reader.one
         self._waiting = False  # for an answer that comes later
         self._in_line = False
         self._full = False  # of answers that its peer does not read
@@ -98,7 +99,7 @@ class HookProtocol(asyncio.BufferedProtocol, Generic[Q]):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         peer = peer_of(transport)
-        self.kind, self.peer, self.last = peer.kind, peer.owner, self._clock()
+        self.kind, self.peer, self.last = peer.kind, peer.owner, self._ticks()
         session = self.endpoint.enter(self, peer)
         self.session = session or Session()
         if session is None:
@@ -113,7 +114,18 @@ class HookProtocol(asyncio.BufferedProtocol, Generic[Q]):
         return self._room
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(self._room[:nbytes].tobytes())
+        """Answer what is a single question, as nearly every read is; all else in turn."""
+        data = self._room[:nbytes].tobytes()
+        if self._behind or (single := self._one(data)) is None:
+            self._read(data)
+            return
+        self.asked += 1
+        began = self.last = self._ticks()
+        answer = self._answer(single, self.session, began)
+        if isinstance(answer, bytes):
+            self.transport.write(answer)
+        else:
+            self._wait(answer)
 
     def pause_writing(self) -> None:
         self._full = True
@@ -128,19 +140,9 @@ class HookProtocol(asyncio.BufferedProtocol, Generic[Q]):
 
     # questions and answers --------------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:
-        """Answer what is a single question, as nearly every read is; all else in turn."""
-        reader = self._reader
-        if not self._behind and (single := reader.one(data)) is not None:
-            self.asked += 1
-            self.last = self._clock()
-            answer = self._answer(single, self.session)
-            if isinstance(answer, bytes):
-                self.transport.write(answer)
-            else:
-                self._wait(answer)
-            return
-        reader.feed(data)
+    def _read(self, data: bytes) -> None:
+        """The long way, for whatever came."""
+        self._reader.feed(data)
         if self._behind:
             self.transport.pause_reading()  # it does not wait for its answer: enough of it
         elif self._some(1):
@@ -174,25 +176,21 @@ class HookProtocol(asyncio.BufferedProtocol, Generic[Q]):
         answers: list[bytes] = []
         later: Later | None = None
         while len(answers) < most and (question := self._reader.take()) is not None:
-            answer = self._answer(question, self.session)
+            self.asked += 1
+            began = self.last = self._ticks()
+            answer = self._answer(question, self.session, began)
             if not isinstance(answer, bytes):
                 later = answer
                 break
             answers.append(answer)
         if answers:
-            self._asked()
             self.transport.write(b"".join(answers))
         if later is not None:
-            self._asked()
             self._wait(later)
         elif self._reader.fault is not None:
             self._refuse(self._reader.fault)
         done = later is not None or len(answers) == most
         return done and not self._waiting and not self._reader.fault and self._reader.pending > 0
-
-    def _asked(self) -> None:
-        self.asked += 1
-        self.last = self._clock()
 
     def _wait(self, later: Later) -> None:
         self._behind = self._waiting = True

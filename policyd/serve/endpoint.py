@@ -34,7 +34,7 @@ class EndpointOptions(TypedDict, total=False):
     max_per_peer: int
     closed: Callable[[Session], None] | None
     turns: Turns | None
-    idle_clock: Callable[[], float]
+    ticks: Callable[[], float]
 
 
 class Endpoint(Generic[Q]):
@@ -49,12 +49,13 @@ class Endpoint(Generic[Q]):
         max_per_peer: int = 1024,
         closed: Callable[[Session], None] | None = None,
         turns: Turns | None = None,
-        idle_clock: Callable[[], float] = time.monotonic,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` is the daemon's; `ticks`, read twice for each question, is the quickest."""
         self.hook = hook
         self.clock = clock
-        self.idle_clock = idle_clock
-        self.counts = HookCounts()
+        self.ticks = ticks
+        self.counts = HookCounts(behind=lambda: clock() - ticks())
         self.faults = Faults(hook, self.counts)
         self.closed = closed
         self.turns = turns if turns is not None else Turns()
@@ -68,8 +69,8 @@ class Endpoint(Generic[Q]):
         """The framing of one connection."""
         raise NotImplementedError
 
-    def answer(self, question: Q, session: Session) -> bytes | Later:
-        """One question to one framed answer, now or later; never raises."""
+    def answer(self, question: Q, session: Session, began: float) -> bytes | Later:
+        """One question, asked when it `began`, to one framed answer, now or later; never raises."""
         raise NotImplementedError
 
     def protocol(self) -> HookProtocol[Q]:

@@ -91,8 +91,9 @@ class NetstringReader:
             return None
         # the frame as `encode` would write it; whatever differs is for `take` to judge
         front = _FRONTS[size]
-        if data.startswith(front) and data[-1] == _COMMA:
-            return data[len(front) : -1]
+        start = len(front)
+        if data[:start] == front and data[-1] == _COMMA:
+            return data[start:-1]
         return None
 
     def _may_be_length(self, head: bytes) -> bool:

@@ -22,5 +22,5 @@ class NothingFound(SocketmapEndpoint):
     def __init__(self, *, clock: Callable[[], float]) -> None:
         super().__init__({}, clock=clock)
 
-    def answer(self, request: bytes, session: Session) -> bytes:
+    def answer(self, request: bytes, session: Session, began: float) -> bytes:
         return _NOTFOUND

@@ -21,7 +21,6 @@ __all__ = ["DUNNO", "Handler", "PolicyEndpoint", "Request", "RequestReader"]
 
 DUNNO = b"DUNNO"
 _DUNNO = b"action=DUNNO\n\n"
-_NO_OPINION = ("policy", "DUNNO")
 _LARGEST = 65_536  # a request of Postfix has about 1 kB; a hostile sender may stretch it to 16
 # three times as quick as bytes.find with so short a needle
 _USUAL_END = re.compile(rb"\n\n").search
@@ -137,22 +136,23 @@ class PolicyEndpoint(Endpoint[Request]):
     ) -> None:
         super().__init__("policy", clock=clock, **usual)
         self._handler = handler
+        self._asked = self.counts.of("policy")
 
     def reader(self) -> RequestReader:
         return RequestReader()
 
-    def answer(self, request: Request, session: Session) -> bytes:
+    def answer(self, request: Request, session: Session, began: float) -> bytes:
         """One request to one framed answer; never raises."""
-        answers, began = self.counts.answers, self.clock()
         try:
             action = self._handler(request, session)
-            self.counts.answered("policy", began, self.clock())
             if action is DUNNO:
-                answers[_NO_OPINION] += 1
+                self._asked.answered("DUNNO", began, self.ticks())
                 return _DUNNO
             if _ALLOWED.fullmatch(action):
-                answers["policy", action.partition(b" ")[0].decode()] += 1
+                word = action.partition(b" ")[0].decode()
+                self._asked.answered(word, began, self.ticks())
                 return b"action=%b\n\n" % action
+            self._asked.answered(None, began, self.ticks())
             self.faults.note("answer", session.peer, repr(action[:80]), self.clock())
         except Exception as error:  # an edge: whatever happens inside, Postfix gets the safe answer
             self.faults.note("handler", session.peer, repr(error), self.clock())

@@ -17,12 +17,12 @@ from typing import Unpack
 from policyd.serve.endpoint import Endpoint, EndpointOptions
 from policyd.serve.later import Later
 from policyd.serve.netstring import NetstringReader, encode
-from policyd.serve.session import Session
+from policyd.serve.session import Asked, Session
 
 __all__ = ["NOTFOUND", "Handler", "SocketmapEndpoint"]
 
 Handler = Callable[[bytes, Session, str], bytes | Later]
-_Route = tuple[Handler, str, tuple[str, str]]  # the handler, the pool, what a miss is counted as
+_Route = tuple[Handler, str, Asked]  # the handler, the pool, where it is counted
 
 NOTFOUND = b"NOTFOUND "
 _NOTFOUND = encode(NOTFOUND)
@@ -50,18 +50,16 @@ class SocketmapEndpoint(Endpoint[bytes]):
     def reader(self) -> NetstringReader:
         return NetstringReader(_LARGEST_KEY)
 
-    def answer(self, request: bytes, session: Session) -> bytes | Later:
+    def answer(self, request: bytes, session: Session, began: float) -> bytes | Later:
         """One request to one framed answer, now or later; never raises."""
         name, _, key = request.partition(b" ")
         route = self._routes.get(name)
         if route is None and (route := self._find(name, session)) is None:
             return _NOTFOUND
-        handler, pool, notfound = route
-        asked, began = notfound[0], self.clock()
+        handler, pool, asked = route
         try:
             if key == b"*" or (payload := handler(key, session, pool)) == NOTFOUND:
-                self.counts.answers[notfound] += 1
-                self.counts.answered(asked, began, self.clock())
+                asked.answered("NOTFOUND", began, self.ticks())
                 return _NOTFOUND
             if isinstance(payload, Later):
                 return payload.made(lambda late: self._sent(late, session, asked, began))
@@ -70,19 +68,17 @@ class SocketmapEndpoint(Endpoint[bytes]):
             self.faults.note("handler", session.peer, repr(error), self.clock())
         return _NOTFOUND
 
-    def _sent(self, payload: bytes, session: Session, asked: str, began: float) -> bytes:
-        self.counts.answered(asked, began, self.clock())
-        return self._checked(payload, session, asked)
-
-    def _checked(self, payload: bytes, session: Session, asked: str) -> bytes:
+    def _sent(self, payload: bytes, session: Session, asked: Asked, began: float) -> bytes:
+        now = self.ticks()
         if payload == NOTFOUND:
-            self.counts.answers[asked, "NOTFOUND"] += 1
+            asked.answered("NOTFOUND", began, now)
             return _NOTFOUND
         word = bytes(payload).partition(b" ")[0]
         allowed = word == b"OK" or (self._may_fail and word in (b"TEMP", b"TIMEOUT", b"PERM"))
         if allowed and len(payload) <= _LARGEST_REPLY:
-            self.counts.answers[asked, word.decode()] += 1
+            asked.answered(word.decode(), began, now)
             return encode(payload)
+        asked.answered(None, began, now)
         self.faults.note("answer", session.peer, repr(payload[:80]), self.clock())
         return _NOTFOUND
 
@@ -92,7 +88,7 @@ class SocketmapEndpoint(Endpoint[bytes]):
         if handler is None or (pool and not pool.isprintable()):
             self.faults.note("map", session.peer, f"no map {name[:40]!r}", self.clock())
             return None
-        route = (handler, pool, (base, "NOTFOUND"))
+        route = (handler, pool, self.counts.of(base))
         if len(self._routes) < _MOST_ROUTES:
             self._routes[name] = route
         return route

@@ -11,12 +11,13 @@ Length: the way of a piece of evidence through the rooms below, from end to end.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
+from functools import partial
 from typing import Any
 
 from policyd.throttle.book.dispatch import Dispatcher
 from policyd.throttle.book.door import Admission, Door
-from policyd.throttle.book.grants import Who
+from policyd.throttle.book.grants import Who, nobody
 from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.mailclasses import MailClasses
 from policyd.throttle.departures import Departures
@@ -34,6 +35,9 @@ from policyd.throttle.settings.pacing import PacingSettings
 __all__ = ["Controller"]
 
 _IDLE_BUCKET = 2.0  # a bucket full for so long has nobody who fetches its tokens
+# Admission's own way through its defaults takes twice as long, and there is one for each attempt
+_admission: Callable[[tuple[Attempt, LaneState, None]], Admission]
+_admission = partial(tuple.__new__, Admission)
 
 
 class Controller(Departures):
@@ -62,6 +66,7 @@ class Controller(Departures):
         self.door = Door(settings.door, self._held)
         self._dispatcher = Dispatcher(settings, self.book, self.lane, self.door, self._count, rng)
         self._grants = self._dispatcher.grants
+        self.promised: Sized = self._grants.out  # empty: nobody who was let go is awaited
         self._transactions = Transactions(settings.recipients, self._unasked)
 
     @property
@@ -86,11 +91,11 @@ class Controller(Departures):
         now: float,
         *,
         patient: bool = False,
-        who: Who = lambda: None,
+        who: Who = nobody,
     ) -> Admission:
         """One attempt asks to start: it may, or it is held, or, if `patient`, waits at the door."""
         state = self._lanes.get(lane) or self.lane(lane, now)
-        grant = self._grants.take(lane, domain, now, who) if self._grants else None
+        grant = self._grants.take(lane, domain, now, who) if self.promised else None
         if grant is not None:
             passes = grant.must or (not state.at_door and state.passes(now))
         else:
@@ -100,7 +105,7 @@ class Controller(Departures):
         if not passes and self.settings.shadow:
             self._count("shadow.hold")
         if passes or self.retired or self.settings.shadow:
-            return Admission(state.begin(domain, now), state)
+            return _admission((state.begin(domain, now), state, None))
         if patient and (grant is not None or not self.book.ready(lane)):
             waiter = self.door.enter(state, domain, grant is not None, now)
             if waiter is not None:
@@ -131,8 +136,10 @@ class Controller(Departures):
 
     def _room(self, state: LaneState, now: float) -> None:
         """An attempt ended, or was judged: who waits at the door may go, or must be held."""
-        self.door.look(state, now)
-        if state.bucket is None and self.book.waiting(state.lane):
+        if state.at_door:
+            self.door.look(state, now)
+        waits = self.book.waits
+        if (waits.held or waits.deferred) and state.bucket is None and waits.parts(state.lane):
             self.on_room()
 
     def observe(self, evidence: Evidence, now: float) -> None:
@@ -278,7 +285,7 @@ class Controller(Departures):
     def _unasked(self, line: Evidence | AcceptedMail, state: LaneState, now: float) -> None:
         """A delivery over a session that was kept open asked nothing: it takes a token, too."""
         state.speed.take(now)
-        message = self.book.get(line.queue_id) if self._grants else None
+        message = self.book.get(line.queue_id) if self.promised else None
         if message is None or not self._grants.use(message, state.lane, line.domain):
             self._count("unasked")
 

@@ -43,7 +43,7 @@ class Lanes:
         self._round: Iterator[LaneState] = iter(())  # those whose time is minded next
         self._round_over = True
         self._checked = 0.0
-        self._pools: set[str] = set()  # few: each is named in the MTA's configuration
+        self._pools: set[str] = set()  # few are named by the MTA; no more than there are lanes
         # told of each lane's change: the state before, the time
         self.on_change: Callable[[LaneState, State, float], None] = lambda lane, before, now: None
 
@@ -64,6 +64,7 @@ class Lanes:
     def _forget_some(self) -> None:
         for state in sorted(self._lanes.values(), key=_worth)[: max(1, len(self._lanes) // 8)]:
             del self._lanes[state.lane]
+        self._pools = {state.lane.pool for state in self._lanes.values()}
 
     def mind_the_time(self, now: float) -> None:
         """What the clock alone decides: attempts that time out, limits that have their hours.

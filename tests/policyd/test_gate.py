@@ -405,3 +405,14 @@ def test_no_question_can_break_the_gate(key: bytes, second: bytes) -> None:
     door, agent = Door(), Session()
     assert door.gate.ask(key, agent) in (KEEP, DROP)
     assert door.gate.ask(second + b" 0 IN MX 10 " + key, agent) in (KEEP, DROP)
+
+
+def test_pools_of_a_stranger_fill_no_memory() -> None:
+    """Whoever names ever new pools, and lets the status filter speak in each, is forgotten."""
+    door = Door(tokens=50)
+    for number in range(2_000):
+        agent = Session()
+        door.attempt("d1.test", by=agent, pool=f"p{number}")
+        door.gate.told(agent)
+    assert len(door.gate._telling) <= 256
+    assert "p1999" in door.gate._telling

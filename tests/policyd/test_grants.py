@@ -75,7 +75,7 @@ def promised(*inodes: int) -> Controller:
 
 def on_the_way(pacer: Controller) -> list[int | None]:
     """Whose promise is out still."""
-    grants = pacer._grants._by_key.get((BIG, DOMAIN), ())
+    grants = pacer._grants.out.get((BIG, DOMAIN), ())
     return [grant.inode for grant in grants if grant.expires]
 
 

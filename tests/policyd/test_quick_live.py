@@ -78,7 +78,7 @@ class Side:
                 pacing._lanes,
                 pacing._homes,
                 pacing._transactions._young,
-                pacing._grants._by_key,
+                pacing._grants.out,
             ]
         )
 

@@ -31,7 +31,7 @@ from policyd.throttle.settings.pacing import WindowSettings
 from policyd.web.shared import REST, Shared
 from policyd.web.status import page
 from tests.policyd.clocks import still
-from tests.policyd.serve_parts import Loop, Wire, services
+from tests.policyd.serve_parts import Loop, Wire, send, services
 from tests.policyd.test_serve_servers import LOOPS, get, settings, talk, while_serving
 
 QUESTION = encode(b"mx d.test. 3600 IN MX 10 mx.d.test.")
@@ -83,7 +83,7 @@ def test_one_turn_answers_a_bounded_number(make: Make, question: bytes) -> None:
     for _ in range(4):
         flooder = served.protocol()
         flooder.connection_made(Wire())
-        flooder.data_received(question * many)
+        send(flooder, question * many)
     assert len(asked) == 4, "each had one answer at once"
     polite_ones = 0
     while loop.calls:
@@ -91,7 +91,7 @@ def test_one_turn_answers_a_bounded_number(make: Make, question: bytes) -> None:
         loop.calls.pop(0)()
         assert len(asked) - before <= 10 * 8, "ten pieces of work, eight questions in each"
         before, polite_ones = len(wire.sent), polite_ones + 1
-        polite.data_received(question)
+        send(polite, question)
         assert len(wire.sent) > before, "whoever asks one question is answered at once"
     assert len(asked) == 4 * many + polite_ones
 
@@ -105,7 +105,7 @@ def test_a_client_that_pipelines_is_read_no_further_until_it_is_answered(
     served, asked = make(loop.turns)
     flooder, wire = served.protocol(), Wire()
     flooder.connection_made(wire)
-    flooder.data_received(question * 100)
+    send(flooder, question * 100)
     assert not wire.reading
     loop.run()
     assert wire.reading
@@ -120,7 +120,7 @@ def test_answers_nobody_reads_are_not_made(make: Make, question: bytes) -> None:
     flooder, wire = served.protocol(), Wire()
     flooder.connection_made(wire)
     assert wire.limit == UNREAD
-    flooder.data_received(question * 100)
+    send(flooder, question * 100)
     flooder.pause_writing()
     loop.run()
     assert (len(asked), wire.reading) == (1, False)

@@ -58,7 +58,7 @@ class Desk:
         return next((v for words, v in VERDICTS.items() if words in reply.lower()), UNKNOWN)
 
     def ask(self, key: bytes) -> bytes:
-        return self.map(key, self.session, "two")
+        return self.map.ask(key, self.session, "two")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_receiver_with_a_transport_of_its_own_is_named(key: bytes, answer: byt
     """The transport is given, the next-hop left to the recipient's domain; others get no answer."""
     known = {"gmail.com": "google", "other.example": "other"}
     table = transports({"google": "mx-google"}, known.get)
-    assert table(key, Session(), "") == answer
+    assert table.ask(key, Session(), "") == answer
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_who_is_behind_a_domain_is_only_asked_where_it_matters(
     """An unknown domain gets the default at once; without transports nobody is even looked up."""
     names: list[str] = []
     table = transports(named, names.append)
-    assert table(b"a@New.Example", Session(), "") == NOTFOUND
+    assert table.ask(b"a@New.Example", Session(), "") == NOTFOUND
     assert names == asked
 
 
@@ -213,15 +213,15 @@ def test_a_receiver_that_takes_fewer_recipients_gets_the_largest_transport_that_
 ) -> None:
     """No more at once than it takes, where such a transport is configured; else the smallest."""
     table = transports({}, lambda domain: "orange", sizes=(20, 2, 5), limit=limit)
-    assert table(b"a@orange.example", Session(), "") == answer
+    assert table.ask(b"a@orange.example", Session(), "") == answer
 
 
 def test_a_transport_of_its_own_goes_before_one_for_fewer_recipients() -> None:
     """The operator's word for a receiver stands, and nothing is answered that nobody configured."""
     table = transports({"orange": "mx-orange"}, lambda domain: "orange", sizes=(5,), limit=5)
-    assert table(b"a@orange.example", Session(), "") == b"OK mx-orange:"
+    assert table.ask(b"a@orange.example", Session(), "") == b"OK mx-orange:"
     without = transports({"other": "mx-other"}, lambda domain: "orange", limit=5)
-    assert without(b"a@orange.example", Session(), "") == NOTFOUND
+    assert without.ask(b"a@orange.example", Session(), "") == NOTFOUND
 
 
 def test_the_shipped_rules_soften_the_limits_of_real_receivers() -> None:
@@ -238,5 +238,5 @@ def test_the_shipped_rules_soften_the_limits_of_real_receivers() -> None:
     )
     kept = b"5.5.3 host mx.any.test[192.0.2.1] said: 552 5.5.3 Too many recipients" + SAID
     gone = b"5.1.1 host mx.any.test[192.0.2.1] said: 550 5.1.1 User unknown" + SAID
-    assert real(kept, Session(), "") == b"OK 4" + kept[1:]
-    assert real(gone, Session(), "") == NOTFOUND
+    assert real.ask(kept, Session(), "") == b"OK 4" + kept[1:]
+    assert real.ask(gone, Session(), "") == NOTFOUND

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from policyd.serve.policy import DUNNO, PolicyEndpoint, Request
 from policyd.serve.session import Session
-from tests.policyd.serve_parts import READ_SIZES, Wire, cut, handler, talk
+from tests.policyd.serve_parts import READ_SIZES, Wire, cut, handler, send, talk
 
 # as Postfix 3.7 sends it, in its order
 RCPT = (
@@ -142,6 +142,6 @@ def test_an_idle_connection_is_never_closed_by_us() -> None:
     served = endpoint()
     protocol, wire = served.protocol(), Wire()
     protocol.connection_made(wire)
-    protocol.data_received(RCPT)
+    send(protocol, RCPT)
     assert not wire.closed
     assert served.counts.connections == 1

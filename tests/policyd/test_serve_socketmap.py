@@ -12,7 +12,7 @@ from policyd.serve.later import Later
 from policyd.serve.netstring import NetstringReader, encode
 from policyd.serve.session import Session
 from policyd.serve.socketmap import SocketmapEndpoint
-from tests.policyd.serve_parts import READ_SIZES, Loop, Wire, cut, talk
+from tests.policyd.serve_parts import READ_SIZES, Loop, Wire, cut, send, talk
 
 NOTFOUND = b"9:NOTFOUND ,"
 
@@ -210,7 +210,7 @@ def test_one_connection_too_many_is_closed_and_the_others_stay() -> None:
         protocol = served.protocol()
         protocol.connection_made(wire)
         if not wire.closed:
-            protocol.data_received(encode(b"mx x"))
+            send(protocol, encode(b"mx x"))
     assert [wire.aborted for wire in wires] == [False, False, True]
     assert served.counts.faults["connections"] == 1
 
@@ -254,7 +254,7 @@ class Slow:
         return self.asked[-1][1]
 
     def hear(self, *keys: bytes) -> None:
-        self.protocol.data_received(b"".join(encode(b"mx " + key) for key in keys))
+        send(self.protocol, b"".join(encode(b"mx " + key) for key in keys))
         self.loop.run()
 
     def come(self, number: int, answer: bytes) -> None:
@@ -308,7 +308,7 @@ def test_garbage_behind_a_question_that_waits_ends_the_connection_after_its_answ
     """The answers before the fault are sent first, as always."""
     slow = Slow()
     slow.hear(b"later")
-    slow.protocol.data_received(encode(b"mx now") + b"x")
+    send(slow.protocol, encode(b"mx now") + b"x")
     assert not slow.wire.closed
     slow.come(0, b"OK later")
     assert slow.wire.sent == b"8:OK later,6:OK now,"

@@ -12,7 +12,7 @@ from policyd.config import load
 from policyd.core import Core
 from policyd.hooks.standing import Standing
 from policyd.hooks.submission import Submission
-from policyd.serve.policy import PolicyEndpoint, Request
+from policyd.serve.policy import Handler, PolicyEndpoint, Request
 from policyd.serve.session import Session
 from policyd.serve.settings import ClosedSettings, SubmissionSettings
 from tests.policyd.clocks import still
@@ -42,8 +42,9 @@ class Throttle:
         return "news" if sender == "news.example" else ""
 
 
-def desk(**settings: object) -> Submission:
-    return Submission(SubmissionSettings(**settings), Throttle(), lambda: 1000.0)  # type: ignore[arg-type]
+def desk(**settings: object) -> Handler:
+    made = SubmissionSettings(**settings)  # type: ignore[arg-type]
+    return Submission(made, Throttle(), lambda: 1000.0).ask
 
 
 def request(
@@ -92,7 +93,7 @@ def test_only_a_suspended_receiver_pushes_back(recipient: str, action: bytes) ->
 def test_a_new_domain_is_asked_for_behind_the_answer() -> None:
     """A domain nobody knows is let through; the question for it has it looked up."""
     throttle = Throttle()
-    ask = Submission(SubmissionSettings(), throttle, lambda: 0.0)
+    ask = Submission(SubmissionSettings(), throttle, lambda: 0.0).ask
     assert ask(request("a@new.example"), Session()) == b"DUNNO"
     assert throttle.asked == ["new.example"]
 
@@ -107,7 +108,7 @@ def test_the_time_told_is_bounded() -> None:
     """A suspension of a day is not told to a mail client as a day."""
     throttle = Throttle()
     throttle.states["google"] = Standing("suspended", 90_000.0)
-    ask = Submission(SubmissionSettings(longest=600.0), throttle, lambda: 1000.0)
+    ask = Submission(SubmissionSettings(longest=600.0), throttle, lambda: 1000.0).ask
     assert ask(request(), Session()).endswith(b"retry=00:10:00")
 
 
@@ -115,7 +116,7 @@ def test_a_suspension_that_is_just_over_still_tells_a_second() -> None:
     """A time in the past is never told."""
     throttle = Throttle()
     throttle.states["google"] = Standing("suspended", 1.0)
-    ask = Submission(SubmissionSettings(), throttle, lambda: 1000.0)
+    ask = Submission(SubmissionSettings(), throttle, lambda: 1000.0).ask
     assert ask(request(), Session()).endswith(b"retry=00:00:01")
 
 
@@ -276,9 +277,9 @@ def test_a_receivers_name_cannot_break_the_answer() -> None:
     throttle.receiver_of = lambda domain: evil  # type: ignore[method-assign,assignment]
     throttle.states[evil] = Standing("suspended", 1300.0)
     served = PolicyEndpoint(
-        Submission(SubmissionSettings(), throttle, lambda: 1000.0), clock=lambda: 0.0
+        Submission(SubmissionSettings(), throttle, lambda: 1000.0).ask, clock=lambda: 0.0
     )
-    answer = served.answer(request(), Session())
+    answer = served.answer(request(), Session(), 0.0)
     assert answer.count(b"\n") == 2
     assert answer.startswith(b"action=DEFER_IF_PERMIT 4.7.1 mx:aactionOK")
     assert not served.counts.faults

@@ -172,9 +172,9 @@ def test_a_state_without_effect_promises_nothing(mode: str) -> None:
 def test_when_hooks_were_asked_and_how_long_they_took_is_told() -> None:
     """The last question of each map, and how long the MTA waited for its answers."""
     made, counts = Core(Config(), clock=still(lambda: NOW)), HookCounts()
-    counts.answered("mx", NOW - 20, NOW - 17.5)
-    counts.answered("mx", NOW - 9, NOW - 9 + 0.0004)
-    counts.answered("status", NOW - 5, NOW - 5)
+    counts.of("mx").answered("OK", NOW - 20, NOW - 17.5)
+    counts.of("mx").answered(None, NOW - 9, NOW - 9 + 0.0004)
+    counts.of("status").answered("NOTFOUND", NOW - 5, NOW - 5)
     text = exposition(made, counts).render().decode()
     assert value(text, 'mxheed_hook_asked_timestamp_seconds{hook="mx"}') == NOW - 9
     assert value(text, 'mxheed_hook_answer_seconds_count{hook="mx"}') == 2

@@ -203,15 +203,6 @@ def test_nobody_waits_longer_than_patience_lasts() -> None:
     assert house.pacer.door.seconds == pytest.approx(0.1 + 0.2 + 0.3 + 0.4 + 0.5 + 5.0, abs=0.1)
 
 
-def test_a_clock_that_jumps_back_keeps_nobody_waiting_for_long() -> None:
-    """An hour back: those in line are held, new ones wait by the new time."""
-    house = House(10.0)
-    agents = [house.come() for _ in range(3)]
-    house.now = NOW - 3600
-    house.pacer.door.tend(house.now)
-    assert told(*agents) == [[DROP]] * 3
-
-
 def test_who_goes_away_gives_its_place_back() -> None:
     """The next in line moves up; an attempt under way is over with its client."""
     house = House(10.0)

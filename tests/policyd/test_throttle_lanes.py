@@ -31,6 +31,15 @@ def test_a_flood_of_names_forgets_idle_lanes_before_those_that_matter() -> None:
     assert not pacer.of_receiver("mx:h0.test", NOW)
 
 
+def test_pools_that_nobody_uses_are_forgotten_with_their_lanes() -> None:
+    """A client may name as many pools as it likes: no more are kept than there are lanes."""
+    pacer = controller(lanes=80)
+    for number in range(1_000):
+        pacer.lane(Lane(f"p{number}", "mx:big.test"), NOW + number)
+    assert len(pacer._pools) <= 80
+    assert len(pacer.of_receiver("mx:big.test", NOW + 1_000)) == len(pacer.lanes(NOW + 1_000))
+
+
 def test_a_flood_of_names_costs_little_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """All lanes are looked at once for an eighth of the table, not once for each new name."""
     looks: list[int] = []

@@ -70,7 +70,7 @@ def test_healthz_tells_it(tmp_path: Path) -> None:
         assert "log" not in daemon._troubles()
         times.go(30.0)
     for _ in range(22):
-        counts.answers["mx", "NOTFOUND"] += 1
+        counts.of("mx").answered("NOTFOUND", 0.0, 0.0)
         daemon.tick()
         times.go(30.0)
     assert "26d" in daemon._troubles()["log"]

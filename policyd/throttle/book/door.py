@@ -3,8 +3,8 @@
 Contract: pure. Who asks while there is neither token nor place, but soon will be, stands in its
 lane's line: first come, first served. Each one is told once, later, by its function `tell`: the
 attempt that begins now, or None, "hold". Its turn has come when there is a token and a place; the
-line is held as a whole the moment its lane is suspended, and one by one when patience ends (or the
-clock jumps). `alarm` is called with the time at which `tend` has something to do at the latest.
+line is held as a whole the moment its lane is suspended, and one by one when patience ends. `alarm`
+is called with the time at which `tend` has something to do at the latest.
 Failure: none; a lane's line is as long as its wait, and all lines of lanes with a limit together
 have `most` places, so that other receivers' mail finds delivery agents.
 """
@@ -106,7 +106,7 @@ class Door:
             first = line[0]
             if state.advance(now) != "suspended" and state.passes(now):
                 self._tell(line.popleft(), state.begin(first.domain, now), now)
-            elif state.state == "suspended" or abs(now - first.since) >= self.settings.wait:
+            elif state.state == "suspended" or now - first.since >= self.settings.wait:
                 self._tell(line.popleft(), None, now)
             else:
                 self._ring(state, now)

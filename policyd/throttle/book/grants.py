@@ -20,7 +20,7 @@ from policyd.throttle.book.queueid import Locked, inode_of
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane.state import LaneState
 
-__all__ = ["Grants", "Who"]
+__all__ = ["Grants", "Who", "nobody"]
 
 Who = Callable[[], Locked | None]  # looks which queue file the client has locked; None: not seen
 _Key = tuple[Lane, str]
@@ -31,6 +31,10 @@ _MARGIN = 1.5
 _LEAST, _MOST = 0.05, 1.0
 _LATE = 5.0  # times the usual way, or
 _SOON = 1.0  # seconds, after which others need not step back for a grant any more
+
+
+def nobody() -> None:
+    """A `Who` that sees no locked queue file."""
 
 
 class _Grant:
@@ -54,15 +58,12 @@ class Grants:
     def __init__(self, lifetime: float, lost: Callable[[], None]) -> None:
         self._lifetime = lifetime
         self._lost = lost
-        self._by_key: dict[_Key, deque[_Grant]] = {}
+        self.out: dict[_Key, deque[_Grant]] = {}
         self._by_age: deque[tuple[float, _Key, _Grant]] = deque()
         self._young: deque[tuple[float, _Grant]] = deque()
         self._believed: set[str] = set()  # devices whose inodes have been those of queue ids
         self.counts = {"message": 0, "domain": 0, "other": 0}
         self.way = _WAY
-
-    def __bool__(self) -> bool:
-        return bool(self._by_key)
 
     def reserve(
         self, state: LaneState, message: Message, part: Part, now: float, *, must: bool = False
@@ -71,13 +72,13 @@ class Grants:
         state.granted += 1
         grant = _Grant(state, message, part, now + self._lifetime, must)
         key = (state.lane, part.domain)
-        self._by_key.setdefault(key, deque()).append(grant)
+        self.out.setdefault(key, deque()).append(grant)
         self._by_age.append((grant.expires, key, grant))
         self._young.append((now + max(_SOON, _LATE * self.way), grant))
 
-    def take(self, lane: Lane, domain: str, now: float, who: Who = lambda: None) -> _Grant | None:
+    def take(self, lane: Lane, domain: str, now: float, who: Who = nobody) -> _Grant | None:
         """Use a grant for this question, if there is one for who asks."""
-        waiting = self._by_key.get((lane, domain))
+        waiting = self.out.get((lane, domain))
         if not waiting:
             return None
         grant = self._choose(waiting, who())
@@ -88,7 +89,7 @@ class Grants:
         while waiting and not waiting[0].expires:
             waiting.popleft()
         if not waiting:
-            del self._by_key[(lane, domain)]
+            del self.out[(lane, domain)]
         return grant
 
     def _choose(self, waiting: deque[_Grant], asker: Locked | None) -> _Grant | None:
@@ -114,7 +115,7 @@ class Grants:
 
     def use(self, message: Message, lane: Lane, domain: str) -> bool:
         """A released message was delivered without a question: its own grant is used up."""
-        waiting = self._by_key.get((lane, domain), ())
+        waiting = self.out.get((lane, domain), ())
         for grant in waiting:
             if grant.message is message and grant.expires:
                 self._used(grant)
@@ -140,7 +141,7 @@ class Grants:
         """Withdraw all grants of a message that could not be let go."""
         for part in message.pending.values():
             key = (part.lane, part.domain)
-            for grant in self._by_key.get(key, ()):
+            for grant in self.out.get(key, ()):
                 if grant.message is message and grant.expires:
                     self._end(grant)
             self._forget(key)
@@ -161,5 +162,5 @@ class Grants:
 
     def _forget(self, key: _Key) -> None:
         """No grant of this key is out any more: neither is the key."""
-        if not any(grant.expires for grant in self._by_key.get(key, ())):
-            self._by_key.pop(key, None)
+        if not any(grant.expires for grant in self.out.get(key, ())):
+            self.out.pop(key, None)

@@ -182,7 +182,7 @@ class Court:
     def until(self, domain: str) -> float:
         """Until when this domain waits by itself; 0.0: not at all."""
         known = self.standing.get(domain)
-        if known is None or self.standing.share(domain) > _BY_ITSELF:
+        if known is None or not known.until or self.standing.share(domain) > _BY_ITSELF:
             return 0.0
         return known.until
 

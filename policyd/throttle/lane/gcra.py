@@ -1,15 +1,13 @@
 """A token bucket kept as one number: the generic cell rate algorithm.
 
-Contract: `take` costs a fraction of a microsecond. Times are seconds and an argument. A
-clock that jumps back cannot close the bucket for longer than its burst lasts.
+Contract: `take` costs a fraction of a microsecond. Times are seconds of a clock that only goes
+forward, and an argument.
 Failure: none; a rate must be positive.
 """
 
 from __future__ import annotations
 
 __all__ = ["Gcra"]
-
-_JUMP = 60.0  # seconds by which a clock may be set back unnoticed
 
 
 class Gcra:
@@ -37,8 +35,6 @@ class Gcra:
 
     def tokens_missing(self, now: float) -> float:
         """How far the bucket is from full, in tokens."""
-        if self.tat - now > _JUMP:
-            self._mind_the_clock(now)
         return max(0.0, self.tat - now) / self.interval
 
     def available(self, now: float) -> float:
@@ -49,20 +45,11 @@ class Gcra:
         """Take tokens if all of them are there."""
         tat = self.tat if self.tat > now else now
         room = self.burst * self.interval
-        if tat - now > room + 1e-6:  # charged beyond the burst, or the clock jumped back
-            self._mind_the_clock(now)
-            return False
         new = tat + count * self.interval
         if new - now > room + 1e-9:
             return False
         self.tat = new
         return True
-
-    def _mind_the_clock(self, now: float) -> None:
-        """More is missing than could have been taken: the clock jumped back; begin empty."""
-        room = self.burst * self.interval
-        if self.tat - now > 10 * room + _JUMP:
-            self.tat = now + room
 
     def charge(self, now: float, count: float = 1.0) -> None:
         """Take tokens that were used without asking; the debt is bounded by one more burst."""

@@ -103,7 +103,8 @@ class LaneState:
 
     def room(self, now: float, ahead: float = 0.0) -> int:
         """How many more attempts may start within `ahead` seconds, those on their way served."""
-        return max(0, self._vacant(now, ahead) - self.granted - self.at_door)
+        free = self._vacant(now, ahead) - self.granted - self.at_door
+        return free if free > 0 else 0
 
     def _vacant(self, now: float, ahead: float) -> int:
         """Tokens and places there are, or are expected `ahead`."""
@@ -127,7 +128,8 @@ class LaneState:
         size, bucket = self.window.size(), self.speed.bucket
         if bucket is None or self.window.cap is not None or self.limits.attempts:
             return size
-        return max(size, int(2 * bucket.rate * (self.window.latency + _RELEASE)))
+        needed = int(2 * bucket.rate * (self.window.latency + _RELEASE))
+        return needed if needed > size else size
 
     def turn(self, now: float) -> float:
         """Seconds until one more may start, those on their way served; an estimate."""

@@ -143,7 +143,7 @@ class Window:
             attempt.open = False
             self.open -= 1
         waiting = self._by_domain.get(attempt.domain)
-        if waiting and attempt in waiting:
+        if waiting and (waiting[0] is attempt or attempt in waiting):
             waiting.remove(attempt)
             if not waiting:
                 del self._by_domain[attempt.domain]
