@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run test lint live bench bench-rules bench-logs bench-serve bench-greedy bench-pacing \
-        soak-kills fuzz fresh pipx clean
+        soak-kills soak-memory fuzz fresh pipx clean
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -75,6 +75,9 @@ bench-pacing: $(VENV)/.test ## the proving ground: stock Postfix against Postfix
 
 soak-kills: $(VENV)/.test ## 200 random kills while a log grows and rotates
 	@$(BIN)/python -m bench.kills --kills 200
+
+soak-memory: $(VENV)/.test ## 50 kills; the memory must be the log's after each of them
+	@$(BIN)/python -m bench.kills --kills 50
 
 fuzz: $(VENV)/.test ## coverage-guided fuzzing of the parsers (needs atheris)
 	@$(BIN)/pip install --quiet --disable-pip-version-check '.[fuzz]'

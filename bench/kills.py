@@ -24,6 +24,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from bench.kills_writer import RECEIVERS
+from policyd.memory.reading import Past
 from policyd.store import Saved, Store
 
 __all__ = ["KillsOutcome", "run"]
@@ -74,6 +76,7 @@ def run(
                 truth = _sum([json.loads(_ask(writer, "pause")) for writer in writers])
                 _drain(folder, sources)
                 _equals(truth, _saved(folder))
+                _remembers(truth, folder)
                 checks += 1
                 for writer in writers:
                     _tell(writer, "go")
@@ -100,7 +103,9 @@ def _writer(folder: Path, seed: int, rate: int) -> subprocess.Popen[str]:
 def _sum(truths: list[dict[str, Any]]) -> dict[str, Any]:
     """What all writers have written together."""
     total: dict[str, Any] = {"lines": 0, "rotations": 0}
-    sums: dict[str, Counter[str]] = {"deliveries": Counter(), "replies": Counter()}
+    sums: dict[str, Counter[str]] = {
+        name: Counter() for name in ("deliveries", "replies", "history")
+    }
     for truth in truths:
         for name in ("lines", "rotations"):
             total[name] += truth[name]
@@ -162,6 +167,18 @@ def _equals(truth: dict[str, Any], saved: Saved) -> None:
     assert _total(saved, "lines") == truth["lines"], (_total(saved, "lines"), truth["lines"])
     assert deliveries == truth["deliveries"]
     assert replies == truth["replies"]
+
+
+def _remembers(truth: dict[str, Any], folder: Path) -> None:
+    """The memory's minutes are the log's."""
+    past, found = Past.open(folder / "state.db"), {}
+    for receiver in RECEIVERS:
+        for cell in past.cells(receiver, 0.0, time.time(), 60):
+            for outcome in ("sent", "deferred", "bounced"):
+                if count := cell.numbers.get(outcome):
+                    found[f"{cell.time // 60} {receiver} {outcome}"] = count
+    past.close()
+    assert found == truth["history"], "the memory is not the log's"
 
 
 def _ask(process: subprocess.Popen[str], word: str) -> str:

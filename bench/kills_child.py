@@ -25,6 +25,9 @@ from policyd.counting.counters import Counters
 from policyd.counting.here import Here, Role
 from policyd.counting.machines import Machines
 from policyd.counting.pipeline import Pipeline
+from policyd.memory.memory import Memory
+from policyd.memory.pieces import pieces
+from policyd.memory.settings import MemorySettings
 from policyd.reading.follow import Follower
 from policyd.reading.sources import choose
 from policyd.store import Store
@@ -66,13 +69,22 @@ async def follow(folder: Path, drain: bool, sources: int = 1) -> None:
     counters = Counters()
     counters.load(saved.counters)
     pipeline = machines(counters)
+    memory = Memory(counters, MemorySettings(), time.time, time.time)
+    memory.begin((), store)
+
+    def process(block: bytes, now: float) -> None:
+        for minute, lines in pieces(block):
+            memory.minute(pipeline.source, minute)
+            pipeline.process(lines, now)
+            memory.reached(pipeline.reached)
+
     if "pipeline" in saved.documents:
         pipeline.restore(json.loads(saved.documents["pipeline"]))
     follower = Follower(
         source_of(folder, sources, saved.position),
         store,
         counters,
-        pipeline.process,
+        process,
         clock=time.time,
         enter=pipeline.enter,
         documents={
@@ -81,6 +93,7 @@ async def follow(folder: Path, drain: bool, sources: int = 1) -> None:
         },
         interval=0.02,
         poll=0.005,
+        memory=memory,
     )
     print("following", flush=True)
     running = asyncio.create_task(follower.run())

@@ -26,7 +26,8 @@ from random import Random
 __all__ = ["RECEIVERS", "GrowingLog", "Truth"]
 
 RECEIVERS = tuple(f"receiver{number}.test" for number in range(12))
-STAMP = "2026-11-23T06:00:00.000000+00:00 {host} "
+BACK = 72_000  # seconds that the log begins before now
+PACE = 0.1  # seconds from message to message, as the stamps tell
 KEPT = 200  # generations; a reader is never that far behind
 SENT = "sent (250 2.0.0 Ok: queued as {id})"
 SAID = "{outcome} (host mx.{host}[192.0.2.{n}] said: {reply} {id} (in reply to {stage} command))"
@@ -46,6 +47,7 @@ class Truth:
         self.lines = 0
         self.deliveries: Counter[str] = Counter()  # "receiver outcome": recipients
         self.replies: Counter[str] = Counter()  # receiver: replies
+        self.history: Counter[str] = Counter()  # "minute receiver outcome": recipients
         self.rotations = 0
 
     def to_json(self) -> str:
@@ -54,6 +56,7 @@ class Truth:
                 "lines": self.lines,
                 "deliveries": self.deliveries,
                 "replies": self.replies,
+                "history": self.history,
                 "rotations": self.rotations,
             }
         )
@@ -64,11 +67,12 @@ class GrowingLog:
 
     def __init__(self, folder: Path, seed: int, host: str = "mx1") -> None:
         self.path = folder / "mail.log"
-        self._stamp = STAMP.format(host=host)
+        self._host = host
         self.truth = Truth()
         self._random = Random(seed)
         self._dated = seed % 2 == 1
         self._serial = 0
+        self._began = int(time.time()) - BACK
         self._ages: list[str] = []  # suffixes of the rotated files, newest first
         self._fd = self._open()
 
@@ -92,15 +96,18 @@ class GrowingLog:
         status = (SAID if reply else SENT).format(
             id=name, host=host, n=pid, outcome=outcome, reply=reply, stage=stage
         )
-        head = f"{self._stamp}postfix/smtp[{pid}]: {name}: to=<"
+        when = self._began + self._serial * PACE
+        stamp = time.strftime(f"%Y-%m-%dT%H:%M:%S+00:00 {self._host} ", time.gmtime(when))
+        head = f"{stamp}postfix/smtp[{pid}]: {name}: to=<"
         tail = (
             f"@{host}>, relay=mx.{host}[192.0.2.{pid}]:25, delay=2.5,"
             f" delays={self._serial % 90 / 10}/0.1/0.2/2.2, dsn=2.0.0, status={status}\n"
         )
         lines = [f"{head}user{number}{tail}" for number in range(recipients)]
-        lines.append(f"{self._stamp}postfix/qmgr[99]: {name}: removed\n")
+        lines.append(f"{stamp}postfix/qmgr[99]: {name}: removed\n")
         self.truth.lines += len(lines)
         self.truth.deliveries[f"{host} {outcome}"] += recipients
+        self.truth.history[f"{int(when) // 60} {host} {outcome}"] += recipients
         self.truth.replies[host] += 1 if together else recipients
         return "".join(lines)
 

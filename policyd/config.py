@@ -17,6 +17,7 @@ from typing import Literal
 
 import rules
 from policyd.errors import ConfigError, MxheedError
+from policyd.memory.settings import MemorySettings
 from policyd.receiver.names import name_problems
 from policyd.serve.settings import ServeSettings
 from policyd.settings.bind import bind
@@ -165,6 +166,7 @@ class Config:
     log: LogSettings = LogSettings()
     state: StateSettings = StateSettings()
     rules: RulesSettings = RulesSettings()
+    memory: MemorySettings = field(default_factory=MemorySettings)
     metrics: MetricsSettings = MetricsSettings()
     serve: ServeSettings = field(default_factory=ServeSettings)
     pacing: PacingSettings = field(default_factory=PacingSettings)

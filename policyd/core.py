@@ -5,6 +5,7 @@ blocks go in by `process`; Postfix's questions are answered by `maps` and `submi
 the same controller. Time comes from the clock it was given. `reload` takes over a new configuration
 while everything learnt stays.
 Failure: `RulesError` from construction and `prepare`, before anything has changed.
+Length: each part is made once, and told here of what the others need to know.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import rules
-from logparse.events import Delivery
+from logparse.events import Delivery, Removed
 from policyd.config import Config, site_files
 from policyd.counting.counters import Counters
 from policyd.counting.here import Here
@@ -33,6 +34,8 @@ from policyd.hooks.statusmap import HeardRefusal, StatusMap
 from policyd.hooks.submission import Submission
 from policyd.hooks.transportmap import RecipientTransports, TransportMap
 from policyd.hooks.whose import Whose
+from policyd.memory.memory import Memory
+from policyd.memory.pieces import pieces
 from policyd.process.clock import Clock
 from policyd.receiver.lookup import MxLookup
 from policyd.receiver.recipient_limits import RecipientLimits
@@ -46,6 +49,7 @@ from policyd.store.largesnapshot import array
 from policyd.store.snapshots import SnapshotPart, Snapshots, pack
 from policyd.throttle import Controller, from_delivery
 from policyd.throttle.evidence import AcceptedMail, from_status
+from policyd.throttle.lane.state import LaneState, State
 from policyd.throttle.lanelog import LaneLog
 from rules.verdict import Verdict
 
@@ -87,7 +91,9 @@ class Core:
         self.recipients = RecipientLimits()
         self.beyond = Beyond()  # told by whoever reads Postfix's configuration
         self.controller = Controller(config.pacing, posix=clock.posix)
-        self.controller.on_change = LaneLog(clock.posix)
+        self.memory = Memory(self.counters, config.memory, clock, clock.wall, clock.posix)
+        self._lanelog = LaneLog(clock.posix)
+        self.controller.on_change = self._changed
         self._gone: list[str] = []  # messages removed in the block that is being read
         self._roles = Roles(
             self.counters, self._listeners(), clock.wall, zone_named(config.log.timezone)
@@ -143,6 +149,7 @@ class Core:
         saved = {name: take() for name, take in self.documents.items()}
         self._build(prepared)
         self.controller.use(config.pacing, self.clock())
+        self.memory.use(config.memory)
         self._connect(config)
         self.machines.use(self.classifier.classify, self._roles.receiver_of)
         saved.pop("throttle", None)  # the controller stays, with all that waits
@@ -173,9 +180,13 @@ class Core:
 
     def process(self, block: bytes, now: float) -> None:
         """Whole lines of the log."""
-        self.machines.process(block, now)
+        for minute, lines in pieces(block):
+            self.memory.minute(self.machines.source, minute)
+            self.machines.process(lines, now)
+            self.memory.reached(self.machines.reached)
         for queue_id in self._gone:
             self.controller.removed(queue_id)
+            self.memory.gone(queue_id)
         self._gone.clear()
 
     def _queue_lines(self, text: bytes) -> None:
@@ -202,18 +213,24 @@ class Core:
             elsewhere=lambda line: self.controller.elsewhere(line, self.clock()),
             steady=self.clock.steady,
             awaited=self._awaited,
-            removed=lambda removed: self.controller.removed(removed.queue_id),
+            removed=self._removed,
             queue_lines=self._queue_lines,
             unparsed=self.unread.take,
         )
 
     def _attempted(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
         # from here on its time is one of our own clock, not a stamp
+        stamp = delivery.time
         delivery = delivery._replace(time=self.clock.steady(delivery.time))
         self.recipients.take(delivery, receiver, verdict)
         pool = self._pools.get(delivery.service)
         evidence = from_delivery(delivery, verdict, receiver, pool=pool)
         self.controller.observe(evidence, self.clock())
+        self.memory.heard(evidence, stamp)
+
+    def _changed(self, lane: LaneState, before: State, now: float) -> None:
+        self._lanelog(lane, before, now)
+        self.memory.changed(lane, before, now)
 
     def _awaited(self, queue_id: str, group: tuple[object, ...]) -> bool:
         """Whether it matters to somebody that just this recipient was accepted."""
@@ -225,6 +242,10 @@ class Core:
         now = self.clock()
         self.receivers.learn(mail.domain, mail.host, now)
         self.controller.delivered(mail, now)
+
+    def _removed(self, removed: Removed) -> None:
+        self.controller.removed(removed.queue_id)
+        self.memory.gone(removed.queue_id)
 
     def _refused(self, heard: HeardRefusal) -> None:
         evidence = from_status(

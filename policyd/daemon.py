@@ -88,6 +88,7 @@ class Daemon:
             interval=config.log.commit_interval,
             report=lambda trouble: self.sight.report(trouble or self.logs.lost, clock()),
             enter=self.core.machines.enter,
+            memory=self.core.memory,
         )
         self.logs = LogFacts(self.core, partial(status_of, chosen, self.follower))
         # what comes through a pipe was never read before: there is nothing to catch up with
@@ -110,6 +111,7 @@ class Daemon:
             [Damage("counters", repr(row[:2]), repr(row[2]), "not a counter") for row in odd]
             + [Damage("documents", name, saved.documents[name], why) for name, why in wrong.items()]
         )
+        self.core.memory.begin(self.core.controller.lanes(self.clock()), self.store)
         return saved
 
     async def run(self, say: Say, listeners: Listeners, signals: Signals) -> bool:

@@ -109,6 +109,11 @@ LIMITS: list[tuple[str, str, str, str]] = [
     ("pacing", "a reply is cut to {} characters. A lane gets at most {} lines a minute, "
      "all lanes together {};", "throttle.lanelog", "_REPLY, PER_LANE, IN_ALL"),
     ("pacing", "a stop of {} s is one", "throttle.settings.reactions", "_RATE.pause"),
+    ("privacy", "the latest {} entries of each receiver and rule, {} texts of each receiver, "
+     "{} steps of each message", "memory.writing", "KEPT_SAMPLES, KEPT_TEXTS, KEPT_STEPS"),
+    ("privacy", "in all {:,} changes, {:,} samples, {:,} texts and {:,} steps", "memory.trimming",
+     "*ROWS.values()"),
+    ("privacy", "of {:.0f} days", "memory.trimming", "HOURS / 24"),
     ("report", "There is room for {:,} receivers, {:,} reasons, {:,} texts, {:,} domains and "
      "{:,} hours and delays", "report.tally", "_RECEIVERS, _REFUSALS, _TEXTS, _DOMAINS, _CELLS"),
 ]  # fmt: skip
@@ -131,7 +136,7 @@ NUMBER = re.compile(
     r"(?<![\w.`])[0-9][0-9,.]* ?(?:KiB|MiB|kB|MB|bytes|bits|characters|lines|looks|seconds|minutes|"
     r"hours|days|ms|s|h|%|attempts|receivers|domains|hosts|messages|connections)(?!\w)"
 )
-CHECKED = ["hooks", "logs", "metrics", "pacing", "production", "report"]
+CHECKED = ["hooks", "logs", "metrics", "pacing", "privacy", "production", "report"]
 
 
 def said(document: str) -> str:

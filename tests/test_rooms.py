@@ -14,16 +14,18 @@ ROOT = Path(__file__).resolve().parent.parent
 # who may import whom: whatever a room of policyd needs of the others, and no more
 ARROWS = {
     "bounded": "",
-    "cli": "config counting daemon doctor errors logparse postfix process reading receiver report "
+    "cli": "config counting daemon doctor errors logparse memory postfix reading receiver report "
     "rules serve settings shipped store web",
-    "config": "errors receiver rules serve settings throttle",
-    "core": "config counting hooks logparse process receiver rules serve settings store throttle",
+    "config": "errors memory receiver rules serve settings throttle",
+    "core": "config counting hooks logparse memory process receiver rules serve settings store "
+    "throttle",
     "counting": "logparse receiver rules throttle",
     "daemon": "config core counting errors hooks metrics postfix process reading rules serve "
     "servers store web",
     "doctor": "config errors hooks postfix serve settings shipped web",
     "errors": "",
     "hooks": "bounded logparse reading receiver rules serve settings throttle",
+    "memory": "bounded counting errors logparse rules settings store throttle",
     "metrics": "core counting process serve throttle web",
     "postfix": "core errors hooks logparse rules serve settings throttle",
     "process": "",

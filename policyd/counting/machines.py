@@ -59,6 +59,7 @@ class Machines:
         self.by_host = by_host
         self.shown = shown  # machines may be told on pages
         self.source = ""  # the log that is being read
+        self.reached = 0  # the newest stamp of those whose lines were in the last block
         self.lines: dict[str, int] = {}  # by log, since the start
         self.samples: dict[str, bytes] = {}  # the newest block of each begins so
         self._make = make
@@ -78,6 +79,7 @@ class Machines:
         """Counts what `block` holds, machine by machine."""
         source = self.source
         front = self._front(source)
+        newest = 0
         parts, turns = front.parts(block, now)
         self._meet(source, turns)
         for part in parts:
@@ -86,6 +88,8 @@ class Machines:
                 reader.pipeline.clock.fresh()
             reader.packed = b""
             reader.pipeline.read(part, now)
+            newest = max(newest, reader.pipeline.clock.newest)
+        self.reached = newest or self.reached
         if unread := front.unread():
             self._reader(source, parts[0].machine).pipeline.unread(unread)
         first = next(iter(self._readers.values())).pipeline

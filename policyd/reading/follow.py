@@ -20,6 +20,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from sqlite3 import Connection
 from typing import NamedTuple, Protocol
 
 from logparse.errors import LogError
@@ -53,6 +54,26 @@ class Counting(Protocol):
         """Everything."""
 
 
+class Noting(Protocol):
+    """What is remembered beside the counters (`policyd.memory.memory.Memory`)."""
+
+    def take(self) -> Callable[[Connection], None]:
+        """What is to be written, and how."""
+
+    def put_back(self) -> None:
+        """What was taken last is not written after all."""
+
+
+class _Nothing:
+    """The memory of who has none."""
+
+    def take(self) -> Callable[[Connection], None]:
+        return lambda db: None
+
+    def put_back(self) -> None:
+        """Nothing was taken."""
+
+
 class _Commit(NamedTuple):
     """What is written together; the event loop takes it, a thread writes it."""
 
@@ -62,10 +83,17 @@ class _Commit(NamedTuple):
     rows: list[Change]
     documents: dict[str, bytes]
     complete: bool
+    notes: Callable[[Connection], None]
 
     def write(self) -> bool:
         try:
-            self.store.commit(self.position, self.rows, self.documents, complete=self.complete)
+            self.store.commit(
+                self.position,
+                self.rows,
+                self.documents,
+                complete=self.complete,
+                also=self.notes,
+            )
         except StoreError:
             return False
         return True
@@ -87,6 +115,7 @@ class Follower:
         poll: float = 0.05,
         report: Callable[[str | None], None] = lambda trouble: None,
         enter: Callable[[str, bool], None] = lambda source, fresh: None,
+        memory: Noting | None = None,
     ) -> None:
         self.caught_up = False
         self.opened = False  # something, or the lack of it, was read once
@@ -100,6 +129,7 @@ class Follower:
         self._process = process
         self._clock = clock
         self._documents = documents or {}
+        self._memory = memory or _Nothing()
         self._interval = interval
         self._poll = poll
         self._report = report  # told after each reading why there is no log, or None
@@ -215,19 +245,21 @@ class Follower:
     def _commit(self) -> _Commit:
         """A consistent state, taken now."""
         complete = self._store.wants_all
+        notes = self._memory.take()
         changes = self._counters.take()
         documents = {name: take() for name, take in self._documents.items()}
         if not complete:
             documents = {n: v for n, v in documents.items() if self._kept.get(n) != v}
         rows = self._counters.dump() if complete else changes
         self._dirty = False
-        return _Commit(self._store, self._position, changes, rows, documents, complete)
+        return _Commit(self._store, self._position, changes, rows, documents, complete, notes)
 
     def _written(self, commit: _Commit, done: bool) -> None:
         if done:
             self._kept.update(commit.documents)
         else:  # the store said so; the next commit brings it all
             self._counters.put_back(commit.changes)
+            self._memory.put_back()
             self._dirty = True
 
     def _say(self, error: str | None) -> None:

@@ -49,6 +49,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA secure_delete = ON")  # what is forgotten stands in no free page
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             damage = sqlite3.DatabaseError(found)

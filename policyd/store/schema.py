@@ -23,6 +23,26 @@ STEPS: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (family, labels)) WITHOUT ROWID",
         "CREATE TABLE documents (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
     ),
+    (  # the memory (policyd.memory); the id of a cell is its time and its receiver's word in one
+        "CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE)",
+        "CREATE TABLE minutes (id INTEGER PRIMARY KEY, cell BLOB NOT NULL)",
+        "CREATE TABLE hours (id INTEGER PRIMARY KEY, cell BLOB NOT NULL)",
+        "CREATE TABLE transitions (id INTEGER PRIMARY KEY, time REAL NOT NULL, receiver TEXT,"
+        " pool TEXT, before TEXT, after TEXT, cause TEXT, rule TEXT, category TEXT, reply TEXT,"
+        " evidence TEXT)",
+        "CREATE INDEX transitions_of ON transitions (receiver, id)",
+        "CREATE TABLE samples (id INTEGER PRIMARY KEY, time REAL NOT NULL, receiver TEXT,"
+        " rule TEXT, category TEXT, stage TEXT, host TEXT, reply TEXT)",
+        "CREATE INDEX samples_of ON samples (receiver, rule, id)",
+        "CREATE TABLE texts (id INTEGER PRIMARY KEY, first REAL NOT NULL, last REAL NOT NULL,"
+        " heard INTEGER NOT NULL, receiver TEXT, rule TEXT, category TEXT, reply TEXT)",
+        "CREATE INDEX texts_of ON texts (receiver, last)",
+        "CREATE TABLE trails (id INTEGER PRIMARY KEY, queue_id TEXT, time REAL NOT NULL,"
+        " event TEXT, receiver TEXT, recipient TEXT, host TEXT, category TEXT, rule TEXT,"
+        " reply TEXT)",
+        "CREATE INDEX trails_of ON trails (queue_id, id)",
+        "CREATE TABLE ended (queue_id TEXT PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID",
+    ),
 )
 VERSION = len(STEPS)
 

@@ -22,7 +22,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from policyd.errors import StoreError
 from policyd.store.damage import Damage, Value, keep, read_rows
@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 # Named snapshots that belong to the same moment as the counters
 Documents = Mapping[str, Callable[[], bytes]]
+
+Seen = TypeVar("Seen")
 
 _NAMES = 50_000
 _COMPANIONS = ("", "-wal", "-shm")
@@ -91,6 +93,13 @@ class Store:
             self.wants_all = True  # what is in the file now will not be what we go on from
             return Saved({}, [], {})
 
+    def look(self, read: Callable[[sqlite3.Connection], Seen], without: Seen) -> Seen:
+        """What somebody else's tables hold; `without`, where they cannot be read."""
+        try:
+            return without if self._db is None else read(self._db)
+        except sqlite3.Error:
+            return without
+
     def keep_aside(self, damages: Sequence[Damage]) -> None:
         """Entries that cannot be read leave their place for the table `damaged`, and it is told."""
         if not damages:
@@ -115,8 +124,12 @@ class Store:
         documents: Mapping[str, bytes],
         *,
         complete: bool = False,
+        also: Callable[[sqlite3.Connection], None] = lambda db: None,
     ) -> None:
-        """Write a consistent state; `complete`: `counters` and `documents` are all there is."""
+        """Write a consistent state; `complete`: `counters` and `documents` are all there is.
+
+        What `also` writes is of the same transaction.
+        """
         try:
             with transaction(self._db or self._connect()) as db:
                 if complete:
@@ -128,6 +141,7 @@ class Store:
                 db.executemany(_PUT, [(f, n, stored(v)) for f, n, v in rows if v != 0])
                 db.execute(_PLACE, (json.dumps(position),))
                 db.executemany(_KEEP, documents.items())
+                also(db)
         except (OSError, sqlite3.Error) as error:
             if is_damage(error):
                 self._set_aside(error)

@@ -23,6 +23,7 @@ from policyd.throttle.lane.reasons import Reason, Reasons
 from policyd.throttle.lane.standing import DomainStandings
 from policyd.throttle.lane.state import LaneState, State
 from policyd.throttle.settings.pacing import DEFAULT_REACTIONS, Act, PacingSettings
+from rules.masks import masked
 
 __all__ = ["VERSION", "Knowing", "restore", "snapshot"]
 
@@ -144,7 +145,10 @@ def _lane(state: LaneState) -> dict[str, Any]:
         "episode": {name: getattr(state.trouble.course, name) for name in _EPISODE},
         "trouble": {name: getattr(state.trouble, name) for name in _TROUBLE},
         "court": [state.court.first, state.court.standing.rows()],
-        "reasons": [{name: getattr(r, name) for name in _REASON} for r in state.reasons],
+        "reasons": [
+            {name: getattr(r, name) for name in _REASON} | {"reply": masked(r.reply)}
+            for r in state.reasons
+        ],
         **{name: getattr(state, name) for name in _KEPT},
     }
 

@@ -110,6 +110,21 @@ def test_a_commit_is_all_or_nothing(store: Store) -> None:
     assert sorted(saved.counters) == sorted(ROWS)
 
 
+def test_what_is_written_beside_is_of_the_same_commit(store: Store) -> None:
+    """All of it or nothing: also where the part that others write fails."""
+
+    def also(db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO words (word) VALUES ('google')")
+        db.execute("INSERT INTO nowhere VALUES (1)")
+
+    store.commit({"at": 1}, ROWS, {})
+    with pytest.raises(StoreError):
+        store.commit({"at": 2}, [], {"a": b"2"}, also=also)
+    assert store.look(lambda db: db.execute("SELECT * FROM words").fetchall(), [("x",)]) == []
+    saved = again(store)
+    assert (saved.position, saved.documents) == ({"at": 1}, {})
+
+
 def test_one_process_at_a_time(store: Store, path: Path) -> None:
     """Two daemons on one state would count everything twice."""
     with pytest.raises(StoreError, match="in use by another mxheed"):

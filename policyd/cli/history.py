@@ -1,0 +1,175 @@
+"""`mxheed history`: what a receiver did, by minutes, hours or days, and how its lanes changed.
+
+Contract: reads the state file beside the daemon and changes nothing; `--json` prints everything as
+one object. Times are local ones, in JSON POSIX seconds.
+Failure: `StoreError` where there is no memory to read; that a receiver is not in it is told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from policyd.cli.at_hand import HELP, at_hand
+from policyd.settings.units import duration
+
+if TYPE_CHECKING:
+    from policyd.memory.reading import Past, PastCell
+    from policyd.memory.states import Transition
+
+__all__ = ["Json", "StateFile", "UsedConfig", "moment", "past", "register"]
+
+UsedConfig = Annotated[Path | None, typer.Option("--config", "-c", help=HELP)]
+StateFile = Annotated[
+    Path | None, typer.Option("--state", help="The state file, if not the configuration's.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+_SPANS = {"minute": 60, "hour": 3600, "day": 86400}
+_HEADS = ("from", "accepted", "deferred", "rejected", "held", "half within", "replies", "state")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("history")(history)
+
+
+def history(
+    receiver: Annotated[str, typer.Argument(help="A receiver's id, such as `google`.")],
+    since: Annotated[str, typer.Option(help="How far back, such as 2h or 7d.")] = "1d",
+    by: Annotated[str | None, typer.Option(help="minute, hour or day.")] = None,
+    config: UsedConfig = None,
+    state: StateFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a receiver did in the past, and how its lanes changed."""
+    now = time.time()
+    try:
+        begin = now - duration(since)
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong)) from None
+    if by is not None and by not in _SPANS:
+        raise typer.BadParameter(f"{by!r} is none of {', '.join(_SPANS)}")
+    span = _SPANS[by] if by else 60 if now - begin <= 7200 else 3600
+    memory = past(config, state)
+    try:
+        cells = memory.cells(receiver, begin, now, span)
+        changes = memory.transitions(receiver, begin)
+        answer = _answer(receiver, begin, cells, changes, memory)
+    finally:
+        memory.close()
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        _print(receiver, since, cells, changes, answer["bytes"])
+
+
+def past(config: Path | None, state: Path | None) -> Past:
+    """The memory that a command is about."""
+    from policyd.memory.reading import Past
+    from policyd.store.place import state_file
+
+    if state is None:
+        state = state_file(at_hand(config)[0].state.file, os.environ, os.geteuid())
+    return Past.open(state)
+
+
+def moment(seconds: float) -> str:
+    """A time for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _answer(
+    receiver: str, begin: float, cells: list[PastCell], changes: list[Transition], memory: Past
+) -> dict[str, Any]:
+    return {
+        "receiver": receiver,
+        "since": begin,
+        "bytes": memory.size(),
+        "cells": [_as_json(cell) for cell in cells],
+        "transitions": [
+            {**change._asdict(), "evidence": json.loads(change.evidence)} for change in changes
+        ],
+    }
+
+
+def _as_json(cell: PastCell) -> dict[str, Any]:
+    from policyd.memory.cell import DELAY, DELAY_SUM, REPLY, SECONDS
+
+    others = (DELAY, REPLY, SECONDS)
+    delays = cell.some(DELAY)
+    delays.pop(DELAY_SUM.removeprefix(DELAY), None)
+    return {
+        "time": cell.time,
+        "span": cell.span,
+        "outcomes": {w: n for w, n in cell.numbers.items() if not w.startswith(others)},
+        "replies": cell.some(REPLY),
+        "delays": delays,
+        "delay_sum": cell.numbers.get(DELAY_SUM, 0) / 1e6,
+        "seconds": cell.some(SECONDS),
+    }
+
+
+def _print(
+    receiver: str, since: str, cells: list[PastCell], changes: list[Transition], size: int
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from policyd.web.spelling import legible
+
+    console = Console(highlight=False)
+    if not cells and not changes:
+        console.print(Text(f"nothing is remembered of {legible(receiver)} in the last {since}"))
+    if cells:
+        table = Table(box=None, pad_edge=False)
+        for number, head in enumerate(_HEADS):
+            table.add_column(
+                head, justify="right" if 0 < number < 6 else "left", no_wrap=number < 6
+            )
+        for cell in cells:
+            table.add_row(*(Text(legible(word)) for word in _row(cell)))
+        console.print(table)
+    for change in changes:
+        console.print(Text(legible(_change(change))), soft_wrap=True)
+    console.print(Text(f"the state file holds {size / 1e6:.1f} MB"))
+
+
+def _row(cell: PastCell) -> Iterator[str]:
+    from policyd.memory.cell import REPLY, SECONDS
+
+    yield moment(cell.time)[:16]
+    for outcome in ("sent", "deferred", "bounced", "held"):
+        yield str(cell.numbers.get(outcome, 0) or "")
+    yield _median(cell)
+    replies = sorted(cell.some(REPLY).items(), key=lambda item: -item[1])
+    yield ", ".join(f"{word} {count}" for word, count in replies[:3] if word != "accepted")
+    yield ", ".join(f"{state} {count}s" for state, count in cell.some(SECONDS).items())
+
+
+def _median(cell: PastCell) -> str:
+    """The bound that half of the delays are within."""
+    from policyd.counting.histogram import DELAY_BOUNDS
+    from policyd.memory.cell import DELAY
+
+    delays = {int(w): n for w, n in cell.some(DELAY).items() if w.isdigit()}
+    left = sum(delays.values()) / 2
+    for bucket, count in sorted(delays.items()):
+        left -= count
+        if left <= 0:
+            return f"{DELAY_BOUNDS[bucket]:g} s" if bucket < len(DELAY_BOUNDS) else "longer"
+    return ""
+
+
+def _change(change: Transition) -> str:
+    words = f"{moment(change.time)}  {change.before} → {change.after} ({change.cause})"
+    pool = f" pool {change.pool}" if change.pool else ""
+    why = f"  {change.rule or 'no rule'}: {change.reply}" if change.reply else ""
+    return words + pool + why
