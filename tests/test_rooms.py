@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # who may import whom: whatever a room of policyd needs of the others, and no more
 ARROWS = {
     "bounded": "",
-    "cli": "config counting daemon doctor errors logparse memory postfix reading receiver report "
-    "rules serve settings shipped store web",
+    "cli": "config counting daemon doctor errors logparse memory postfix process reading receiver "
+    "report rules serve settings shipped store web",
     "config": "errors memory receiver rules serve settings throttle",
     "core": "config counting hooks logparse memory process receiver rules serve settings store "
     "throttle",
