@@ -23,7 +23,7 @@ from policyd.throttle.book.mailclasses import MailClasses
 from policyd.throttle.departures import Departures
 from policyd.throttle.evidence import STALE, AcceptedMail, Evidence, Lane
 from policyd.throttle.judging.aftermath import Aftermath
-from policyd.throttle.judging.blame import Blame, is_our_own
+from policyd.throttle.judging.blame import MAILBOX, Blame, is_our_own
 from policyd.throttle.judging.retrytable import RetryTable
 from policyd.throttle.judging.transactions import Transactions
 from policyd.throttle.lane.state import LaneState
@@ -100,6 +100,8 @@ class Controller(Departures):
             passes = grant.must or (not state.at_door and state.passes(now))
         else:
             passes = state.room(now) > 0 and not self._backlog_first(state, now)
+            if passes and not self.stands_aside and self.book.mailboxes.crowded(lane, domain, now):
+                passes = patient = False  # the hold's log line tells its recipient
         if passes and (grant is None or not grant.must) and not may_try(state, domain, now):
             passes = patient = False  # it waits by itself, or is no message to probe with
         if not passes and self.settings.shadow:
@@ -175,12 +177,17 @@ class Controller(Departures):
                 self._room(lane, now)
                 lane, attempt.epoch = self.lane(Lane(lane.lane.pool, evidence.receiver), now), -1
             attempt.heard = attempt.refused = True
+            if evidence.category == MAILBOX:
+                self._crowds(lane.lane, attempt.domain, evidence, now)
             attempt.kept = self._judge(evidence, lane, attempt, now)
         elif evidence.receiver != "unknown" and (evidence.domain or is_certain(evidence)):
             # else one mailbox may have said it, and only the log tells which
             self._transactions.hear(evidence, now)
             state = self.lane(Lane(evidence.pool or "", evidence.receiver), now)
             self._judge(evidence, state, None, now)
+
+    def _crowds(self, lane: Lane, domain: str, evidence: Evidence, now: float) -> None:
+        self.book.mailboxes.told(lane, domain, evidence.retry_after, now)
 
     def _judge(
         self, evidence: Evidence, state: LaneState, attempt: Attempt | None, now: float
@@ -236,8 +243,12 @@ class Controller(Departures):
             again = transaction.refused
             if evidence.outcome == "sent":
                 transaction.accept(state, now)
+                self.book.mailboxes.passed(lane, evidence.domain, now)
             elif not again:
                 transaction.refused = True
+                attempt = transaction.attempt
+                if evidence.category == MAILBOX and not (attempt and attempt.heard):
+                    self._crowds(lane, evidence.domain, evidence, now)
                 if self._transactions.known(evidence, now):
                     transaction.kept = state.state in ("free", "slowed")
                 else:
@@ -256,6 +267,7 @@ class Controller(Departures):
             if mail.fresh:
                 state.hosts.answered(mail.host, now)
                 self._transactions.of(mail, True, state, now).accept(state, now)
+                self.book.mailboxes.passed(lane, mail.domain, now)
             self._room(state, now)
 
     def elsewhere(self, line: Evidence | AcceptedMail, now: float) -> None:

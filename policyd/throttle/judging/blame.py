@@ -18,7 +18,9 @@ from policyd.throttle.lane.trial import try_lane
 from policyd.throttle.lane.window import Attempt
 from policyd.throttle.settings.pacing import PacingSettings, Reaction
 
-__all__ = ["Blame", "is_our_own"]
+__all__ = ["MAILBOX", "Blame", "is_our_own"]
+
+MAILBOX = "recipient.rate"  # the category that blames a mailbox for the mail it gets
 
 _LANE_SCOPES = frozenset({"ip", "receiver", "account"})
 _LANE_ACTS = frozenset({"slow", "connections", "pause"})
