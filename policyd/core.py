@@ -28,6 +28,7 @@ from policyd.counting.roles import LogListeners, Roles
 from policyd.counting.unread import Unread
 from policyd.hooks.beyond import Beyond
 from policyd.hooks.mxgate import Gate
+from policyd.hooks.softening import Stands
 from policyd.hooks.standing import Standings
 from policyd.hooks.statusmap import HeardRefusal, StatusMap
 from policyd.hooks.submission import Submission
@@ -125,6 +126,8 @@ class Core:
             told=self.gate.told,
             accepted=self.gate.accepted,
             refused=self._refused,
+            whose=Whose(self.clock),
+            stands=self._stands,
         )
         standings = Standings(self.controller, self.lookup, self.recipients, config.pacing)
         fewer = RecipientTransports(
@@ -176,6 +179,7 @@ class Core:
         self.machines.process(block, now)
         for queue_id in self._gone:
             self.controller.removed(queue_id)
+            self.statusmap.removed(queue_id)
         self._gone.clear()
 
     def _queue_lines(self, text: bytes) -> None:
@@ -225,6 +229,11 @@ class Core:
         now = self.clock()
         self.receivers.learn(mail.domain, mail.host, now)
         self.controller.delivered(mail, now)
+
+    def _stands(self, receiver: str) -> Stands:
+        lanes = self.controller.of_receiver(receiver, self.clock())
+        stopped = any(lane.state in ("suspended", "probing") for lane in lanes)
+        return Stands(sum(lane.accepted for lane in lanes), stopped)
 
     def _refused(self, heard: HeardRefusal) -> None:
         evidence = from_status(
