@@ -31,7 +31,8 @@ _QUIET = 6.0  # waits without a refusal, or
 _LEAST_QUIET = 60.0  # seconds, after which a mailbox is as any other
 _ROUNDS = 4  # that were taken whole before one more is tried
 _WEIGHT = 1 / 3  # of the newest attempt in a domain's share of refusals
-_CROWD = 0.5  # of them
+_CROWD = 0.5  # of them, and
+_REFUSALS = 2  # at least, crowd a domain
 _CROWDED = 30.0  # seconds for which that is believed, at most
 
 
@@ -159,7 +160,7 @@ class Mailboxes:
         if not self._crowds:
             return False
         share, refusals, until = self._crowds.get((lane, domain), (0.0, 0, 0.0))
-        return refusals > 1 and share >= _CROWD and now < until
+        return refusals >= _REFUSALS and share >= _CROWD and now < until
 
     def turn(self, part: Part, now: float) -> float:
         """When this part may go, or look again; `now`: it may, and its place is taken."""

@@ -38,7 +38,7 @@ class Prospect(NamedTuple):
 
 NOTHING_SEEN = Prospect(1.0, 1.0, 1.0)
 # blocked from the first message on: no limit was met, so it may be quick
-BLOCKED_UNSEEN = Prospect(5.0, inf, inf)
+BLOCKED_UNSEEN = Prospect(10.0, inf, inf)
 
 
 def distance(left: float, cost: float) -> float:
