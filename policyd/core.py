@@ -25,6 +25,7 @@ from policyd.counting.lately import Lately
 from policyd.counting.machines import Machines
 from policyd.counting.queuelines import queue_lines
 from policyd.counting.roles import LogListeners, Roles
+from policyd.counting.tlsdemands import TlsDemands
 from policyd.counting.unread import Unread
 from policyd.hooks.beyond import Beyond
 from policyd.hooks.mxgate import Gate
@@ -84,6 +85,7 @@ class Core:
         self.counters = Counters(config.metrics.receivers)
         self.lately = Lately()
         self.unread = Unread(lambda: self.machines.source)
+        self.demands = TlsDemands()
         self._build(prepare(config, base))
         self.recipients = RecipientLimits()
         self.beyond = Beyond()  # told by whoever reads Postfix's configuration
@@ -215,6 +217,7 @@ class Core:
         # from here on its time is one of our own clock, not a stamp
         delivery = delivery._replace(time=self.clock.steady(delivery.time))
         self.recipients.take(delivery, receiver, verdict)
+        self.demands.take(delivery, receiver, verdict, self.clock())
         pool = self._pools.get(delivery.service)
         evidence = from_delivery(delivery, verdict, receiver, pool=pool)
         self.controller.observe(evidence, self.clock())
