@@ -5,6 +5,7 @@ blocks go in by `process`; Postfix's questions are answered by `maps` and `submi
 the same controller. Time comes from the clock it was given. `reload` takes over a new configuration
 while everything learnt stays.
 Failure: `RulesError` from construction and `prepare`, before anything has changed.
+Length: where everything meets is one list, to be read from its top to its end.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ from policyd.counting.tlsdemands import TlsDemands
 from policyd.counting.unread import Unread
 from policyd.hooks.beyond import Beyond
 from policyd.hooks.mxgate import Gate
-from policyd.hooks.softening import Stands
-from policyd.hooks.standing import Standings
+from policyd.hooks.standing import Standings, stands_of
 from policyd.hooks.statusmap import HeardRefusal, StatusMap
 from policyd.hooks.submission import Submission
 from policyd.hooks.transportmap import RecipientTransports, TransportMap
@@ -129,7 +129,7 @@ class Core:
             accepted=self.gate.accepted,
             refused=self._refused,
             whose=Whose(self.clock),
-            stands=self._stands,
+            stands=stands_of(self.controller, self.clock),
         )
         standings = Standings(self.controller, self.lookup, self.recipients, config.pacing)
         fewer = RecipientTransports(
@@ -232,11 +232,6 @@ class Core:
         now = self.clock()
         self.receivers.learn(mail.domain, mail.host, now)
         self.controller.delivered(mail, now)
-
-    def _stands(self, receiver: str) -> Stands:
-        lanes = self.controller.of_receiver(receiver, self.clock())
-        stopped = any(lane.state in ("suspended", "probing") for lane in lanes)
-        return Stands(sum(lane.accepted for lane in lanes), stopped)
 
     def _refused(self, heard: HeardRefusal) -> None:
         evidence = from_status(

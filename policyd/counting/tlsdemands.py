@@ -11,7 +11,6 @@ Failure: none; bounded, and forgotten in a restart.
 from __future__ import annotations
 
 from logparse.events import Delivery
-from policyd.bounded import Bounded
 from rules.verdict import Verdict
 
 __all__ = ["TLS_REMEDY", "TlsDemands"]
@@ -28,7 +27,7 @@ class TlsDemands:
     """See the module."""
 
     def __init__(self) -> None:
-        self._refused: Bounded[str, tuple[int, float]] = Bounded(_MOST)  # receiver → how many, last
+        self._refused: dict[str, tuple[int, float]] = {}  # receiver → how many, the last one
 
     def take(self, delivery: Delivery, receiver: str, verdict: Verdict | None, now: float) -> None:
         """One refusal, at this time of our clock."""
@@ -36,12 +35,14 @@ class TlsDemands:
             return
         said = verdict.code == _CODE or (verdict.enhanced or "").endswith(f".{_ENHANCED}")
         if said or (verdict.rule or "").endswith(_RULE):
-            number, last = self._refused.get(receiver, (0, now))
+            number, last = self._refused.pop(receiver, (0, now))
+            if len(self._refused) >= _MOST:
+                del self._refused[next(iter(self._refused))]  # who said so least lately
             self._refused[receiver] = (number if now - last <= _DAY else 0) + 1, now
 
     def told(self, now: float) -> str:
         """What is wrong; "": nothing."""
-        counts = [count for _, (count, last) in self._refused.items() if now - last <= _DAY]
+        counts = [count for count, last in self._refused.values() if now - last <= _DAY]
         if not counts:
             return ""
         return (

@@ -23,7 +23,7 @@ from policyd.throttle.book.mailclasses import MailClasses
 from policyd.throttle.departures import Departures
 from policyd.throttle.evidence import STALE, AcceptedMail, Evidence, Lane
 from policyd.throttle.judging.aftermath import Aftermath
-from policyd.throttle.judging.blame import MAILBOX, Blame, is_our_own
+from policyd.throttle.judging.blame import Blame, is_our_own
 from policyd.throttle.judging.retrytable import RetryTable
 from policyd.throttle.judging.transactions import Transactions
 from policyd.throttle.lane.state import LaneState
@@ -61,7 +61,7 @@ class Controller(Departures):
         self.on_room: Callable[[], None] = lambda: None
         rng = rng or random.Random()
         self._retry = RetryTable(settings, rng)
-        self.blame = Blame(settings, self._retry, self._count)
+        self.blame = Blame(settings, self._retry, self._count, self.book.mailboxes.told)
         self._aftermath = Aftermath(self.book, self.blame, self._retry, self.classes, self._alone)
         self.door = Door(settings.door, self._held)
         self._dispatcher = Dispatcher(settings, self.book, self.lane, self.door, self._count, rng)
@@ -100,9 +100,10 @@ class Controller(Departures):
             passes = grant.must or (not state.at_door and state.passes(now))
         else:
             passes = state.room(now) > 0 and not self._backlog_first(state, now)
-            if passes and not self.stands_aside and self.book.mailboxes.crowded(lane, domain, now):
-                passes = patient = False  # the hold's log line tells its recipient
-        if passes and (grant is None or not grant.must) and not may_try(state, domain, now):
+        must = grant is not None and grant.must
+        if (grant is None and self.crowded(lane, domain, now)) or (
+            passes and not must and not may_try(state, domain, now)
+        ):
             passes = patient = False  # it waits by itself, or is no message to probe with
         if not passes and self.settings.shadow:
             self._count("shadow.hold")
@@ -177,17 +178,12 @@ class Controller(Departures):
                 self._room(lane, now)
                 lane, attempt.epoch = self.lane(Lane(lane.lane.pool, evidence.receiver), now), -1
             attempt.heard = attempt.refused = True
-            if evidence.category == MAILBOX:
-                self._crowds(lane.lane, attempt.domain, evidence, now)
             attempt.kept = self._judge(evidence, lane, attempt, now)
         elif evidence.receiver != "unknown" and (evidence.domain or is_certain(evidence)):
             # else one mailbox may have said it, and only the log tells which
             self._transactions.hear(evidence, now)
             state = self.lane(Lane(evidence.pool or "", evidence.receiver), now)
             self._judge(evidence, state, None, now)
-
-    def _crowds(self, lane: Lane, domain: str, evidence: Evidence, now: float) -> None:
-        self.book.mailboxes.told(lane, domain, evidence.retry_after, now)
 
     def _judge(
         self, evidence: Evidence, state: LaneState, attempt: Attempt | None, now: float
@@ -204,11 +200,7 @@ class Controller(Departures):
         self._aftermath.held(evidence, home or Lane(evidence.pool or "", evidence.receiver), now)
 
     def _observe_echo(self, evidence: Evidence, now: float) -> None:
-        """An attempt that was not made, for another was refused.
-
-        The receiver's own words: the message waits for its lane. Words of our own MTA (nobody
-        answered, no such name): Postfix knows better when to try again.
-        """
+        """An attempt that was not made, for another was refused; the MTA's own words are for it."""
         self._count("echo")
         lane = self._lane_of(evidence) if evidence.origin == "remote" else None
         if lane is not None:
@@ -243,12 +235,8 @@ class Controller(Departures):
             again = transaction.refused
             if evidence.outcome == "sent":
                 transaction.accept(state, now)
-                self.book.mailboxes.passed(lane, evidence.domain, now)
             elif not again:
                 transaction.refused = True
-                attempt = transaction.attempt
-                if evidence.category == MAILBOX and not (attempt and attempt.heard):
-                    self._crowds(lane, evidence.domain, evidence, now)
                 if self._transactions.known(evidence, now):
                     transaction.kept = state.state in ("free", "slowed")
                 else:

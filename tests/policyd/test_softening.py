@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
 import rules
@@ -20,17 +18,17 @@ LISTED = Verdict("reputation.blocklist", "big.listed", "big", "ip", "pause", Fal
 GONE = Verdict("recipient.unknown", "big.gone", "big", "recipient", "stop", True, flags=TEMPORARY)  # type: ignore[arg-type]
 SAID = "550 5.7.1 temporarily blocked, try again later"
 
-# category → how many of the shipped packs' own 5yz examples are what by their words alone
+# category → what the shipped packs' own 5yz examples are by their words alone
 GOLDEN = {
-    "flow.busy": {"limit": 9},
-    "flow.connections": {"limit": 2},
-    "flow.messages": {"limit": 1},
-    "flow.quota": {"limit": 13},
-    "flow.rate": {"limit": 9},
-    "flow.recipients": {"limit": 4},
-    "net.dns": {"limit": 3},
-    "recipient.rate": {"limit": 5},
-    "reputation.ip": {"block": 3, "perhaps": 53},
+    "flow.busy": {"limit"},
+    "flow.connections": {"limit"},
+    "flow.messages": {"limit"},
+    "flow.quota": {"limit"},
+    "flow.rate": {"limit"},
+    "flow.recipients": {"limit"},
+    "net.dns": {"limit"},
+    "recipient.rate": {"limit"},
+    "reputation.ip": {"block", "perhaps"},
 }
 
 
@@ -51,7 +49,7 @@ def test_what_the_shipped_examples_are_is_a_golden_list() -> None:
     """No unknown user, content, policy, authentication or blocklist reject is ever softened."""
     ruleset = rules.load()
     classifier = rules.Classifier(ruleset)
-    found: dict[str, Counter[str]] = {}
+    found: dict[str, set[str]] = {}
     for rule in ruleset.rules:
         for example in rule.examples:
             verdict = classifier.classify(
@@ -64,8 +62,8 @@ def test_what_the_shipped_examples_are_is_a_golden_list() -> None:
             if verdict.code is not None and verdict.code >= 500:
                 kind = kind_of(verdict, example.reply)
                 if kind:
-                    found.setdefault(verdict.category, Counter())[kind] += 1
-    assert {category: dict(counts) for category, counts in sorted(found.items())} == GOLDEN
+                    found.setdefault(verdict.category, set()).add(kind)
+    assert found == GOLDEN
 
 
 @pytest.mark.parametrize(

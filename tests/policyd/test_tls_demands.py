@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from logparse.events import Delivery
 from policyd.config import Config
 from policyd.core import Core
+from policyd.counting.tlsdemands import TlsDemands
 from policyd.serve.turns import finish
 from policyd.throttle import Lane
 from policyd.web.http import drawn, told
 from policyd.web.status import page
+from rules.verdict import Verdict
 from tests.policyd.clocks import still
 
 NOW = 1_000_000.0
@@ -82,7 +85,12 @@ def test_it_is_forgotten_after_a_day() -> None:
 
 def test_many_receivers_are_not_all_kept() -> None:
     """Memory is bounded, whoever says so."""
-    machine = Machine()
+    demands = TlsDemands()
+    delivery = Delivery(
+        NOW, "postfix", "postfix/smtp", "smtp", "4D5A723BF2", "u@d.test", None, "mx.r.test",
+        "192.0.2.1", 25, 1, 1.0, None, "5.7.0", "bounced", "bounced", "remote", "mail", DEMAND,
+    )  # fmt: skip
+    verdict = Verdict("session.tls", "a.session.tls-required", None, "connection", "retry", False)
     for number in range(3000):
-        machine.core.demands._refused[f"mx:r{number}"] = (1, NOW)
-    assert machine.ours.startswith("1000 receivers")
+        demands.take(delivery, f"mx:r{number}.test", verdict, NOW)
+    assert demands.told(NOW).startswith("1000 receivers refused 1000 recipients")

@@ -75,6 +75,8 @@ class Aftermath:
         if not evidence.queue_id:
             return
         message = self._book.get(evidence.queue_id)
+        if evidence.outcome == "sent":
+            self._book.mailboxes.passed(state.lane, evidence.domain, now)
         before = message.part(state.lane, evidence.domain) if message else None
         grey = before.grey if before else 0.0
         box: Box | None = None
