@@ -34,7 +34,6 @@ from policyd.throttle.settings.pacing import PacingSettings
 
 __all__ = ["Controller"]
 
-_IDLE_BUCKET = 2.0  # a bucket full for so long has nobody who fetches its tokens
 # Admission's own way through its defaults takes twice as long, and there is one for each attempt
 _admission: Callable[[tuple[Attempt, LaneState, None]], Admission]
 _admission = partial(tuple.__new__, Admission)
@@ -115,17 +114,6 @@ class Controller(Departures):
                 return Admission(None, state, waiter)
         self._held(state, domain)
         return Admission(None, state)
-
-    def _backlog_first(self, state: LaneState, now: float) -> bool:
-        """New mail queues behind what waits, unless nobody fetches the tokens."""
-        if state.bucket is None or not self.book.ready(state.lane):
-            return False
-        return now - state.bucket.tat < _IDLE_BUCKET
-
-    def _alone(self, lane: Lane, domain: str) -> float:
-        """Until when this domain waits by itself at this lane; 0.0: not at all."""
-        state = self._lanes.get(lane)
-        return state.court.until(domain) if state is not None else 0.0
 
     def may_pass(self, lane: Lane, now: float) -> bool:
         """Whether another receiver's host of an admitted attempt may stay as a fallback."""
