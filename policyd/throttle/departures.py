@@ -113,7 +113,7 @@ class Departures(Lanes):
 
     def crowded(self, lane: Lane, domain: str, now: float) -> bool:
         """Whether to hold new mail for a domain: the hold's log line tells the recipient."""
-        return not self.stands_aside and self.book.mailboxes.crowded(lane, domain, now)
+        return self.book.mailboxes.crowded(lane, domain, now) and not self.stands_aside
 
     def tick(self, now: float) -> None:
         """What the clock alone decides; to be called once a second, whoever lets mail go."""
