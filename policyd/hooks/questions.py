@@ -11,7 +11,7 @@ constant on average (but for an alias that is listed twice). Failure: an alias b
 without addresses is taken for that one, an alias of another exchanger's name for that other; from
 then on, or once the order tells, `vague` is true. Of names that stand for
 several exchangers, or for one twice, it can be lost whose they are: then `unplaced` tells whether
-an address can still be of this attempt.
+an address can still be of this attempt; the attempt may be taken for two, and take two tokens.
 """
 
 from __future__ import annotations

@@ -1,45 +1,38 @@
 """Pacing: evidence and time in; admissions, releases and explanations out.
 
-Contract: pure. `admit` answers the gate from memory; `observe` takes one piece of evidence; `due`
-says which waiting messages to let go now. Each attempt counts once, whatever told of it first.
-What is slowed depends on the scope of blame: the lane, the lane for one sender domain, one
-recipient, or nothing.
+Contract: pure. `admit` answers the gate from memory (`throttle.admissions`); `observe` takes one
+piece of evidence; `due` says which waiting messages to let go now (`throttle.departures`). Each
+attempt counts once, whatever told of it first. What is slowed depends on the scope of blame: the
+lane, the lane for one sender domain, one recipient, or nothing.
 Failure: none; what is lost (a log line, a release, a question) costs a time-out, never a message.
-Length: the way of a piece of evidence through the rooms below, from end to end.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sized
-from functools import partial
 from typing import Any
 
+from policyd.throttle.admissions import Admissions
 from policyd.throttle.book.dispatch import Dispatcher
-from policyd.throttle.book.door import Admission, Door
-from policyd.throttle.book.grants import Who, nobody
+from policyd.throttle.book.door import Door
 from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.mailclasses import MailClasses
-from policyd.throttle.departures import Departures
 from policyd.throttle.evidence import STALE, AcceptedMail, Evidence, Lane
 from policyd.throttle.judging.aftermath import Aftermath
 from policyd.throttle.judging.blame import Blame, is_our_own
 from policyd.throttle.judging.retrytable import RetryTable
 from policyd.throttle.judging.transactions import Transactions
 from policyd.throttle.lane.state import LaneState
-from policyd.throttle.lane.trial import is_certain, may_try
+from policyd.throttle.lane.trial import is_certain
 from policyd.throttle.lane.window import Attempt
 from policyd.throttle.persist import restore, snapshot
 from policyd.throttle.settings.pacing import PacingSettings
 
 __all__ = ["Controller"]
 
-# Admission's own way through its defaults takes twice as long, and there is one for each attempt
-_admission: Callable[[tuple[Attempt, LaneState, None]], Admission]
-_admission = partial(tuple.__new__, Admission)
 
-
-class Controller(Departures):
+class Controller(Admissions):
     """All lanes, the book of waiting messages, and what is between them."""
 
     def __init__(
@@ -83,55 +76,10 @@ class Controller(Departures):
         for state in self._lanes.values():
             state.use_settings(settings, now)
 
-    def admit(
-        self,
-        lane: Lane,
-        domain: str,
-        now: float,
-        *,
-        patient: bool = False,
-        who: Who = nobody,
-    ) -> Admission:
-        """One attempt asks to start: it may, or it is held, or, if `patient`, waits at the door."""
-        state = self._lanes.get(lane) or self.lane(lane, now)
-        grant = self._grants.take(lane, domain, now, who) if self.promised else None
-        if grant is not None:
-            passes = grant.must or (not state.at_door and state.passes(now))
-        else:
-            passes = state.room(now) > 0 and not self._backlog_first(state, now)
-        must = grant is not None and grant.must
-        if (grant is None and self.crowded(lane, domain, now)) or (
-            passes and not must and not may_try(state, domain, now)
-        ):
-            passes = patient = False  # it waits by itself, or is no message to probe with
-        if not passes and self.settings.shadow:
-            self._count("shadow.hold")
-        if passes or self.retired or self.settings.shadow:
-            return _admission((state.begin(domain, now), state, None))
-        if patient and (grant is not None or not self.book.ready(lane)):
-            waiter = self.door.enter(state, domain, grant is not None, now)
-            if waiter is not None:
-                return Admission(None, state, waiter)
-        self._held(state, domain)
-        return Admission(None, state)
-
-    def may_pass(self, lane: Lane, now: float) -> bool:
-        """Whether another receiver's host of an admitted attempt may stay as a fallback."""
+    def _alone(self, lane: Lane, domain: str) -> float:
+        """Until when this domain waits by itself at this lane; 0.0: not at all."""
         state = self._lanes.get(lane)
-        return state is None or self.settings.shadow or self.retired or state.passes(now)
-
-    def end(self, lane: LaneState, attempt: Attempt, now: float) -> None:
-        """The delivery agent went on to something else: the attempt is over, judged or not."""
-        if lane.window.close(attempt, now):
-            self._room(lane, now)
-
-    def _room(self, state: LaneState, now: float) -> None:
-        """An attempt ended, or was judged: who waits at the door may go, or must be held."""
-        if state.at_door:
-            self.door.look(state, now)
-        waits = self.book.waits
-        if (waits.held or waits.deferred) and state.bucket is None and waits.parts(state.lane):
-            self.on_room()
+        return state.court.until(domain) if state is not None else 0.0
 
     def observe(self, evidence: Evidence, now: float) -> None:
         """Take one recipient's result in."""
@@ -147,13 +95,6 @@ class Controller(Departures):
             self._count("own")
         elif outcome != "probe" and evidence.receiver != "local":
             self._observe_attempt(evidence, now)
-
-    def accepted(self, lane: LaneState, attempt: Attempt, now: float) -> None:
-        """The status filter's question: an attempt was accepted; the first to tell counts."""
-        if lane.window.close(attempt, now):
-            attempt.heard = attempt.accepted = True
-            lane.accept(now, attempt, attempt.domain)
-            self._room(lane, now)
 
     def heard(
         self, evidence: Evidence, lane: LaneState | None, attempt: Attempt | None, now: float
@@ -291,9 +232,6 @@ class Controller(Departures):
         if message is not None:
             domain = next((key[1] for key in message.parts), "")
             self.book.move(message, sender, self.classes.of(sender, domain), now)
-
-    def _count(self, what: str) -> None:
-        self.counts[what] = self.counts.get(what, 0) + 1
 
     def snapshot(self, now: float | None = None) -> dict[str, Any]:
         """What was learnt, as plain JSON values."""

@@ -22,7 +22,6 @@ from policyd.throttle.settings.pacing import PacingSettings
 __all__ = ["Lanes"]
 
 _AT_A_TIME = 1000  # lanes whose time is minded; takes a millisecond
-_IDLE_BUCKET = 2.0  # a bucket full for so long has nobody who fetches its tokens
 _MUCH = 1e10  # seconds: beyond any difference of times
 
 
@@ -66,17 +65,6 @@ class Lanes:
         for state in sorted(self._lanes.values(), key=_worth)[: max(1, len(self._lanes) // 8)]:
             del self._lanes[state.lane]
         self._pools = {state.lane.pool for state in self._lanes.values()}
-
-    def _alone(self, lane: Lane, domain: str) -> float:
-        """Until when this domain waits by itself at this lane; 0.0: not at all."""
-        state = self._lanes.get(lane)
-        return state.court.until(domain) if state is not None else 0.0
-
-    def _backlog_first(self, state: LaneState, now: float) -> bool:
-        """New mail queues behind what waits, unless nobody fetches the tokens."""
-        if state.bucket is None or not self.book.ready(state.lane):
-            return False
-        return now - state.bucket.tat < _IDLE_BUCKET
 
     def mind_the_time(self, now: float) -> None:
         """What the clock alone decides: attempts that time out, limits that have their hours.

@@ -111,7 +111,9 @@ def test_mail_goes_where_it_would_go_without_us_or_waits(
     assert sum(state.window.open for state in controller.lanes(NOW)) <= 1
     if not suspended:
         assert ours == stock
-        assert gate.decisions["admitted"] <= 1
+        # whose the addresses of an alias are can be lost where it is listed twice: a token more
+        twice = sum(one.alias and one.again is not None for one in exchangers)
+        assert gate.decisions["admitted"] <= 1 + twice
 
 
 @settings(max_examples=300, deadline=None)
