@@ -140,6 +140,18 @@ SCENARIOS: tuple[Scenario, ...] = (
         quiet=True,
     ),
     Scenario(
+        "block-5yz",
+        "blocked by 550 from the first message on, for 20 s",
+        {
+            "kind": "once",
+            "seconds": 20.0,
+            "reply": "550 5.7.1 Your IP address is temporarily blocked, try again later",
+        },
+        _mail("block-5yz", 300),
+        ideal=20.0,
+        quiet=True,
+    ),
+    Scenario(
         "liar",
         "20 messages in each window of 2 s, says the user is unknown",
         {

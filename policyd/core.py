@@ -5,7 +5,7 @@ blocks go in by `process`; Postfix's questions are answered by `maps` and `submi
 the same controller. Time comes from the clock it was given. `reload` takes over a new configuration
 while everything learnt stays.
 Failure: `RulesError` from construction and `prepare`, before anything has changed.
-Length: each part is made once, and told here of what the others need to know.
+Length: where everything meets is one list, to be read from its top to its end.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from policyd.counting.lately import Lately
 from policyd.counting.machines import Machines
 from policyd.counting.queuelines import queue_lines
 from policyd.counting.roles import LogListeners, Roles
+from policyd.counting.tlsdemands import TlsDemands
 from policyd.counting.unread import Unread
 from policyd.hooks.beyond import Beyond
 from policyd.hooks.mxgate import Gate
-from policyd.hooks.standing import Standings
+from policyd.hooks.standing import Standings, stands_of
 from policyd.hooks.statusmap import HeardRefusal, StatusMap
 from policyd.hooks.submission import Submission
 from policyd.hooks.transportmap import RecipientTransports, TransportMap
@@ -87,6 +88,7 @@ class Core:
         self.counters = Counters(config.metrics.receivers)
         self.lately = Lately()
         self.unread = Unread(lambda: self.machines.source)
+        self.demands = TlsDemands()
         self._build(prepare(config, base))
         self.recipients = RecipientLimits()
         self.beyond = Beyond()  # told by whoever reads Postfix's configuration
@@ -131,6 +133,8 @@ class Core:
             told=self.gate.told,
             accepted=self.gate.accepted,
             refused=self._refused,
+            whose=Whose(self.clock),
+            stands=stands_of(self.controller, self.clock),
         )
         standings = Standings(self.controller, self.lookup, self.recipients, config.pacing)
         fewer = RecipientTransports(
@@ -187,6 +191,7 @@ class Core:
         for queue_id in self._gone:
             self.controller.removed(queue_id)
             self.memory.gone(queue_id)
+            self.statusmap.removed(queue_id)
         self._gone.clear()
 
     def _queue_lines(self, text: bytes) -> None:
@@ -223,6 +228,7 @@ class Core:
         stamp = delivery.time
         delivery = delivery._replace(time=self.clock.steady(delivery.time))
         self.recipients.take(delivery, receiver, verdict)
+        self.demands.take(delivery, receiver, verdict, self.clock())
         pool = self._pools.get(delivery.service)
         evidence = from_delivery(delivery, verdict, receiver, pool=pool)
         self.controller.observe(evidence, self.clock())

@@ -108,6 +108,16 @@ LIMITS: list[tuple[str, str, str, str]] = [
      "throttle.lane.greylist", "_FIRST, _FIRST * _FACTOR, int(_FIRST * _FACTOR ** 2)"),
     ("pacing", "a reply is cut to {} characters. A lane gets at most {} lines a minute, "
      "all lanes together {};", "throttle.lanelog", "_REPLY, PER_LANE, IN_ALL"),
+    ("pacing", "and {:.0f} a second where nothing was ever taken", "throttle.lane.prospect",
+     "BLOCKED_UNSEEN.rate"),
+    ("pacing", "at least {} of the domain's latest attempts", "throttle.book.mailboxes",
+     "share(_CROWD)"),
+    ("pacing", "({} refusals at least, within {:.0f} s)", "throttle.book.mailboxes",
+     "word(_REFUSALS), _CROWDED"),
+    ("pacing", "After {} such rounds", "throttle.book.mailboxes", "word(_ROUNDS)"),
+    ("pacing", "Memory: {:,} mailboxes", "throttle.book.mailboxes", "_MOST"),
+    ("pacing", "Forgotten after {} waits ({} minute at least)", "throttle.book.mailboxes",
+     "word(_QUIET), {60: 'a'}[_LEAST_QUIET]"),
     ("pacing", "a stop of {} s is one", "throttle.settings.reactions", "_RATE.pause"),
     ("privacy", "the latest {} entries of each receiver and rule, {} texts of each receiver, "
      "{} steps of each message", "memory.writing", "KEPT_SAMPLES, KEPT_TEXTS, KEPT_STEPS"),
@@ -130,6 +140,7 @@ OF_OTHERS = (
     r"What others can do at worst.*?Ten domains", r"far away \(0.25 s a message\)",
     r"A scrape of 10,000 series .*? same machine\)",
     r"after a minute at a constant limit.*?six minutes",
+    r"300 messages to 50 mailboxes .*?\(ideal 20\)",
 )  # fmt: skip
 FIGURES = re.compile(r"^## (?:Figures|How fast)\n.*?(?=^## |\Z)", re.M | re.S)
 NUMBER = re.compile(

@@ -40,6 +40,14 @@ def _active(facts: Facts) -> Iterator[Finding]:
         yield Finding("note", "mxheed has stepped aside and paces nothing", "mxheed on")
 
 
+def _ours(facts: Facts) -> Iterator[Finding]:
+    """What receivers say is wrong with this machine: waiting does not mend it."""
+    daemon = facts.daemon
+    if daemon.ours:
+        todo = f"{daemon.remedy} in main.cf, and in transports with options of their own"
+        yield Finding("wrong", daemon.ours, todo)
+
+
 def _current(facts: Facts) -> Iterator[Finding]:
     running = facts.daemon.version
     if running and facts.own_version and running != facts.own_version:
@@ -104,6 +112,7 @@ CHECKS = (
     Check("mxheed is well", _healthy, needs=(), each=False),
     Check("what mxheed follows", _follows, needs=("pages",), each=False),
     Check("mxheed paces", _active, needs=("pages",), each=False),
+    Check("what receivers say is our mistake", _ours, needs=("pages",), each=False),
     Check("the version that runs", _current, needs=("pages",), each=False),
     Check("the log can be read", _log, needs=("process",), each=False),
     Check("held mail may be released", _release, needs=("postfix", "process")),

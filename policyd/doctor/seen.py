@@ -72,7 +72,9 @@ def _pages(config: Config) -> tuple[DaemonSeen, dict[Part, Gap]]:
             return DaemonSeen(healthy, troubles), {"pages": Gap(f"{address}/api/state is silent")}
         source = str(_mapping(state, "log").get("source", ""))
         version, active = str(state.get("version", "")), state.get("active") is not False
-        return DaemonSeen(healthy, troubles, version, source, active), {}
+        seen = DaemonSeen(healthy, troubles, version, source, active)
+        ours, remedy = (str(state.get(name, "")) for name in ("ours", "remedy"))
+        return replace(seen, ours=ours, remedy=remedy), {}
     asked = ", ".join(addresses)
     return DaemonSeen(False), {"pages": Gap(f"nobody answers at {asked}", "start mxheed")}
 

@@ -107,6 +107,8 @@ class DaemonSeen:
     version: str = ""  # of the one that runs
     source: str = ""  # what it follows, in its own words
     active: bool = True  # False: `mxheed off`
+    ours: str = ""  # a mistake of this machine that receivers name,
+    remedy: str = ""  # and the setting that mends it
     control: str = ""  # its control socket
     user: str = ""  # whom its process belongs to
     groups: frozenset[str] = frozenset()  # that the process really has

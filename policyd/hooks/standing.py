@@ -7,15 +7,17 @@ Failure: a domain nobody knows yet is None, and looked up meanwhile.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from policyd.hooks.softening import Stands
 from policyd.receiver.lookup import MxLookup
 from policyd.receiver.recipient_limits import RecipientLimits
 from policyd.receiver.rollup import UNKNOWN
 from policyd.throttle import Controller
 from policyd.throttle.settings.pacing import PacingSettings
 
-__all__ = ["Standing", "Standings"]
+__all__ = ["Standing", "Standings", "stands_of"]
 
 
 class Standing(NamedTuple):
@@ -23,6 +25,17 @@ class Standing(NamedTuple):
 
     state: str  # free, slowed, suspended, probing
     until: float = 0.0  # of a suspension
+
+
+def stands_of(controller: Controller, clock: Callable[[], float]) -> Callable[[str], Stands]:
+    """What the status filter asks about a receiver, of all pools together."""
+
+    def stands(receiver: str) -> Stands:
+        lanes = controller.of_receiver(receiver, clock())
+        stopped = any(lane.state in ("suspended", "probing") for lane in lanes)
+        return Stands(sum(lane.accepted for lane in lanes), stopped)
+
+    return stands
 
 
 _FREE = Standing("free")

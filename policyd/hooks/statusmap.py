@@ -2,9 +2,9 @@
 
 Asked through `smtp_delivery_status_filter` with `D.S.N text` for each final verdict of smtp(8).
 
-Contract: a remote 5yz that the rules know for a passing limit is answered as `4.S.N text`, so it
-stays queued instead of bouncing; for at most `longest` per receiver and rule, since the question
-names no message, and then again after a `quiet` time without it. Everything else is `NOTFOUND `.
+Contract: a remote 5yz that the rules know for a passing limit or block is answered as
+`4.S.N text`, so it stays queued instead of bouncing (`softening` says which and for how long; the
+question names no message, but over a unix socket `whose` sees it). Everything else is `NOTFOUND `.
 `told` hears of each question, `accepted` and `refused` of what it says, so that the throttle learns
 of it before the log does.
 Failure: none of its own; a text that cannot be read is `NOTFOUND `. The table is bounded.
@@ -17,22 +17,16 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from logparse.events import Stage
 from logparse.reason import Relay, read
+from policyd.hooks.softening import Softening, Stands
 from policyd.serve.session import Session
 from policyd.serve.settings import StatusSettings
 from policyd.serve.socketmap import NOTFOUND
-from rules.taxonomy import CATEGORIES
+from policyd.throttle.book.queueid import locked
 from rules.verdict import Verdict
 
 __all__ = ["HeardRefusal", "StatusMap"]
 
 _NOBODY = Relay()
-_MOST_SPELLS = 4096
-# these categories need the mail to be changed or resent; waiting does not help
-_PATIENCE_HELPS = frozenset(
-    name
-    for name, category in CATEGORIES.items()
-    if category.nature == "temporary" and category.stance in ("retry", "slow", "pause")
-)
 
 
 class ClassifyStatus(Protocol):
@@ -55,19 +49,10 @@ class HeardRefusal(NamedTuple):
     stage: Stage | None = None
 
 
-class _Spell:
-    """A time in which one receiver's rule was softened."""
-
-    __slots__ = ("began", "last")
-
-    def __init__(self, now: float) -> None:
-        self.began = self.last = now
-
-
 class StatusMap:
-    """The handler, and how long each limit has been taken for one."""
+    """The handler."""
 
-    SAVED: ClassVar = [(str, str, float, float)]  # receiver, rule, began, last
+    SAVED: ClassVar = Softening.SAVED
 
     def __init__(
         self,
@@ -79,15 +64,17 @@ class StatusMap:
         told: Callable[[Session], None] = lambda session: None,
         accepted: Callable[[Session], None] = lambda session: None,
         refused: Callable[[HeardRefusal], None] = lambda heard: None,
+        whose: Callable[[Session], object] = lambda session: None,
+        stands: Callable[[str], Stands] = lambda receiver: Stands(0, False),
     ) -> None:
         self._classify = classify
         self._receiver_of = receiver_of
         self._clock = clock
-        self._settings = settings
+        self._softening = Softening(settings, stands)
+        self._whose = whose
         self._told = told
         self._accepted = accepted
         self._refused = refused
-        self._spells: dict[tuple[str, str], _Spell] = {}
 
     def ask(self, key: bytes, session: Session, pool: str) -> bytes:
         """Answer one question of the status filter."""
@@ -109,39 +96,30 @@ class StatusMap:
             reading.reply, mx=host, receiver=receiver, stage=reading.stage, origin=reading.origin
         )
         soft = (
-            dsn[0] == "5" and reading.origin == "remote" and self._softens(receiver, verdict, now)
+            dsn[0] == "5"
+            and reading.origin == "remote"
+            and self._softening.softens(
+                receiver or "", verdict, reading.reply, lambda: self._inode(session), now
+            )
         )
         self._refused(
             HeardRefusal(now, session, host, receiver, reading.reply, verdict, reading.stage)
         )
         return b"OK 4" + key[1:] if soft else NOTFOUND
 
-    def _softens(self, receiver: str | None, verdict: Verdict, now: float) -> bool:
-        if not self._settings.enabled or verdict.rule is None or verdict.suppress:
-            return False
-        if verdict.stance == "stop" or verdict.category not in _PATIENCE_HELPS:
-            return False
-        spell = self._spell(receiver or "", verdict.rule, now)
-        return now - spell.began <= self._settings.longest
+    def _inode(self, session: Session) -> int | None:
+        """The inode of the message that is asked about, if it can be seen."""
+        found = locked(self._whose(session))
+        return found.inode if found is not None else None
 
-    def _spell(self, receiver: str, rule: str, now: float) -> _Spell:
-        key = (receiver, rule)
-        spell = self._spells.pop(key, None)
-        if spell is None or now - spell.last > self._settings.quiet:
-            spell = _Spell(now)
-            if len(self._spells) >= _MOST_SPELLS:
-                del self._spells[next(iter(self._spells))]  # the one not used for longest
-        spell.last = now
-        self._spells[key] = spell
-        return spell
+    def removed(self, queue_id: str) -> None:
+        """This message left the queue."""
+        self._softening.removed(queue_id)
 
     def snapshot(self) -> list[tuple[str, str, float, float]]:
-        """What must survive a restart, or every restart would grant the whole time again."""
-        return [(*key, spell.began, spell.last) for key, spell in self._spells.items()]
+        """What must survive a restart."""
+        return self._softening.snapshot()
 
     def restore(self, rows: list[tuple[str, str, float, float]], shift: float = 0.0) -> None:
         """Take a snapshot back, its times moved by `shift`."""
-        now = self._clock()
-        for receiver, rule, began, last in rows[-_MOST_SPELLS:]:
-            spell = self._spells[receiver, rule] = _Spell(min(began + shift, now))
-            spell.last = min(last + shift, now)
+        self._softening.restore(rows, shift, self._clock())

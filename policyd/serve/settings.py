@@ -23,7 +23,7 @@ _ACTION = re.compile(r"defer|reject|hold|warn|dunno|filter [!-~]+:[ -~]*")
 
 @dataclass(frozen=True, slots=True)
 class StatusSettings:
-    """The socketmap `status`: limits that a receiver speaks as 5yz stay in the queue."""
+    """The socketmap `status`: limits and blocks that a receiver speaks as 5yz stay in the queue."""
 
     enabled: bool = field(
         default=True, metadata={"doc": "Turn a permanent refusal that is really a limit into 4yz."}
@@ -33,6 +33,15 @@ class StatusSettings:
         metadata={
             "doc": "For at most this long per receiver and rule; then the refusal bounces as it "
             "came. Postfix's queue lifetime bounds each message besides.",
+            "min": 0,
+            "max": 31_622_400,
+        },
+    )
+    blocked: Duration = field(
+        default=14400.0,
+        metadata={
+            "doc": "A block of our address spoken as 5yz that passes: for at most this long per "
+            "message (per receiver and rule, where the message cannot be seen).",
             "min": 0,
             "max": 31_622_400,
         },

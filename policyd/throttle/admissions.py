@@ -50,7 +50,10 @@ class Admissions(Departures):
             passes = grant.must or (not state.at_door and state.passes(now))
         else:
             passes = state.room(now) > 0 and not self._backlog_first(state, now)
-        if passes and (grant is None or not grant.must) and not may_try(state, domain, now):
+        must = grant is not None and grant.must
+        if (grant is None and self.crowded(lane, domain, now)) or (
+            passes and not must and not may_try(state, domain, now)
+        ):
             passes = patient = False  # it waits by itself, or is no message to probe with
         if not passes and self.settings.shadow:
             self._count("shadow.hold")

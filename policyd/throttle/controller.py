@@ -53,7 +53,7 @@ class Controller(Admissions):
         self.on_room: Callable[[], None] = lambda: None
         rng = rng or random.Random()
         self._retry = RetryTable(settings, rng)
-        self.blame = Blame(settings, self._retry, self._count)
+        self.blame = Blame(settings, self._retry, self._count, self.book.mailboxes.told)
         self._aftermath = Aftermath(self.book, self.blame, self._retry, self.classes, self._alone)
         self.door = Door(settings.door, self._held)
         self._dispatcher = Dispatcher(settings, self.book, self.lane, self.door, self._count, rng)
@@ -129,11 +129,7 @@ class Controller(Admissions):
         self._aftermath.held(evidence, home or Lane(evidence.pool or "", evidence.receiver), now)
 
     def _observe_echo(self, evidence: Evidence, now: float) -> None:
-        """An attempt that was not made, for another was refused.
-
-        The receiver's own words: the message waits for its lane. Words of our own MTA (nobody
-        answered, no such name): Postfix knows better when to try again.
-        """
+        """An attempt that was not made, for another was refused; the MTA's own words are for it."""
         self._count("echo")
         lane = self._lane_of(evidence) if evidence.origin == "remote" else None
         if lane is not None:
@@ -188,6 +184,7 @@ class Controller(Admissions):
             if mail.fresh:
                 state.hosts.answered(mail.host, now)
                 self._transactions.of(mail, True, state, now).accept(state, now)
+                self.book.mailboxes.passed(lane, mail.domain, now)
             self._room(state, now)
 
     def elsewhere(self, line: Evidence | AcceptedMail, now: float) -> None:

@@ -111,6 +111,10 @@ class Departures(Lanes):
         troubled = [state.lane for state in lanes if state.state != "free"]
         return troubled[0] if troubled else lanes[0].lane if lanes else Lane("", evidence.receiver)
 
+    def crowded(self, lane: Lane, domain: str, now: float) -> bool:
+        """Whether to hold new mail for a domain: the hold's log line tells the recipient."""
+        return self.book.mailboxes.crowded(lane, domain, now) and not self.stands_aside
+
     def tick(self, now: float) -> None:
         """What the clock alone decides; to be called once a second, whoever lets mail go."""
         self.mind_the_time(now)

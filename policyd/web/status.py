@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from policyd.counting.tlsdemands import TLS_REMEDY
 from policyd.serve.turns import Steps
 from policyd.throttle.explain import explain
 from policyd.throttle.lane.state import LaneState
@@ -50,6 +51,7 @@ def page(
     `most`: so many receivers at most, but the sums are over all; `asked`: when each hook was.
     """
     now, counters, posix = core.clock(), core.counters, core.clock.posix
+    ours = core.demands.told(now)
     lanes = yield from _lanes(core, now)
     order: list[tuple[bool, int, int, int, str]] = []
     sums: Counter[str] = Counter()
@@ -80,6 +82,8 @@ def page(
         safe=safe,
         log=LogView(log, caught_up, counters.last_time or None, counters.lines, counters.unparsed),
         troubles=troubles,
+        ours=ours,
+        remedy=TLS_REMEDY if ours else "",
         totals=Totals(
             outcomes=dict(sums),
             unclassified=unclassified,

@@ -103,5 +103,7 @@ class Page:
     safe: str = ""  # why every hook gives its safe answer; "": they answer from what was learnt
     log: LogView = LogView()
     troubles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    ours: str = ""  # a mistake of ours that receivers name; "": none
+    remedy: str = ""
     totals: Totals = Totals()
     receivers: tuple[ReceiverView, ...] = ()  # in trouble, bad, with much mail: first

@@ -96,6 +96,11 @@ CASES: dict[str, tuple[Mapping[str, Any], str, str]] = {
     ),
     "sample": (daemon(source="the sample day"), "plays the sample day", "log.path"),
     "off": (daemon(active=False), "stepped aside", "mxheed on"),
+    "tls": (
+        daemon(ours="mail came without TLS", remedy="smtp_tls_security_level = may"),
+        "mail came without TLS",
+        "smtp_tls_security_level = may in main.cf",
+    ),
     "old process": (
         {**daemon(version="1.0"), "own_version": "1.1"},
         "mxheed 1.0 runs, mxheed 1.1 is installed",

@@ -128,16 +128,6 @@ def test_classes_share_the_tokens_by_weight() -> None:
     assert counts["mail.shop.example"] in (29, 30, 31)
 
 
-def test_a_class_may_be_closed_at_a_receiver() -> None:
-    """A policy question is answered from the configuration alone."""
-    pacer = controller(
-        classes={"lists": MailClass(senders=("list.example",), closed=("google", "yahoo"))}
-    )
-    assert pacer.classes.closed("a.list.example", "gmail.com", "google") == "lists"
-    assert pacer.classes.closed("a.list.example", "web.de", "webde") is None
-    assert pacer.classes.closed("other.example", "gmail.com", "google") is None
-
-
 def test_a_message_with_many_parts_goes_when_the_door_has_room_for_many() -> None:
     """Each release tries all parts: it is not let go for one token, but as many as may wait."""
     pacer = slowed(10.0)

@@ -22,10 +22,11 @@ def flow(pacer: Controller, count: int, now: float, gap: float = 0.01) -> float:
     return now
 
 
-def refuse(pacer: Controller, now: float, **changes: Any) -> None:
+def refuse(pacer: Controller, now: float, domain: str = "d1.test", **changes: Any) -> None:
     """One attempt that was let through is refused."""
-    assert pacer.admit(BIG, "d1.test", now).attempt is not None
+    assert pacer.admit(BIG, domain, now).attempt is not None
     line = evidence("deferred", queue_id=f"R{now}", time=now, group=(now,), **changes)
+    line = line._replace(domain=domain, recipient=f"a@{domain}")
     pacer.observe(line, now)
 
 
@@ -110,8 +111,9 @@ def test_one_bad_message_never_stops_a_big_receiver() -> None:
 def test_what_blames_somebody_else_leaves_the_lane_alone(category: str, scope: str) -> None:
     """Only a verdict about our address or the receiver itself concerns the whole lane."""
     pacer, now = controller(), NOW
-    for _ in range(50):
-        refuse(pacer, now, category=category, scope=scope, stance="retry")
+    for number in range(50):
+        domain = f"d{number}.test"
+        refuse(pacer, now, domain, category=category, scope=scope, stance="retry")
         now += 0.1
     assert pacer.peek(BIG, now) == "free"
 

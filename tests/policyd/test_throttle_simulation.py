@@ -94,6 +94,15 @@ def test_a_block_of_a_minute_is_noticed_and_outlasted() -> None:
     assert run.took <= 1.6 * (61 + 2000 / 100)  # the hand lets a hundred a second go
 
 
+@pytest.mark.parametrize("latency", [0.02, 0.2])
+def test_a_block_from_the_first_message_on_says_nothing_about_a_rate(latency: float) -> None:
+    """Blocked for 20 s before anything was ever taken: then mail flows, not at one a second."""
+    run = World(Blocked(START, START + 20), 300, latency=latency).run(1000)
+    assert run.accepted == 300
+    assert run.took <= 1.5 * (20 + 3)
+    assert len([when for when in run.refusals if when > START + 5]) <= 3
+
+
 @pytest.mark.parametrize("latency", [0.005, 0.02])
 def test_who_never_refuses_is_not_slowed(latency: float) -> None:
     """A receiver without limits costs less than a twentieth of the speed once it is known."""

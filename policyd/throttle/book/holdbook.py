@@ -4,6 +4,7 @@ Contract: pure. A message has parts, one per lane and recipient domain; it can o
 whole, which tries all its parts. Within a lane the next one is chosen by class share, then in turn
 by sender, then oldest first; parts that are not due yet wait aside.
 Failure: none; the book is bounded, and a message it forgot is retried by the MTA's own back-off.
+Length: whichever way a part comes or goes, the same heaps, turns and tallies must agree.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import heapq
 from collections.abc import Callable, Iterator
 from itertools import count, islice
 
-from policyd.throttle.book.message import Message, Part
+from policyd.throttle.book.mailboxes import Mailboxes
+from policyd.throttle.book.message import Box, Message, Part
 from policyd.throttle.book.waits import Waits
 from policyd.throttle.evidence import Lane
 
@@ -46,6 +48,7 @@ class HoldBook:
         self._class_pass: dict[tuple[Lane, str], float] = {}
         self._aside: list[tuple[float, int, str, tuple[Lane, str]]] = []
         self.waits = Waits()
+        self.mailboxes = Mailboxes()
         self._serial = count()
         self._pushed = 0  # entries of queues since they were made anew
 
@@ -81,22 +84,29 @@ class HoldBook:
         return found
 
     def wait(
-        self, message: Message, lane: Lane, domain: str, now: float, due: float, held: bool = False
-    ) -> Part:
-        """One more recipient of this part waits, until `due` at least; `held`: by our doing."""
+        self, message: Message, lane: Lane, domain: str, now: float, due: float,
+        held: bool = False, box: Box | None = None,
+    ) -> Part:  # fmt: skip
+        """One more recipient of this part waits, until `due` at least; `held`: by our doing.
+
+        `box`: its mailbox, if that is blamed.
+        """
         key = (lane, domain)
         part = message.parts.get(key)
         message.last = now
         if part is None:
             earlier = message.pending.pop(key, None)
             part = message.parts[key] = Part(lane, domain, earlier.since if earlier else now)
-            part.refused = earlier.refused if earlier else 0
-            part.due = due
+            if earlier:
+                part.refused = earlier.refused
+                self.mailboxes.over(earlier)
+            part.due, part.box = due, box
             part.held = held
             self.waits.begin(message, part)
             self._queue(message, part, now)
         else:
             self.waits.change(message, part, held)
+            part.box = box if part.box == box else None
         if due > part.due:
             part.due = due
             self._queue(message, part, now)
@@ -105,6 +115,8 @@ class HoldBook:
 
     def _queue(self, message: Message, part: Part, now: float) -> None:
         self._pushed += 1
+        if part.box is not None and part.due <= now:
+            part.due = self.mailboxes.turn(part, now)
         if part.due > now:
             entry = (part.due, next(self._serial), message.queue_id, (part.lane, part.domain))
             heapq.heappush(self._aside, entry)
@@ -255,7 +267,8 @@ class HoldBook:
     def settle(self, message: Message, lane: Lane, domain: str) -> None:
         """This part is done (or was refused for good)."""
         key = (lane, domain)
-        message.pending.pop(key, None)
+        if (earlier := message.pending.pop(key, None)) is not None:
+            self.mailboxes.over(earlier)
         part = message.parts.pop(key, None)
         if part is not None:
             self.waits.end(message, part)
@@ -266,8 +279,9 @@ class HoldBook:
         """The message left the queue."""
         message = self._messages.pop(queue_id, None)
         if message is not None:
-            for part in message.parts.values():
+            for part in (*message.parts.values(), *message.pending.values()):
                 self.waits.end(message, part)
+                self.mailboxes.over(part)
 
     def move(self, message: Message, sender: str, klass: str, now: float) -> None:
         """Its sender became known: queue it where it belongs."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from policyd.throttle.evidence import Lane
 
-__all__ = ["Message", "Part"]
+__all__ = ["Box", "Message", "Part"]
+
+Box = tuple[Lane, bytes]  # a mailbox: behind which lane, and a hash of its address
 
 
 class Part:
@@ -15,11 +17,13 @@ class Part:
 
     __slots__ = (
         "asked",
+        "box",
         "domain",
         "due",
         "grey",
         "held",
         "lane",
+        "let",
         "recipients",
         "refused",
         "round",
@@ -39,6 +43,8 @@ class Part:
         self.held = False  # by us; else its receiver deferred it
         self.waits = False  # counted by `Waits`
         self.grey = 0.0  # when it was greylisted first, without a hint
+        self.box: Box | None = None  # of `Mailboxes`: its recipient's, which decides when it goes,
+        self.let = False  # and has let it
 
 
 class Message:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.mailclasses import MailClasses
-from policyd.throttle.book.message import Message
-from policyd.throttle.evidence import Evidence, Lane, domain_of
-from policyd.throttle.judging.blame import Blame
+from policyd.throttle.book.message import Box, Message
+from policyd.throttle.evidence import STALE, Evidence, Lane, domain_of
+from policyd.throttle.judging.blame import MAILBOX, Blame
 from policyd.throttle.judging.retrytable import RetryTable
 from policyd.throttle.lane.state import LaneState
 
@@ -44,7 +44,8 @@ class Aftermath:
         """One of our own holds (or its echo)."""
         message = self._message(evidence, now)
         due = max(now, self._alone(lane, evidence.domain))
-        part = self._book.wait(message, lane, evidence.domain, now, due, held=True)
+        box = self._book.mailboxes.blamed(lane, evidence.recipient, now)
+        part = self._book.wait(message, lane, evidence.domain, now, due, held=True, box=box)
         part.round = _round(evidence)
 
     def echoed(self, evidence: Evidence, state: LaneState, now: float) -> None:
@@ -74,13 +75,19 @@ class Aftermath:
         if not evidence.queue_id:
             return
         message = self._book.get(evidence.queue_id)
+        if evidence.outcome == "sent":
+            self._book.mailboxes.passed(state.lane, evidence.domain, now)
         before = message.part(state.lane, evidence.domain) if message else None
         grey = before.grey if before else 0.0
+        box: Box | None = None
         due: float | None = None
         times = 1
         if evidence.outcome == "deferred":
             times = _times(message, (state.lane, evidence.domain), again, now)
-            due = self._due(evidence, state, kept, times, now)
+            if evidence.category == MAILBOX and now - evidence.time <= STALE:
+                box, due = self._mailbox(evidence, state.lane, now)
+            else:
+                due = self._due(evidence, state, kept, times, now)
             if evidence.category == "flow.greylist" and evidence.retry_after is None:
                 grey = grey or now
                 early = state.greylist.delay(evidence.queue_id, grey, times, now)
@@ -88,14 +95,27 @@ class Aftermath:
         elif grey and evidence.outcome == "sent" and state.greylist.accepted(grey, now):
             self._book.hurry(state.lane, state.greylist.due, now)
         if due is None:
+            if evidence.outcome == "sent":
+                self._book.mailboxes.accepted(state.lane, evidence.recipient, now)
             self._settle(message, state.lane, evidence, again)
             return
         message = message or self._message(evidence, now)
         due = max(due, self._blame.until(state.lane, message.sender))
-        part = self._book.wait(message, state.lane, evidence.domain, now, due)
+        part = self._book.wait(message, state.lane, evidence.domain, now, due, box=box)
         part.refused = times
         part.grey = grey
         part.round = _round(evidence)
+
+    def _mailbox(
+        self, evidence: Evidence, lane: Lane, now: float
+    ) -> tuple[Box | None, float | None]:
+        """It blames its recipient: the message waits with the others for that one."""
+        boxes, recipient = self._book.mailboxes, evidence.recipient
+        delay = self._retry.delay(evidence, boxes.fails(lane, recipient) + 1)
+        if delay is None:
+            return None, None
+        wait = max(0.0, min(now, evidence.time + 1.0) + delay - now)
+        return boxes.refused(lane, recipient, wait, now)
 
     def _settle(self, message: Message | None, lane: Lane, evidence: Evidence, again: bool) -> None:
         """Done, unless other recipients of that domain were put off in the same round."""

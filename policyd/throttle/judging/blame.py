@@ -18,7 +18,9 @@ from policyd.throttle.lane.trial import try_lane
 from policyd.throttle.lane.window import Attempt
 from policyd.throttle.settings.pacing import PacingSettings, Reaction
 
-__all__ = ["Blame", "is_our_own"]
+__all__ = ["MAILBOX", "Blame", "is_our_own"]
+
+MAILBOX = "recipient.rate"  # the category that blames a mailbox for the mail it gets
 
 _LANE_SCOPES = frozenset({"ip", "receiver", "account"})
 _LANE_ACTS = frozenset({"slow", "connections", "pause"})
@@ -40,12 +42,18 @@ class Blame:
     """Reactions by category, and the sender domains that are blamed just now."""
 
     def __init__(
-        self, settings: PacingSettings, retry: RetryTable, count: Callable[[str], None]
+        self,
+        settings: PacingSettings,
+        retry: RetryTable,
+        count: Callable[[str], None],
+        mailbox: Callable[[Lane, str, float | None, float], None],
     ) -> None:
+        """`mailbox` hears of each refusal for a mailbox's sake."""
         self.settings = settings
         self.senders: Bounded[str, str] = Bounded(100_000)  # queue id → sender domain
         self._retry = retry
         self._count = count
+        self._mailbox = mailbox
         self._blamed: Bounded[tuple[Lane, str], float] = Bounded(10_000)  # → until
 
     def until(self, lane: Lane, sender: str) -> float:
@@ -73,6 +81,9 @@ class Blame:
         self, evidence: Evidence, state: LaneState, attempt: Attempt | None, now: float
     ) -> bool:
         """A refusal: slow what it blames. True: it speaks of the lane, which is not to blame."""
+        if evidence.category == MAILBOX:
+            domain = attempt.domain if attempt is not None else evidence.domain
+            self._mailbox(state.lane, domain, evidence.retry_after, now)
         reaction = self.reaction(evidence)
         if reaction is None or reaction.act not in _LANE_ACTS:
             return False

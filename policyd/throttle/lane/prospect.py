@@ -8,10 +8,10 @@ Failure: none.
 
 from __future__ import annotations
 
-from math import log
+from math import inf, log
 from typing import NamedTuple
 
-__all__ = ["NOTHING_SEEN", "Prospect", "distance"]
+__all__ = ["BLOCKED_UNSEEN", "NOTHING_SEEN", "Prospect", "distance"]
 
 _LITTLE = 0.2  # room above the fastest that was seen: nobody knows
 _DOUBTED = 0.5  # chance that probes were refused by a block, not by a full window
@@ -37,6 +37,8 @@ class Prospect(NamedTuple):
 
 
 NOTHING_SEEN = Prospect(1.0, 1.0, 1.0)
+# blocked from the first message on: no limit was met, so it may be quick
+BLOCKED_UNSEEN = Prospect(10.0, inf, inf)
 
 
 def distance(left: float, cost: float) -> float:

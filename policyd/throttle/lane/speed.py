@@ -9,6 +9,8 @@ Failure: none.
 
 from __future__ import annotations
 
+from math import inf
+
 from policyd.throttle.lane.gcra import Gcra
 from policyd.throttle.lane.prospect import NOTHING_SEEN, distance
 from policyd.throttle.settings.pacing import Limits, PacingSettings
@@ -16,6 +18,7 @@ from policyd.throttle.settings.pacing import Limits, PacingSettings
 __all__ = ["Speed"]
 
 _RAMP = 1.25  # growth a step while no ceiling is known
+_RAMP_UNLIMITED = 2.0  # and where there was nothing but a block
 _CLIMB = 0.35  # of what is missing to the ceiling, a step
 _FEW = 1.5  # tokens a step lasts at least, while no ceiling is known
 _MORE = 3.0  # and with one
@@ -134,7 +137,8 @@ class Speed:
         ceiling = self.ceiling
         if ceiling is None:
             if self.prospect.worth(rate * _RAMP, backlog, self.cost):
-                rate *= _RAMP
+                # a block is no matter of rate: nothing says that a limit is near
+                rate *= _RAMP if self.prospect.doubt < inf else _RAMP_UNLIMITED
         elif now >= self.explore_at:
             rate *= _TRY
             if rate > ceiling * _REACHED:

@@ -13,7 +13,7 @@ from math import inf, sqrt
 from policyd.throttle.lane.episode import Episode
 from policyd.throttle.lane.estimate import Accepted
 from policyd.throttle.lane.patience import Patience
-from policyd.throttle.lane.prospect import NOTHING_SEEN, Prospect
+from policyd.throttle.lane.prospect import BLOCKED_UNSEEN, NOTHING_SEEN, Prospect
 from policyd.throttle.settings.pacing import Act, Reaction
 
 __all__ = ["Trouble"]
@@ -144,7 +144,7 @@ class Trouble:
         before = self.history.best(self.episode + 1.0, recovered)
         stretch = self.history.best(recovered, recovered)
         if before is None or stretch is None:
-            return NOTHING_SEEN
+            return BLOCKED_UNSEEN if self.act == "pause" else NOTHING_SEEN
         hope = before[1] / (self.episode + 1.0 - before[0])
         began, self.capacity = stretch
         if self.act == "pause":

@@ -1,0 +1,157 @@
+"""Which permanent refusals stay in the queue as temporary ones, and for how long.
+
+Contract: pure. A limit (a category that always passes) is softened for `longest` per receiver and
+rule. A block of our address is softened for `blocked` per message, where the message is known,
+else per receiver and rule: if its words say that it passes; or, for words that do not, if the
+receiver has accepted mail since it said so first, or its lane is stopped already, so that this
+message is one of the few that only find out whether the block is over. What blames the recipient,
+the message or a policy is never softened. `removed` forgets a message; all tables are bounded.
+Failure: none; what is forgotten begins anew, and the MTA's queue lifetime bounds each message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import ClassVar, Literal, NamedTuple
+
+from policyd.serve.settings import StatusSettings
+from policyd.throttle.book.queueid import inode_of
+from rules.taxonomy import CATEGORIES
+from rules.verdict import Verdict
+
+__all__ = ["Softening", "Stands", "kind_of"]
+
+_MOST_SPELLS = 4096
+_MOST_MESSAGES = 50_000
+_OF_MESSAGE = "message:"  # before an inode, in a saved row
+# these categories need the mail to be changed or resent; waiting does not help
+_PATIENCE_HELPS = frozenset(
+    name
+    for name, category in CATEGORIES.items()
+    if category.nature == "temporary" and category.stance in ("retry", "slow", "pause")
+)
+_BLOCKS = ("reputation.ip", "reputation.blocklist")
+_OF_US = frozenset({"ip", "receiver", "account"})
+_FOR_GOOD = re.compile(r"\bpermanent|\bnot succeed", re.IGNORECASE)
+
+Kind = Literal["limit", "block", "perhaps", ""]
+
+
+class Stands(NamedTuple):
+    """How a receiver stands with us."""
+
+    accepted: int  # attempts, ever
+    stopped: bool  # one of its lanes is suspended, or probes
+
+
+def kind_of(verdict: Verdict, reply: str) -> Kind:
+    """What a 5yz is in truth, by its words alone; "": what it says."""
+    if verdict.rule is None or verdict.suppress or verdict.stance in ("stop", "none"):
+        return ""
+    if verdict.category in _PATIENCE_HELPS:
+        return "limit"
+    if verdict.category not in _BLOCKS or verdict.scope not in _OF_US:
+        return ""
+    if _FOR_GOOD.search(reply):
+        return ""
+    if "temporary_text_permanent_code" in verdict.flags:
+        return "block"
+    # a list of others takes nobody off within minutes
+    return "perhaps" if verdict.category == "reputation.ip" else ""
+
+
+class _Spell:
+    """A time in which one receiver's rule was softened."""
+
+    __slots__ = ("accepted", "began", "last")
+
+    def __init__(self, now: float) -> None:
+        self.began = self.last = now
+        self.accepted: int | None = None  # by the receiver, when it was refused so first
+
+
+class Softening:
+    """See the module."""
+
+    SAVED: ClassVar = [(str, str, float, float)]  # receiver, rule, began, last
+
+    def __init__(
+        self, settings: StatusSettings, stands: Callable[[str], Stands] = lambda _: Stands(0, False)
+    ) -> None:
+        self._settings = settings
+        self._stands = stands
+        self._spells: dict[tuple[str, str], _Spell] = {}
+        self._messages: dict[int, float] = {}  # inode → when it was softened first
+
+    def softens(
+        self,
+        receiver: str,
+        verdict: Verdict,
+        reply: str,
+        who: Callable[[], int | None],
+        now: float,
+    ) -> bool:
+        """Whether this refusal stays in the queue; `who` tells the message's inode, if it can."""
+        kind = kind_of(verdict, reply) if self._settings.enabled else ""
+        if not kind or verdict.rule is None:
+            return False
+        stands = self._stands(receiver)
+        spell = self._spell((receiver, verdict.rule), stands.accepted, now)
+        if now - spell.began > self._settings.longest:
+            return False
+        if kind == "limit":
+            return True
+        if kind == "perhaps" and not (stands.stopped or stands.accepted > (spell.accepted or 0)):
+            return False
+        inode = who()
+        if inode is None:
+            return now - spell.began < self._settings.blocked
+        return self._waits(inode, now)
+
+    def _waits(self, inode: int, now: float) -> bool:
+        began = self._messages.get(inode)
+        if began is None:
+            if len(self._messages) >= _MOST_MESSAGES:
+                del self._messages[next(iter(self._messages))]
+            began = self._messages[inode] = now
+        if now - began < self._settings.blocked:
+            return True
+        del self._messages[inode]  # it bounces: the next message may have this inode
+        return False
+
+    def _spell(self, key: tuple[str, str], accepted: int, now: float) -> _Spell:
+        spell = self._spells.pop(key, None)
+        if spell is None or now - spell.last > self._settings.quiet:
+            spell = _Spell(now)
+            if len(self._spells) >= _MOST_SPELLS:
+                del self._spells[next(iter(self._spells))]  # the one not used for longest
+        spell.last = now
+        if spell.accepted is None or accepted < spell.accepted:  # it was counted anew since
+            spell.accepted = accepted
+        self._spells[key] = spell
+        return spell
+
+    def removed(self, queue_id: str) -> None:
+        """This message left the queue; its inode may be another's now."""
+        if self._messages and (inode := inode_of(queue_id)) is not None:
+            self._messages.pop(inode, None)
+
+    def snapshot(self) -> list[tuple[str, str, float, float]]:
+        """What must survive a restart, or every restart would grant the whole time again."""
+        spells = [(*key, spell.began, spell.last) for key, spell in self._spells.items()]
+        return spells + [
+            (f"{_OF_MESSAGE}{inode}", "", began, began) for inode, began in self._messages.items()
+        ]
+
+    def restore(self, rows: list[tuple[str, str, float, float]], shift: float, now: float) -> None:
+        """Take a snapshot back, its times moved by `shift`."""
+        for receiver, rule, began, last in rows:
+            began, last = min(began + shift, now), min(last + shift, now)
+            inode = receiver.removeprefix(_OF_MESSAGE)
+            if inode == receiver:
+                if len(self._spells) < _MOST_SPELLS:
+                    spell = self._spells[receiver, rule] = _Spell(began)
+                    spell.last = last
+            elif inode.isascii() and inode.isdigit() and len(self._messages) < _MOST_MESSAGES:
+                self._messages[int(inode[:20])] = began

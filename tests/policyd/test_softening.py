@@ -1,0 +1,207 @@
+"""Which 5yz stay in the queue: blocks that pass, and nothing that is about recipient or message."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+import rules
+from policyd.hooks.softening import Softening, Stands, kind_of
+from policyd.serve.settings import StatusSettings
+from policyd.throttle.book.queueid import inode_of
+from rules.verdict import Verdict
+
+HOUR = 3600.0
+TEMPORARY = ("temporary_text_permanent_code",)
+BLOCK = Verdict("reputation.ip", "big.block", "big", "ip", "pause", False, flags=TEMPORARY)  # type: ignore[arg-type]
+FLAT = Verdict("reputation.ip", "big.flat", "big", "ip", "pause", False)
+LISTED = Verdict("reputation.blocklist", "big.listed", "big", "ip", "pause", False)
+GONE = Verdict("recipient.unknown", "big.gone", "big", "recipient", "stop", True, flags=TEMPORARY)  # type: ignore[arg-type]
+SAID = "550 5.7.1 temporarily blocked, try again later"
+
+# category → what the shipped packs' own 5yz examples are by their words alone
+GOLDEN = {
+    "flow.busy": {"limit"},
+    "flow.connections": {"limit"},
+    "flow.messages": {"limit"},
+    "flow.quota": {"limit"},
+    "flow.rate": {"limit"},
+    "flow.recipients": {"limit"},
+    "net.dns": {"limit"},
+    "recipient.rate": {"limit"},
+    "reputation.ip": {"block", "perhaps"},
+}
+
+
+class Clerk:
+    """A softening with a clock to turn and a receiver that stands as it is told."""
+
+    def __init__(self, **settings: float) -> None:
+        self.now = 0.0
+        self.stands = Stands(0, False)
+        self.made = Softening(StatusSettings(**settings), lambda _: self.stands)  # type: ignore[arg-type]
+
+    def ask(self, verdict: Verdict = BLOCK, inode: int | None = 7, at: float = 0.0) -> bool:
+        self.now = at
+        return self.made.softens("big", verdict, SAID, lambda: inode, at)
+
+
+def test_what_the_shipped_examples_are_is_a_golden_list() -> None:
+    """No unknown user, content, policy, authentication or blocklist reject is ever softened."""
+    classifier = _shipped()
+    found: dict[str, set[str]] = {}
+    for rule in classifier.ruleset.rules:
+        for example in rule.examples:
+            verdict = classifier.classify(
+                example.reply,
+                mx=example.mx,
+                receiver=example.receiver,
+                stage=example.stage,
+                origin=example.origin or "remote",
+            )
+            if verdict.code is not None and verdict.code >= 500:
+                kind = kind_of(verdict, example.reply)
+                if kind:
+                    found.setdefault(verdict.category, set()).add(kind)
+    assert found == GOLDEN
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "550 5.7.1 Your IP address is temporarily blocked, try again later",
+        "550 5.7.1 Client host [192.0.2.1] temporarily blocked, try again later",
+        "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked; try again later",
+        "550 5.7.1 Temporarily blocked, try again later",
+        "554 5.7.1 Your address is blocked for sending too much, try later",
+        "550 Connections from your network are temporarily blocked",
+    ],
+)
+def test_a_block_that_says_it_passes_stays_in_the_queue(said: str) -> None:
+    """From the first message on, by the shipped rules."""
+    assert _real(said) in ("block", "limit")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "550 5.1.1 User unknown, try again later",
+        "550 5.7.1 Recipient temporarily blocked, try again later",
+        "554 5.7.1 Your message was considered spam, temporarily blocked, try again later",
+        "553 5.7.2 [TSS09] All messages from 192.0.2.1 will be permanently deferred; "
+        "Retrying will NOT succeed.",
+        "530 5.7.0 Must issue a STARTTLS command first",
+        "550 5.7.1 Relaying denied, please try again later",
+        "552 5.3.4 Message too big, try again later",
+        "550 5.7.26 Unauthenticated email is not accepted, try again later",
+    ],
+)
+def test_what_waiting_does_not_help_is_never_softened(said: str) -> None:
+    """Whatever they add about later."""
+    assert _real(said) == ""
+
+
+@cache
+def _shipped() -> rules.Classifier:
+    return rules.Classifier(rules.load())
+
+
+def _real(said: str) -> str:
+    verdict = _shipped().classify(
+        said, mx="mx.any.test", receiver=None, stage="rcpt", origin="remote"
+    )
+    return kind_of(verdict, said)
+
+
+def test_each_message_has_a_time_of_its_own() -> None:
+    """Four hours from its first refusal; a later one begins later."""
+    clerk = Clerk()
+    assert [clerk.ask(inode=7, at=hour * HOUR) for hour in (0, 3, 3.9, 4.1)] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    assert clerk.ask(inode=8, at=5 * HOUR)
+    assert clerk.ask(inode=8, at=8.9 * HOUR)
+    assert not clerk.ask(inode=8, at=9.1 * HOUR)
+
+
+def test_a_message_that_cannot_be_seen_has_the_time_of_its_receiver_and_rule() -> None:
+    """Four hours for all of them together; the next ones bounce as they came."""
+    clerk = Clerk()
+    assert clerk.ask(inode=None)
+    assert not clerk.ask(inode=None, at=4 * HOUR)
+
+
+def test_no_block_is_taken_for_a_passing_one_for_ever() -> None:
+    """After the longest time for receiver and rule each refusal bounces."""
+    clerk = Clerk()
+    assert all(clerk.ask(inode=hour, at=hour * HOUR) for hour in range(0, 49, 3))
+    assert not clerk.ask(inode=100, at=49 * HOUR)
+
+
+def test_words_without_a_time_bounce_until_the_receiver_takes_others() -> None:
+    """Plain "blocked" is believed, until mail is accepted after it was said."""
+    clerk = Clerk()
+    clerk.stands = Stands(10, False)
+    assert not clerk.ask(FLAT)
+    assert not clerk.ask(FLAT, at=1.0)
+    clerk.stands = Stands(11, False)
+    assert clerk.ask(FLAT, at=2.0)
+    assert not clerk.ask(LISTED, at=2.0)
+
+
+def test_a_probe_is_no_mail_that_dies_of_it() -> None:
+    """While the lane is stopped, what only finds out whether the block is over waits on."""
+    clerk = Clerk()
+    clerk.stands = Stands(0, True)
+    assert clerk.ask(FLAT)
+    assert not clerk.ask(FLAT, at=4 * HOUR)  # but not for ever
+    assert not clerk.ask(GONE)
+    assert not clerk.ask(LISTED)
+
+
+def test_an_inode_is_forgotten_with_its_message() -> None:
+    """The next message with that inode has its own four hours."""
+    clerk = Clerk()
+    queue_id = "4D5A7" + f"{0x23BF27:X}"
+    inode = inode_of(queue_id)
+    assert clerk.ask(inode=inode)
+    clerk.made.removed(queue_id)
+    assert clerk.ask(inode=inode, at=5 * HOUR)
+
+
+def test_a_restart_does_not_begin_the_time_anew() -> None:
+    """Of messages and of rules; nor are acceptances of before taken for later ones."""
+    before, after = Clerk(), Clerk()
+    before.ask(inode=7)
+    before.ask(FLAT)
+    after.stands = Stands(500, False)
+    after.made.restore(before.made.snapshot(), 0.0, 1.0)
+    assert not after.ask(FLAT, at=2.0)
+    assert after.ask(inode=7, at=3.9 * HOUR)
+    assert not after.ask(inode=7, at=4.1 * HOUR)
+
+
+def test_what_cannot_be_restored_is_left_out() -> None:
+    """A row that names no inode is passed over."""
+    clerk = Clerk()
+    clerk.made.restore([("message:x", "", 0.0, 0.0), ("message:", "", 0.0, 0.0)], 0.0, 1.0)
+    assert clerk.made.snapshot() == []
+
+
+def test_switched_off_it_softens_no_block() -> None:
+    """`blocked: 0` leaves limits as they are; without `enabled` nothing is softened."""
+    limit = BLOCK._replace(category="flow.rate")
+    clerk = Clerk(blocked=0.0)
+    assert not clerk.ask()
+    assert not clerk.ask(inode=None)
+    assert clerk.ask(limit)
+    assert not Clerk(enabled=False).ask(limit)
+
+
+def test_memory_is_bounded() -> None:
+    """A flood of messages forgets the oldest."""
+    clerk = Clerk()
+    for inode in range(1, 60_000):
+        clerk.ask(inode=inode)
+    assert len(clerk.made.snapshot()) <= 50_001
