@@ -14,16 +14,20 @@ from contextlib import contextmanager
 
 __all__ = ["calm"]
 
+_frozen = False
+
 
 @contextmanager
 def calm() -> Iterator[None]:
     """A while without collections."""
+    global _frozen  # the collector's own count is a walk over all of them
     was = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was:
-            if not gc.get_freeze_count():
+            if not _frozen:
                 gc.freeze()
+                _frozen = True
             gc.enable()

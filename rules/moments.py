@@ -8,9 +8,12 @@ Failure: none; None where the text names no possible time, or one that has passe
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from rules.durations import LONGEST, ready
+
+if TYPE_CHECKING:
+    from datetime import datetime, timezone  # slow to import, and few replies name a time
 
 __all__ = ["MOMENT", "until"]
 
@@ -27,6 +30,8 @@ MOMENT = rf"(?:{_ISO}|{_MAIL}|{_TIME} ?\(?{_ZONE}\)?)"
 
 def until(text: str, now: float) -> float | None:
     """Seconds from `now` to the moment a text names."""
+    from datetime import UTC, datetime
+
     try:
         moment = _moment(text.strip().lower(), datetime.fromtimestamp(now, UTC))
     except (ValueError, OverflowError, OSError, TypeError, IndexError):
@@ -36,6 +41,8 @@ def until(text: str, now: float) -> float | None:
 
 
 def _moment(text: str, now: datetime) -> datetime:
+    from datetime import datetime, timedelta
+
     zone = _zone(text)
     if ready(_MAIL).fullmatch(text):
         from email.utils import parsedate_to_datetime  # seldom needed, and slow to import
@@ -55,6 +62,8 @@ def _moment(text: str, now: datetime) -> datetime:
 
 
 def _zone(text: str) -> timezone:
+    from datetime import timedelta, timezone
+
     found = ready(rf"({_ZONE})\)?$").search(text)
     if found is None:
         raise ValueError(text)

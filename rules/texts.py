@@ -5,9 +5,9 @@ never met before as for any other. (An RE2 set of them is as fast at best, but b
 while it reads: new texts cost five times as much, and hostile ones fill its memory.)
 
 Contract: `Texts.look` finds the literals of all patterns in one pass; the `Look` then tells whether
-one of several patterns (`Texts.some`) occurs. What is tried on the way follows from `Look.seen` and
-the answers so far alone. Each pattern has a kind: where it is looked for. What is `said` is looked
-at in layers: first without advice, then with it, then with all that the text points at.
+one of several patterns (`Texts.some`) occurs. Each pattern has a kind: where it is looked for. What
+is `said` is looked at in layers: first without advice, then with it, then with all that the text
+points at.
 Failure: none.
 """
 
@@ -65,7 +65,8 @@ class Texts:
     def __init__(self, probes: Mapping[str, Clues] | None = None) -> None:
         self.probes = dict(probes or {})
         self._known: dict[tuple[str, str], Known] = {}
-        self._literals: dict[tuple[str, str], int] = {}
+        self._literals: dict[str, dict[str, int]] = {"": {}}  # by where they are looked for
+        self._count = 0
         self._tries: list[Callable[[bytes], Any] | None] = []  # compiled when first tried
         self._patterns: list[tuple[str, str]] = []
         self._plain: Any = None
@@ -89,10 +90,18 @@ class Texts:
             self._tries.append(None)
         return known
 
-    def _number(self, literals: Iterable[str], kind: str) -> frozenset[int]:
-        numbers = self._literals
-        place = "" if kind in _MAIN else kind
-        return frozenset([numbers.setdefault((place, word), len(numbers)) for word in literals])
+    def _number(self, literals: frozenset[str], kind: str) -> frozenset[int]:
+        if not literals:
+            return _NOTHING
+        numbers = self._literals.setdefault("" if kind in _MAIN else kind, {})
+        found = []
+        for word in literals:
+            number = numbers.get(word)
+            if number is None:
+                number = numbers[word] = self._count
+                self._count += 1
+            found.append(number)
+        return frozenset(found)
 
     def some(self, patterns: Iterable[str], kind: str = "said") -> Some:
         """One of these patterns."""
@@ -111,14 +120,11 @@ class Texts:
 
     def compile(self) -> None:
         """No more patterns."""
-        words: dict[str, dict[str, int]] = {}
-        for (place, literal), number in self._literals.items():
-            words.setdefault(place, {})[literal] = number
-        main = words.pop("", {})
+        main = self._literals.pop("")
         # few texts have anything but ASCII, and nodes with few branches are faster
-        self._plain = _automaton({word: at for word, at in main.items() if word.isascii()})
-        self._other = _automaton({word: at for word, at in main.items() if not word.isascii()})
-        self._beside = [(FIELDS[kind], _automaton(words[kind])) for kind in words]
+        self._far = {word: at for word, at in main.items() if not word.isascii()}
+        self._plain = _automaton({word: at for word, at in main.items() if word not in self._far})
+        self._beside = [(FIELDS[kind], _automaton(self._literals[kind])) for kind in self._literals]
         self._whole = "text" in {kind for kind, _ in self._patterns}
         # where patterns look that might be found without any literal of theirs
         self._open = {
@@ -174,6 +180,8 @@ class Texts:
         low = text.lower()
         hits = frozenset(map(_PLACE, self._plain.iter(low)))
         if not low.isascii():
+            if self._other is None:
+                self._other = _automaton(self._far)  # a start need not wait for it
             hits |= frozenset(map(_PLACE, self._other.iter(low)))
         return hits
 
@@ -232,14 +240,11 @@ class Look:
             return True
         if not always and leads.isdisjoint(hits):
             return False
-        found = {
-            known.number
-            for literal in leads & hits
-            for known in tries[literal]
-            if not known.also or not known.also.isdisjoint(hits)
-        }
-        found.update(known.number for known in always)
-        return any(map(self.attempt, sorted(found)))
+        for literal in leads & hits:
+            for number, _, _, also in tries[literal]:
+                if (not also or not also.isdisjoint(hits)) and self.attempt(number):
+                    return True
+        return any(self.attempt(known.number) for known in always) if always else False
 
     def attempt(self, number: int) -> bool:
         """Try a pattern that is more than its literals."""
