@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import ahocorasick
 
-__all__ = ["said"]
+__all__ = ["advised", "kept", "said"]
 
 # Begin advice wherever they stand; with a star, also as the beginning of a longer word.
 _ANYWHERE = """
@@ -130,11 +131,30 @@ _HEADS = _automaton()
 @functools.lru_cache(maxsize=4096)  # names and numbers are set apart: the same texts come again
 def said(text: str) -> str:
     """The text without what it advises."""
+    spans = advised(text)
+    return " ".join([text[start:end] for start, end in kept(text, spans)]) if spans else text
+
+
+def advised(text: str) -> list[tuple[int, int]]:
+    """Where it advises; these may overlap."""
     low = text.lower()
     spans = _spans(text, low)
-    if not low.isascii():
-        spans += _asian(low)
-    return _without(text, spans) if spans else text
+    return spans if low.isascii() else spans + _asian(low)
+
+
+def kept(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What is left beside these, without the blanks and signs at its ends."""
+    found = []
+    done = 0
+    ends: list[tuple[int | None, int]] = [*sorted(spans), (None, 0)]
+    for start, end in ends:
+        part = text[done:start]
+        left = (part if start is None else part.rstrip(" ,-–(")).strip()
+        if left:
+            at = done + len(part) - len(part.lstrip())
+            found.append((at, at + len(left)))
+        done = max(done, end)
+    return found
 
 
 def _spans(text: str, low: str) -> list[tuple[int, int]]:
@@ -206,14 +226,3 @@ def _asian(low: str) -> list[tuple[int, int]]:
         start = max(low.rfind(stop, 0, found.start()) for stop in _ASIAN_STOPS)
         spans.append((start + 1, found.end()))
     return spans
-
-
-def _without(text: str, spans: list[tuple[int, int]]) -> str:
-    parts = []
-    done = 0
-    for start, end in sorted(spans):
-        if start > done:
-            parts.append(text[done:start].rstrip(" ,-–("))
-        done = max(done, end)
-    parts.append(text[done:])
-    return " ".join(filter(None, (part.strip() for part in parts)))

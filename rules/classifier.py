@@ -9,7 +9,7 @@ Failure: none; any string is classified.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rules.calm import calm
 from rules.hints import dated
@@ -19,6 +19,9 @@ from rules.reply import read
 from rules.texts import Look, Texts
 from rules.verdict import Verdict
 from rules.verdicts import Decision, Judge
+
+if TYPE_CHECKING:
+    from rules.evidence import Quote
 
 __all__ = ["CacheInfo", "Classifier"]
 
@@ -141,6 +144,14 @@ class Classifier:
         """Every rule that holds in the layer that decides, the winner first."""
         layer, _ = self.decide(case)
         return list(self.matcher.holding(case, self.matcher.look(case.reply, layer)))
+
+    def evidence(self, reply: str, case: Case, now: float | None = None) -> list[Quote]:
+        """Where in the reply each thing stands that its verdict was read from."""
+        from rules.evidence import evidence  # only who asks for it pays for it
+
+        layer, decision = self.decide(case)
+        verdict = self._judge.verdict(case, decision, None, now)
+        return evidence(reply, case, layer, verdict, decision.rule)
 
     def _decided_at(self, case: Case, look: Look) -> Decision:
         """What wins in one layer."""

@@ -12,6 +12,7 @@ Failure: none; no phrase, no hint.
 from __future__ import annotations
 
 import functools
+import re
 from typing import NamedTuple
 
 from rules.durations import AMOUNT, CLOCK, LONGEST, SPELLED, UNIT, clock, ready, seconds
@@ -23,6 +24,7 @@ __all__ = [
     "TRIGGERS",
     "Hint",
     "Limit",
+    "allowed",
     "dated",
     "limits",
     "recipients",
@@ -172,11 +174,13 @@ def limits(text: str) -> Limit | None:
 
 def recipients(text: str) -> int | None:
     """The number of recipients that a reply names as its limit."""
-    for pattern in _RECIPIENTS:
-        found = ready(pattern).search(text)
-        if found:
-            return int(found[1])
-    return None
+    found = allowed(text)
+    return int(found[1]) if found else None
+
+
+def allowed(text: str) -> re.Match[str] | None:
+    """The words that tell how many recipients are allowed, and the number in them."""
+    return next(filter(None, (ready(pattern).search(text) for pattern in _RECIPIENTS)), None)
 
 
 def _tagged(text: str) -> Hint | None:

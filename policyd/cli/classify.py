@@ -1,8 +1,8 @@
 """`mxheed classify`: what one reply (or a stream of them) means, and why.
 
-Contract: with a reply, prints its verdict, the runner-up rules and why the winner won; with
-`--json`, reads JSON lines {"reply", "stage", "mx"} on standard input and writes one verdict per
-line, in order.
+Contract: with a reply, prints its verdict, the runner-up rules and why the winner won, and with
+`--explain` marks where in the reply it was read; with `--json`, reads JSON lines {"reply",
+"stage", "mx"} on standard input and writes one verdict per line, in order.
 Failure: rules that do not load, or a line that is not such an object, end it with exit code 1.
 """
 
@@ -17,6 +17,7 @@ import typer
 
 if TYPE_CHECKING:
     from rules import Classifier, Verdict
+    from rules.evidence import Quote
     from rules.matching import Case
 
 __all__ = ["as_json", "register"]
@@ -46,6 +47,9 @@ def classify(
     json_lines: Annotated[
         bool, typer.Option("--json", help="JSON out; without REPLY: JSON lines in and out.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Tell where in the reply each thing was read.")
+    ] = False,
 ) -> None:
     """Explain what a reply means and which rule says so."""
     from rules import Classifier, load
@@ -57,12 +61,14 @@ def classify(
         raise typer.BadParameter(f"{stage!r} is no stage; allowed: {STAGES}")
     classifier = Classifier(load(site or ()))
     if reply is None:
-        _stream(classifier)
+        _stream(classifier, explain)
     elif json_lines:
-        verdict = classifier.classify(reply, mx=mx, stage=stage, origin=None)
-        print(json.dumps(as_json(verdict), ensure_ascii=False))
+        print(json.dumps(_row(classifier, reply, mx, stage, explain), ensure_ascii=False))
     else:
-        _show(classifier, classifier.case(reply, mx=mx, stage=stage, origin=None), reply)
+        case = classifier.case(reply, mx=mx, stage=stage, origin=None)
+        _show(classifier, case)
+        if explain:
+            _mark(classifier.evidence(reply, case), reply)
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
@@ -83,16 +89,38 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _stream(classifier: Classifier) -> None:
+def _row(
+    classifier: Classifier, reply: str, mx: str | None, stage: str | None, explain: bool
+) -> dict[str, Any]:
+    """A verdict as JSON values; with `explain`, also where it was read from."""
+    made = as_json(classifier.classify(reply, mx=mx, stage=stage, origin=None))
+    if explain:
+        case = classifier.case(reply, mx=mx, stage=stage, origin=None)
+        made["evidence"] = [
+            {"what": one.what, "start": one.start, "end": one.end, "by": one.by}
+            for one in classifier.evidence(reply, case)
+        ]
+    return made
+
+
+def _mark(found: list[Quote], reply: str) -> None:
+    from rules.evidence import marked
+
+    print("\nread from" if found else "\nnothing in its text was read")
+    for what, text, marks in marked(reply, found):
+        print(f"  {what:9} {text}\n  {'':9} {marks}")
+
+
+def _stream(classifier: Classifier, explain: bool) -> None:
     from policyd.cli.rows import rows
 
     sys.stdin.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     for row in rows(sys.stdin, "standard input"):
-        verdict = classifier.classify(row.reply, mx=row.mx, stage=row.stage, origin=None)
-        sys.stdout.write(json.dumps(as_json(verdict)) + "\n")
+        made = _row(classifier, row.reply, row.mx, row.stage, explain)
+        sys.stdout.write(json.dumps(made) + "\n")
 
 
-def _show(classifier: Classifier, case: Case, reply: str) -> None:
+def _show(classifier: Classifier, case: Case) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
