@@ -107,6 +107,14 @@ def _of_the_machine(error: Exception) -> str:
     return f"mxheed: {where}{error.strerror}".encode("utf-8", "backslashreplace").decode()
 
 
+def _forget_output() -> None:
+    """What cannot be written is not tried again when Python ends, for it would say so once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
@@ -128,6 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         chosen = application(*[name for name in args[:1] if name in COMMANDS])
         result = chosen(args=args, standalone_mode=False, prog_name="mxheed")
+        sys.stdout.flush()  # a full disk is told here, not after all is said
     except typer.Exit as stop:
         return stop.exit_code
     except wrong_usage as wrong:
@@ -141,12 +150,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(words, file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # the reader (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()  # the reader (head, less) has seen enough
         return 0
     except Exception as unexpected:  # the edge: whatever it was, the operator gets one line
         if words := _of_the_machine(unexpected):
             print(words, file=sys.stderr)
+            _forget_output()
             return 1
         from policyd.cli.crash import tell
 

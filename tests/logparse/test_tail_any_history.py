@@ -49,12 +49,12 @@ NAMES: dict[str, Callable[[int, int], str]] = {
 }
 
 
-# both kinds of MTA, on several machines, in one file
+# both kinds of MTA, on several machines, in one file; Exim's own stamp is of the machine's zone
 WRITERS = (
-    "{:%Y-%m-%dT%H:%M:%S}+00:00 mx1 postfix/smtp[99]:",
-    "{:%Y-%m-%dT%H:%M:%S}+00:00 mx2 postfix/smtp[99]:",
-    "{:%Y-%m-%d %H:%M:%S} 1vOaaa-00000000abc-1xyz =>",
-    "{:%Y-%m-%dT%H:%M:%S}+00:00 mx3 exim[99]: 1vOaaa-00000000abc-1xyz =>",
+    "{0:%Y-%m-%dT%H:%M:%S}+00:00 mx1 postfix/smtp[99]:",
+    "{0:%Y-%m-%dT%H:%M:%S}+00:00 mx2 postfix/smtp[99]:",
+    "{1:%Y-%m-%d %H:%M:%S} 1vOaaa-00000000abc-1xyz =>",
+    "{0:%Y-%m-%dT%H:%M:%S}+00:00 mx3 exim[99]: 1vOaaa-00000000abc-1xyz =>",
 )
 
 
@@ -139,7 +139,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.serial += 1
         self.tick += 1
         when = datetime.fromtimestamp(self.tick, UTC)
-        head = WRITERS[self.serial % len(WRITERS)].format(when)
+        head = WRITERS[self.serial % len(WRITERS)].format(when, when.astimezone())
         text = f"{head} {self.serial:06} a line of its own, as long as the lines of mail logs are\n"
         self.written.append(text.encode())
         return text

@@ -129,6 +129,7 @@ def test_what_nobody_thought_of_ends_with_one_line(
     ("command", "code", "said"),
     [
         ("mxheed --version >/dev/full", 1, "mxheed: No space left on device\n"),
+        ("mxheed classify 550 >/dev/full", 1, "mxheed: No space left on device\n"),
         ("mxheed classify 550 >&-", 0, ""),
         ("mxheed classify 550 <&- >&- 2>&-", 0, ""),
         (
@@ -143,10 +144,13 @@ def test_a_disk_or_a_stream_that_takes_nothing_is_no_fault_of_ours(
 ) -> None:
     """What the machine refuses is told in a line, with the file; nothing is said to be done."""
     shell = command.replace("mxheed", '"$0" -m policyd.cli', 1)
-    ran = subprocess.run(
-        ["sh", "-c", shell, sys.executable], cwd=ROOT, capture_output=True, text=True
-    )
-    assert (ran.returncode, ran.stderr, ran.stdout) == (code, said, "")
+    for unbuffered in ("", "1"):
+        environ = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+        ran = subprocess.run(
+            ["sh", "-c", shell, sys.executable],
+            cwd=ROOT, env=environ, capture_output=True, text=True,
+        )  # fmt: skip
+        assert (ran.returncode, ran.stderr, ran.stdout) == (code, said, "")
 
 
 def test_a_traceback_follows_no_link(tmp_path: Path) -> None:
