@@ -44,10 +44,11 @@ from policyd.serve.session import HookCounts, how_often, last_asked
 from policyd.serve.turns import Steps
 from policyd.servers import Servers, serve
 from policyd.store import Damage, Saved, Store
+from policyd.web.logs import logs_view
 from policyd.web.orders import Operator
 from policyd.web.ports import Services
 from policyd.web.status import page
-from policyd.web.view import Page
+from policyd.web.view import LogsView, Page
 from rules import RulesError
 
 __all__ = ["Daemon", "Say"]
@@ -153,6 +154,7 @@ class Daemon:
             page=self._page,
             control=Operator(self.core, self._ordered, self.releasing.tell, self._again),
             closed=self.hooks.closed,
+            logs=self._logs,
             wall=self.clock.wall,
         )
         servers = await serve(self.core.config.serve, services, listeners)
@@ -184,7 +186,7 @@ class Daemon:
         self.core.controller.tick(now)
         if self.follower.caught_up:
             self.core.lately.note(self.core.counters.tallies, now)
-            self.unwritten.note(self.logs.newest, self._asked(), self.clock.wall(), now)
+            self.unwritten.note(*self.logs.marks, self._asked(), self.clock.wall(), now)
 
     def _asked(self) -> int:
         return how_often(self._counts, "mx")
@@ -216,7 +218,11 @@ class Daemon:
             self._safe(),
             most,
             last_asked(self._counts),
+            self._logs(),
         )
+
+    def _logs(self) -> LogsView:
+        return logs_view(self.logs.of_logs(), self.clock.wall())
 
     def _safe(self) -> str:
         """Why hooks give their safe answers; "": they do not."""

@@ -38,9 +38,12 @@ class SourceFacts:
     lines_per_second: float = 0.0
     deliveries_per_second: float = 0.0
     frame: str = ""  # of the newest lines
-    newest: int = 0  # stamp of the newest line
+    offset: float = 0.0  # seconds its stamps are behind: of the machine that is off most
+    offset_kind: str = "none"  # what that is: none, zone, clock
+    newest: int = 0  # stamp of the newest line; 0: none since the start
     machines: tuple[MachineSeen, ...] = ()
-    unparsed: tuple[str, ...] = ()  # the last lines that look like a delivery and are not read
+    unparsed: int = 0  # lines that look like a delivery and are not read, since the start
+    samples: tuple[str, ...] = ()  # the last of them
 
 
 class _Counting(Protocol):
@@ -60,6 +63,7 @@ class LogFacts:
         self._unread = counting.unread
         self._status = status
         self.lost: str | None = None  # why a log cannot be read that tells of our own mail
+        self.delivered = 0  # recipients of our own mail whose attempts were told of, some time ago
         self._looks: deque[tuple[float, dict[str, tuple[int, int]]]] = deque()
 
     def note(self, now: float) -> None:
@@ -69,6 +73,8 @@ class LogFacts:
         self.lost = next(wrong, None)
         if self._looks and now - self._looks[-1][0] < _STEP:
             return
+        told = self._machines.delivered_ours()
+        self.delivered = self._all() if told is None else told
         self._looks.append((now, {name: self._read(name) for name in self._machines.lines}))
         while len(self._looks) > 2 and now - self._looks[0][0] > SPAN:
             self._looks.popleft()
@@ -98,8 +104,15 @@ class LogFacts:
         machines = self._machines
         return machines.newest if machines.sees_others else self._counters.last_time
 
+    @property
+    def marks(self) -> tuple[int, int]:
+        """What moves while the log tells of our own mail: the newest stamp, and deliveries."""
+        return self.newest, self.delivered
+
     def _of(self, status: SourceStatus, machines: tuple[MachineSeen, ...]) -> SourceFacts:
         lines, deliveries = self._rates(status.key)
+        farthest = max(machines, key=lambda seen: abs(seen.offset), default=None)
+        known = 0 if status.key else self._counters.last_time  # saved, where there is only one log
         return SourceFacts(
             name=status.name,
             kind=status.kind,
@@ -111,25 +124,30 @@ class LogFacts:
             lines_per_second=lines,
             deliveries_per_second=deliveries,
             frame=frame_of(self._machines.samples.get(status.key, b"")),
-            newest=max((seen.newest for seen in machines), default=0),
+            offset=farthest.offset if farthest else 0.0,
+            offset_kind=farthest.kind if farthest else "none",
+            newest=max((seen.newest for seen in machines), default=0) or known,
             machines=machines if self._machines.shown else (),
-            unparsed=tuple(self._unread.by_log.get(status.key, ())),
+            unparsed=self._unread.counts.get(status.key, 0),
+            samples=tuple(self._unread.by_log.get(status.key, ())),
         )
 
     def _read(self, key: str) -> tuple[int, int]:
         """Lines and deliveries of a log so far."""
         delivered = self._machines.delivered(key)
         if delivered is None:  # only one machine speaks in only one log: all is of it
-            tallies = self._counters.tallies.values()
-            delivered = sum(count for tally in tallies for _, count in tally.all_outcomes())
+            delivered = self._all()
         return self._machines.lines.get(key, 0), delivered
 
+    def _all(self) -> int:
+        tallies = self._counters.tallies.values()
+        return sum(count for tally in tallies for _, count in tally.all_outcomes())
+
     def _rates(self, key: str) -> tuple[float, float]:
-        if len(self._looks) < 2:
+        looks = [(when, seen) for when, seen in self._looks if key in seen]
+        if len(looks) < 2:
             return 0.0, 0.0
-        (begun, before), (ended, after) = self._looks[0], self._looks[-1]
-        if key not in before or key not in after:
-            return 0.0, 0.0
+        (begun, before), (ended, after) = looks[0], looks[-1]
         spent = ended - begun
         lines, mail = (new - old for new, old in zip(after[key], before[key], strict=True))
         return max(0.0, lines / spent), max(0.0, mail / spent)

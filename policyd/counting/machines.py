@@ -173,6 +173,13 @@ class Machines:
             return None
         return sum(sum(found.values()) for found in counts if found)
 
+    def delivered_ours(self) -> int | None:
+        """Recipients whose attempts are of our own mail; None: it is not told apart."""
+        counts = [r.pipeline.by_outcome for r in self._readers.values() if r.role != "other"]
+        if None in counts:
+            return None
+        return sum(sum(found.values()) for found in counts if found)
+
     def seen(self) -> list[MachineSeen]:
         """How each machine's lines in each log are read."""
         return [reader.seen(source) for (source, _), reader in self._readers.items()]

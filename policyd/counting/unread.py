@@ -2,7 +2,8 @@
 
 Contract: `take` is the pipeline's `on_unparsed`. The first line is logged, then the second, the
 fourth and so on: a log of a strange shape must be heard of, and must not fill another log. The last
-three stand in `samples`, for those who ask, and for each log in `by_log`.
+three stand in `samples`, for those who ask, and for each log in `by_log`; `counts` is how many each
+log had.
 Failure: none; whatever bytes a line has, it is logged as printable text.
 """
 
@@ -28,6 +29,7 @@ class Unread:
         """`log`: the one that is being read."""
         self.count = 0
         self.by_log: dict[str, deque[str]] = {}
+        self.counts: dict[str, int] = {}
         self._log = log
         self.samples: deque[str] = deque(maxlen=3)
 
@@ -40,6 +42,7 @@ class Unread:
         log = self._log()
         if log in self.by_log or len(self.by_log) < _LOGS:
             self.by_log.setdefault(log, deque(maxlen=3)).append(shown)
+            self.counts[log] = self.counts.get(log, 0) + 1
         if not self.count & (self.count - 1):
             _log.warning(
                 "a line of the log looks like a delivery and is not understood (%s; %d so far): %s",

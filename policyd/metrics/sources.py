@@ -56,7 +56,7 @@ def metrics(
     page.add("mxheed_log_unparsed_total", lambda: {(): counters.unparsed})
     page.add("mxheed_log_undated_total", lambda: {(): counters.undated})
     page.add("mxheed_log_gap_bytes_total", lambda: {(): counters.gap_bytes})
-    page.add("mxheed_log_last_line_timestamp_seconds", lambda: {(): counters.last_time})
+    page.add("mxheed_log_last_line_timestamp_seconds", lambda: {(): _newest(core, logs)})
     page.add("mxheed_log_clock_offset_seconds", lambda: {(): core.machines.offset})
     if logs is not None:
         _logs(page, core, logs)
@@ -100,6 +100,13 @@ def metrics(
     page.add("mxheed_release_working", lambda: _known(health.releases()))
     page.add("mxheed_mx_lookups_total", lambda: _named(core.lookup.counts))
     return page
+
+
+def _newest(core: Core, logs: LogFacts | None) -> float:
+    """Of our own mail's lines: those of other machines must not hide that these have ended."""
+    if logs is None or not core.machines.sees_others:
+        return core.counters.last_time
+    return logs.newest or int(core.clock.posix(core.started))  # none since then
 
 
 def _logs(page: Metrics, core: Core, logs: LogFacts) -> None:

@@ -80,7 +80,11 @@ def app(services: Services, turns: Turns) -> Starlette:
 
     async def healthz(request: Request) -> Response:
         troubles: Mapping[str, str] = services.troubles()
-        body = {"status": "trouble" if troubles else "ok", "troubles": dict(troubles)}
+        body = {
+            "status": "trouble" if troubles else "ok",
+            "troubles": dict(troubles),
+            "log": _plain(services.logs()),
+        }
         return JSONResponse(body, 503 if troubles else 200, headers=_HEADERS)
 
     async def state(request: Request) -> Response:

@@ -15,7 +15,7 @@ from policyd.serve.policy import Handler as PolicyHandler
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler as MapHandler
 from policyd.serve.turns import Steps
-from policyd.web.view import Page
+from policyd.web.view import LogsView, Page
 
 __all__ = ["Control", "Services"]
 
@@ -61,4 +61,5 @@ class Services:
     page: Callable[[int | None], Steps[Page]]  # of so many receivers at most
     control: Control | None = None
     closed: Callable[[Session], None] | None = None  # a socketmap connection has ended
+    logs: Callable[[], LogsView] = LogsView  # how each log is read
     wall: Callable[[], float] | None = None  # POSIX seconds, where `clock` is something else

@@ -19,7 +19,7 @@ from policyd.counting.tlsdemands import TLS_REMEDY
 from policyd.serve.turns import Steps
 from policyd.throttle.explain import explain
 from policyd.throttle.lane.state import LaneState
-from policyd.web.view import LaneView, LogView, Page, ReasonView, ReceiverView, Totals
+from policyd.web.view import LaneView, LogsView, LogView, Page, ReasonView, ReceiverView, Totals
 
 if TYPE_CHECKING:
     from policyd.core import Core
@@ -35,6 +35,7 @@ except PackageNotFoundError:  # run from a checkout that was never installed
 
 _RANK = {"bad": 0, "poor": 1, "good": 2, "": 2}  # of healths
 _STEP = 100  # lanes or receivers
+_NONE = LogsView()
 
 
 def page(
@@ -45,6 +46,7 @@ def page(
     safe: str = "",
     most: int | None = None,
     asked: Mapping[str, float] = MappingProxyType({}),
+    logs: LogsView = _NONE,
 ) -> Steps[Page]:
     """Everything at one moment.
 
@@ -80,7 +82,9 @@ def page(
         active=not core.controller.retired,
         asked={hook: posix(when) for hook, when in asked.items()},
         safe=safe,
-        log=LogView(log, caught_up, counters.last_time or None, counters.lines, counters.unparsed),
+        log=LogView(
+            log, caught_up, counters.last_time or None, counters.lines, counters.unparsed, logs
+        ),
         troubles=troubles,
         ours=ours,
         remedy=TLS_REMEDY if ours else "",

@@ -12,7 +12,17 @@ from types import MappingProxyType
 
 from policyd.counting.lately import HealthView
 
-__all__ = ["HealthView", "LaneView", "LogView", "Page", "ReasonView", "ReceiverView", "Totals"]
+__all__ = [
+    "HealthView",
+    "LaneView",
+    "LogView",
+    "LogsView",
+    "Page",
+    "ReasonView",
+    "ReceiverView",
+    "SourceView",
+    "Totals",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,35 @@ class ReceiverView:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceView:
+    """One log: how it is read."""
+
+    name: str
+    kind: str = "file"
+    trouble: str = ""  # why it cannot be read
+    frame: str = ""  # of the newest lines
+    offset_seconds: float = 0.0  # that its stamps are behind, which is allowed for
+    offset_kind: str = "none"  # none, zone, clock
+    behind_bytes: int = 0  # not read yet
+    newest: float | None = None  # the stamp of the newest line
+    age_seconds: float | None = None  # of that line
+    lines: int = 0  # since the start
+    lines_per_second: float = 0.0  # over the last minute
+    deliveries_per_second: float = 0.0
+    gap_bytes: int = 0  # lost since the start
+    unparsed: int = 0  # since the start
+    samples: tuple[str, ...] = ()  # the last of these lines, without the names of mailboxes
+
+
+@dataclass(frozen=True, slots=True)
+class LogsView:
+    """The logs, those with a trouble first; of many only some are shown."""
+
+    followed: int = 0
+    sources: tuple[SourceView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LogView:
     """How far the log is read."""
 
@@ -75,6 +114,7 @@ class LogView:
     last: float | None = None  # the stamp of the newest line
     lines: int = 0
     unparsed: int = 0
+    logs: LogsView = LogsView()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 from policyd.config import Config
 from policyd.daemon import Daemon
 from policyd.reading.sources import choose
-from policyd.reading.unwritten import ASKED, PATIENCE, Unwritten
+from policyd.reading.unwritten import ASKED, LONGER, PATIENCE, Unwritten
 from policyd.serve.session import HookCounts
 from tests.policyd.clocks import Times
 
@@ -18,12 +18,18 @@ NEWEST = 1_000_000.0
 NOW = NEWEST + 26 * DAY
 
 
-def watch(asked: list[int], newest: list[float] | None = None) -> str:
-    """A minute for each number of questions so far; what is said in the end."""
+def watch(
+    asked: list[int], newest: list[float] | None = None, mail: list[int] | None = None
+) -> str:
+    """A minute for each number of questions so far; what is said in the end.
+
+    `mail`: deliveries so far; without it they come with the lines.
+    """
     seen = Unwritten()
     for minute, questions in enumerate(asked):
         line = newest[minute] if newest else NEWEST
-        seen.note(line, questions, NOW + 60 * minute, 60.0 * minute)
+        told = mail[minute] if mail else int(line)
+        seen.note(line, told, questions, NOW + 60 * minute, 60.0 * minute)
     return seen.why
 
 
@@ -52,6 +58,32 @@ def test_a_new_line_ends_it() -> None:
     """As soon as something is logged all is well."""
     asked = [2 * minute for minute in range(17)]
     assert watch(asked, [NEWEST] * 16 + [NEWEST + 1]) == ""
+
+
+FLOWING = [NEWEST + 60 * minute for minute in range(90)]  # a line each minute
+
+
+def test_lines_without_a_delivery_while_the_gate_is_asked_are_a_trouble() -> None:
+    """A wrong log has lines, too; after half an hour without a delivery that is said."""
+    asked = list(range(90))
+    long = int(LONGER // 60) + 2
+    assert watch(asked[:long], FLOWING, [7] * 90).startswith("lines come, but none tells of a")
+    assert watch(asked[: long - 2], FLOWING, [7] * 90) == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "mail"),
+    [
+        ([0] * 90, [7] * 90),
+        ([0, 0, *[ASKED - 1] * 88], [7] * 90),
+        (list(range(90)), [minute // 25 for minute in range(90)]),
+        ([*range(89), 0], [7] * 90),
+    ],
+    ids=["quiet", "by hand", "deliveries", "counted anew"],
+)
+def test_lines_without_a_delivery_are_none_where(asked: list[int], mail: list[int]) -> None:
+    """Nobody asks, or only by hand, or some delivery is told of, or counting begins anew."""
+    assert watch(asked, FLOWING, mail) == ""
 
 
 def test_healthz_tells_it(tmp_path: Path) -> None:
