@@ -52,6 +52,7 @@ LIMITS: list[tuple[str, str, str, str]] = [
      "word(ASKED), word(PATIENCE / 60)"),
     ("logs", "none told of a delivery for {:.0f} minutes", "reading.unwritten", "LONGER / 60"),
     ("logs", "{} at most are shown, those with a trouble first", "web.logs", "MOST"),
+    ("logs", "reads the end of each log ({} KiB) by itself", "doctor.logsread", "_LOOK // 1024"),
     ("logs", "lines, of {} characters at most", "web.logs", "LONGEST"),
     ("metrics", "delays of attempts, {} s to {:.0f} h", "counting.histogram",
      "DELAY_BOUNDS[0], DELAY_BOUNDS[-1] / 3600"),

@@ -22,7 +22,7 @@ ARROWS = {
     "counting": "logparse receiver rules throttle",
     "daemon": "config core counting errors hooks metrics postfix process reading rules serve "
     "servers store web",
-    "doctor": "config errors hooks postfix serve settings shipped web",
+    "doctor": "config counting errors hooks logparse postfix reading serve settings shipped web",
     "errors": "",
     "hooks": "bounded logparse reading receiver rules serve settings throttle",
     "memory": "bounded counting errors logparse rules settings store throttle",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from policyd.doctor import daemon, hooks, policy, postfix, release, safety, transports, units
+from policyd.doctor import daemon, hooks, logs, policy, postfix, release, safety, transports, units
 from policyd.doctor.values import Check, Facts, Finding, Part
 
 __all__ = ["CHECKS", "examine"]
@@ -22,6 +22,7 @@ CHECKS: tuple[Check, ...] = (
     *hooks.CHECKS,
     *policy.CHECKS,
     *daemon.CHECKS,
+    *logs.CHECKS,
     *release.CHECKS,
     *units.CHECKS,
     *transports.CHECKS,

@@ -22,12 +22,14 @@ from typing import Any
 
 from policyd.config import Config
 from policyd.doctor.apart import Guise, apart
+from policyd.doctor.logsread import looked, told
 from policyd.doctor.release import ask_release
 from policyd.doctor.values import DaemonSeen, Gap, Part
 from policyd.errors import ControlError
 from policyd.hooks.transportmap import recipient_transport
 from policyd.serve.paths import control_places
 from policyd.settings.logs import asked
+from policyd.settings.zones import zone_named
 from policyd.web.asking import Found, find
 
 __all__ = ["daemon"]
@@ -42,8 +44,14 @@ def daemon(config: Config) -> tuple[DaemonSeen, dict[Part, Gap]]:
     files = (asked(path) for path in config.log.path)
     log = next((one.path for one in files if one.kind == "file" and one.path[:1] == "/"), "")
     seen, gaps = _pages(config)
+    logs = seen.logs
+    if not logs:
+        logs, why = looked(config.log.path, zone_named(config.log.timezone))
+        if not logs:
+            gaps["logs"] = Gap(why, "name the log in log.path; look while mxheed runs")
     seen = replace(
         seen,
+        logs=logs,
         log=log,
         queue_lifetime=config.pacing.queue_lifetime,
         recipients=config.pacing.recipients,
@@ -67,14 +75,16 @@ def _pages(config: Config) -> tuple[DaemonSeen, dict[Part, Gap]]:
         if health is None:
             continue
         troubles = {str(name): str(why) for name, why in _mapping(health, "troubles").items()}
-        healthy = health.get("status") == "ok"
+        healthy, logs = health.get("status") == "ok", told(health)
         if state is None:
-            return DaemonSeen(healthy, troubles), {"pages": Gap(f"{address}/api/state is silent")}
+            return DaemonSeen(healthy, troubles, logs=logs), {
+                "pages": Gap(f"{address}/api/state is silent")
+            }
         source = str(_mapping(state, "log").get("source", ""))
         version, active = str(state.get("version", "")), state.get("active") is not False
         seen = DaemonSeen(healthy, troubles, version, source, active)
         ours, remedy = (str(state.get(name, "")) for name in ("ours", "remedy"))
-        return replace(seen, ours=ours, remedy=remedy), {}
+        return replace(seen, ours=ours, remedy=remedy, logs=logs), {}
     asked = ", ".join(addresses)
     return DaemonSeen(False), {"pages": Gap(f"nobody answers at {asked}", "start mxheed")}
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from policyd.postfix.postconf import Service
+from policyd.web.view import SourceView
 
 __all__ = [
     "Check",
@@ -31,8 +32,8 @@ __all__ = [
 # unchecked: it could not be looked at here, so nothing is known
 Level = Literal["fine", "note", "wrong", "unchecked"]
 # what may be missing: Postfix's configuration, the machine's own main.cf, the daemon's pages, its
-# process (user and groups)
-Part = Literal["postfix", "default", "pages", "process"]
+# process (user and groups), what the logs look like
+Part = Literal["postfix", "default", "pages", "process", "logs"]
 
 
 class Finding(NamedTuple):
@@ -114,6 +115,7 @@ class DaemonSeen:
     groups: frozenset[str] = frozenset()  # that the process really has
     log: str = ""  # the log file it is told to follow, "" if it is no file
     log_readable: bool = True
+    logs: tuple[SourceView, ...] = ()  # how each is read
     release: HandSeen = _WORKS
     queue_lifetime: float = 432000.0
     recipients: int = 50

@@ -16,7 +16,7 @@ from policyd.counting.facts import SourceFacts
 from policyd.web.spelling import legible
 from policyd.web.view import LogsView, SourceView
 
-__all__ = ["LONGEST", "MOST", "logs_view", "masked"]
+__all__ = ["LONGEST", "MOST", "logs_view", "masked", "short"]
 
 MOST = 20
 LONGEST = 200  # characters
@@ -34,14 +34,14 @@ def logs_view(facts: Sequence[SourceFacts], wall: float) -> LogsView:
 def masked(line: str) -> str:
     """A line of a log without the names of mailboxes."""
     line = _LOCAL.sub("<…>", _MAILBOX.sub("…@", line))
-    return _short(_EXIM.sub(r"\1 …", line))
+    return short(_EXIM.sub(r"\1 …", line))
 
 
 def _source(log: SourceFacts, wall: float) -> SourceView:
     return SourceView(
-        name=_short(log.name),
+        name=short(log.name),
         kind=log.kind,
-        trouble=_short(log.trouble),
+        trouble=short(log.trouble),
         frame=log.frame,
         offset_seconds=log.offset,
         offset_kind=log.offset_kind,
@@ -57,6 +57,7 @@ def _source(log: SourceFacts, wall: float) -> SourceView:
     )
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """At most `LONGEST` characters, all printable."""
     shown = legible(text[:LONGEST])
     return shown if len(text) <= LONGEST and len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
