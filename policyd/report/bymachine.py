@@ -49,11 +49,13 @@ class ByMachine:
         """Counts whole lines."""
         parts = self._front.parts(block, self._now).parts
         for part in parts:
-            self._of(part.machine).pipeline.read(part, self._now)
+            found = self._of(part.machine)
+            found.pipeline.read(part, self._now)
+            found.tally.bytes += len(part.text)
         first = self._of(parts[0].machine)
         first.pipeline.unread(self._front.unread())
         first.pipeline.counters.undated += self._front.take_undated()
-        first.tally.bytes += len(block)
+        first.tally.bytes += len(block) - sum(len(part.text) for part in parts)  # of frames
 
     def settle(self) -> None:
         """Everything is in the tallies."""

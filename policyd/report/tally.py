@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from logparse.events import Delivery
@@ -159,7 +159,7 @@ class Tally:
                 mine.first, mine.sample = refusal.first, refusal.sample
             mine.last = max(mine.last, refusal.last)
         for place, text in other.texts.items():
-            self._text(place, text)
+            self._text(place, replace(text, receivers={*text.receivers}))  # the other's stays
 
     def _receiver(self, name: str) -> ReceiverTally:
         row = self.receivers.get(name)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import pytest
 
 from logparse.auto import AutoParser
 from logparse.source import SourceStatus
+from policyd.config import Config, LogSettings
+from policyd.core import Core
 from policyd.counting.counters import Counters
 from policyd.counting.facts import SPAN, LogFacts, SourceFacts
 from policyd.counting.here import Here, Role
 from policyd.counting.machines import Machines
 from policyd.counting.pipeline import Pipeline
 from policyd.counting.unread import Unread
+from policyd.metrics.sources import Health, metrics
+from policyd.process.reloading import Reloads
+from policyd.serve.session import HookCounts
+from tests.policyd.clocks import still
 from tests.policyd.test_pipeline import classify, receiver_of
 
 NOW = 1_795_500_000.0
@@ -174,3 +181,27 @@ def test_a_log_is_lost_if_it_tells_of_our_mail() -> None:
     counting.logs = (TWO[0]._replace(trouble="gone"), TWO[1])
     counting.facts.note(1.0)
     assert counting.facts.lost == "gone"
+
+
+def test_the_lines_of_other_machines_do_not_make_ours_look_alive() -> None:
+    """The metric that the alert looks at is of our own mail; with none of it, of the start."""
+    core = Core(Config(log=LogSettings(here=("mx0",))), clock=still(lambda: NOW))
+    hooks = {"socketmap": HookCounts(), "policy": HookCounts()}
+    health = Health(lambda: False, lambda: 0, lambda: True, dict)
+    facts = LogFacts(core, lambda: ())
+    page = metrics(core, hooks, dict, Reloads(), health, facts)
+
+    def newest() -> float:
+        found = re.search(r"^mxheed_log_last_line_timestamp_seconds (\S+)$", text(), re.MULTILINE)
+        assert found is not None
+        return float(found[1])
+
+    def text() -> str:
+        return page.render().decode()
+
+    core.process((STAMP.format(10, 0) + SENT.format("mx1", 0)).encode(), NOW)
+    core.process((STAMP.format(59, 9) + SENT.format("mx2", 0)).encode(), NOW)
+    assert newest() == NOW  # nothing of ours since the start, which is now
+    core.process((STAMP.format(20, 0) + SENT.format("mx0", 0)).encode(), NOW)
+    core.process((STAMP.format(59, 59) + SENT.format("mx2", 1)).encode(), NOW)
+    assert newest() == NOW - 2400

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from typer.testing import CliRunner
 import rules
 from policyd import sample
 from policyd.cli import report as command
+from policyd.errors import MxheedError
 from policyd.report import read
 
 LOG = gzip.decompress(sample.PATH.read_bytes())
@@ -223,3 +225,55 @@ def test_a_log_without_deliveries_is_one(tmp_path: Path) -> None:
     code, out, _ = run(log)
     assert code == 0
     assert out
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> tuple[Path, dict[str, Path]]:
+    """Three machines in one log, line by line in turns, and the log of each alone."""
+    lines = [line for line in LOG.splitlines(keepends=True) if b" postfix" in line][:3000]
+    host = lines[0].split()[1] if lines[0][:4].isdigit() else lines[0].split()[3]
+    logs: dict[str, list[bytes]] = {"mx0.example.net": [], "mx1": [], "mx2": []}
+    for share, (name, log) in enumerate(logs.items(), 1):
+        named = b" " + name.encode() + b" "
+        log += [line.replace(b" " + host + b" ", named, 1) for line in lines[: 1000 * share]]
+    mixed = tmp_path / "all.log"
+    mixed.write_bytes(
+        b"".join(b"".join(some) for some in zip_longest(*logs.values(), fillvalue=b""))
+    )
+    for name, log in logs.items():
+        (tmp_path / name).write_bytes(b"".join(log))
+    return mixed, {name: tmp_path / name for name in logs}
+
+
+def test_one_of_several_machines_is_told_as_by_its_own_log(
+    three: tuple[Path, dict[str, Path]],
+) -> None:
+    """`--host`, by the short or the long name: all numbers are those of that machine alone."""
+    mixed, alone = three
+    for name, log in alone.items():
+        expected = told(log)
+        assert expected["lines"] > 900
+        assert told(mixed, "--host", name) == expected
+    assert told(mixed, "--host", "MX0.") == told(alone["mx0.example.net"])
+
+
+def test_the_table_of_machines_adds_up(three: tuple[Path, dict[str, Path]]) -> None:
+    """The busiest first; lines and recipients of each, and of all together."""
+    mixed, alone = three
+    whole = told(mixed)
+    rows = {row["host"]: row for row in whole["machines"]}
+    assert list(rows) == ["mx2", "mx1", "mx0.example.net"]
+    assert sum(row["lines"] for row in rows.values()) == whole["lines"]
+    for name, log in alone.items():
+        assert rows[name]["lines"] == told(log)["lines"]
+    code, out, _ = run(mixed)
+    assert code == 0
+    assert "Machines that sent it" in out
+    assert out.index("mx2") < out.index("mx0.example.net")
+    assert told(alone["mx1"])["machines"] == []
+
+
+def test_a_machine_that_is_not_there_is_refused(three: tuple[Path, dict[str, Path]]) -> None:
+    """With the names of those that are."""
+    with pytest.raises(MxheedError, match=r"mx9 is no machine in these logs \(mx0.*mx1, mx2\)"):
+        run(three[0], "--host", "mx9")
