@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 import typer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -147,6 +148,7 @@ FIELDS = st.sampled_from([*SourceView.__dataclass_fields__])
 
 
 @given(JSON | st.fixed_dictionaries({"sources": st.lists(JSON | st.dictionaries(FIELDS, JSON))}))
+@example({"sources": [{"lines": math.inf, "unparsed": math.nan, "age_seconds": 10**400}]})
 def test_whoever_answers_the_doctor_does_not_fall(log: Any) -> None:
     """Any JSON in the section: what is told of it are short lines."""
     seen = told({"log": log})

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policyd.counting.facts import SourceFacts
@@ -109,6 +109,7 @@ def test_samples_do_not_name_mailboxes(line: str, shown: str) -> None:
 
 
 @given(st.text(max_size=400))
+@example("\0" * 150)
 def test_any_text_is_short_and_printable(text: str) -> None:
     """Whatever a remote server or a file's name says."""
     hostile = dataclasses.replace(MAIN, name=text, trouble=text, samples=(text,) * 9)

@@ -253,6 +253,7 @@ def test_one_of_several_machines_is_told_as_by_its_own_log(
     for name, log in alone.items():
         expected = told(log)
         assert expected["lines"] > 900
+        assert expected["bytes"] == log.stat().st_size
         assert told(mixed, "--host", name) == expected
     assert told(mixed, "--host", "MX0.") == told(alone["mx0.example.net"])
 

@@ -77,7 +77,7 @@ def test_lines_without_a_delivery_while_the_gate_is_asked_are_a_trouble() -> Non
         ([0] * 90, [7] * 90),
         ([0, 0, *[ASKED - 1] * 88], [7] * 90),
         (list(range(90)), [minute // 25 for minute in range(90)]),
-        ([*range(89), 0], [7] * 90),
+        ([*range(60), *range(30)], [7] * 90),
     ],
     ids=["quiet", "by hand", "deliveries", "counted anew"],
 )
