@@ -49,12 +49,14 @@ class _Still:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._mark = -1.0
+        self._asked = 0
         self._base = 0  # questions before the mark changed
         self._since: float | None = None  # the first question after that
 
     def note(self, mark: float, asked: int, now: float) -> bool:
         """What moves while all is well, and the questions so far."""
-        if mark != self._mark or asked < self._base:
+        again, self._asked = asked < self._asked, asked
+        if mark != self._mark or again:
             self._mark, self._base, self._since = mark, asked, None
             return False
         if asked > self._base and self._since is None:
