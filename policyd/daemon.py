@@ -48,7 +48,7 @@ from policyd.web.logs import logs_view
 from policyd.web.orders import Operator
 from policyd.web.ports import Services
 from policyd.web.status import page
-from policyd.web.view import LogsView, Page
+from policyd.web.view import Page
 from rules import RulesError
 
 __all__ = ["Daemon", "Say"]
@@ -154,7 +154,7 @@ class Daemon:
             page=self._page,
             control=Operator(self.core, self._ordered, self.releasing.tell, self._again),
             closed=self.hooks.closed,
-            logs=self._logs,
+            logs=lambda: logs_view(self.logs.of_logs(), self.clock.wall()),
             wall=self.clock.wall,
         )
         servers = await serve(self.core.config.serve, services, listeners)
@@ -218,11 +218,8 @@ class Daemon:
             self._safe(),
             most,
             last_asked(self._counts),
-            self._logs(),
+            logs_view(self.logs.of_logs(), self.clock.wall()),
         )
-
-    def _logs(self) -> LogsView:
-        return logs_view(self.logs.of_logs(), self.clock.wall())
 
     def _safe(self) -> str:
         """Why hooks give their safe answers; "": they do not."""
