@@ -80,11 +80,14 @@ class Past:
             raise StoreError(f"there is no state file {path}; name it with --state")
         wrong: Exception | None = None
         for how in ("mode=ro", "mode=ro&immutable=1"):  # who may not lock reads what is there
+            db = None
             try:
                 db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
                 (version,) = db.execute("PRAGMA user_version").fetchone()
             except sqlite3.Error as error:
                 wrong = error
+                if db is not None:
+                    db.close()
                 continue
             if version < _SINCE_MEMORY:
                 db.close()
@@ -93,8 +96,10 @@ class Past:
         raise StoreError(f"{path} cannot be read: {wrong}") from wrong
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; so does who forgets this."""
         self._db.close()
+
+    __del__ = close
 
     def size(self) -> int:
         """The bytes that are in use."""

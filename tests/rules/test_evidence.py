@@ -39,7 +39,7 @@ AROUND = [
     "{} limit 200 messages per hour",
 ]
 NOISE = "45.012 -<>@()[]:;#\\nrtxy\n\r\x00\u200bé后"
-_SIGN = re.compile(r"x@x\.x|0\.0\.0\.0|x\.x|x0|x://x")
+_SIGN = re.compile(r"x@x|0\.0\.0\.0|x\.x|x0|x://x")
 _FOLD = re.compile(r"(?:\s|\\r|\\n|\?)*(?:\d{3}(?:-| |$)(?:\d\.\d{1,3}\.\d{1,3}[ -]?)?)*\s*")
 
 
