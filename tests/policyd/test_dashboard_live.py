@@ -118,7 +118,8 @@ def mxheed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple
     folder = tmp_path_factory.mktemp("mxheed")
     (folder / "mail.log").touch()
     (folder / "mxheed.yaml").write_text(
-        f"log:\n  path: {folder}/mail.log\n  hosts: label\nstate:\n  file: {folder}/state.db\nserve:\n"
+        f"log:\n  path: {folder}/mail.log\n  hosts: label\n"
+        f"state:\n  file: {folder}/state.db\nserve:\n"
         + "".join(f'  {name}: ["inet:127.0.0.1:0"]\n' for name in ("http", "socketmap", "policy"))
         + f"  control: {folder}/control.sock\n"
     )
