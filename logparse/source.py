@@ -11,13 +11,15 @@ again. A log that is missing or unreadable is no failure: the source says so onc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-__all__ = ["LIMIT", "Block", "Position", "Source", "SourceStatus"]
+__all__ = ["LIMIT", "NOWHERE", "Block", "Position", "Source", "SourceStatus"]
 
 LIMIT = 65_536  # bytes in a block: large enough to be quick, small enough to yield often
 
 Position: TypeAlias = Mapping[str, Any]
+NOWHERE: Position = MappingProxyType({})
 
 
 class Block(NamedTuple):

@@ -69,8 +69,8 @@ class LogFacts:
     def note(self, now: float) -> None:
         """See what is lost, and remember how much was read until now, if it is time."""
         ours = self._machines.ours
-        wrong = (state.trouble for state in self._status() if state.key in ours and state.trouble)
-        self.lost = next(wrong, None)
+        wrong = [state for state in self._status() if state.key in ours and state.trouble]
+        self.lost = _words(wrong[0]) if wrong else None
         if self._looks and now - self._looks[-1][0] < _STEP:
             return
         told = self._machines.delivered_ours()
@@ -94,7 +94,7 @@ class LogFacts:
         states = list(self._status())
         wrong = [state for state in states if state.trouble]
         if len(states) > 1 and wrong:
-            told = "; ".join(f"{state.name}: {state.trouble}" for state in wrong[:3])
+            told = "; ".join(map(_words, wrong[:3]))
             return f"{len(wrong)} of {len(states)} logs cannot be read ({told})"
         return self._machines.here.why if asked else ""
 
@@ -151,3 +151,8 @@ class LogFacts:
         spent = ended - begun
         lines, mail = (new - old for new, old in zip(after[key], before[key], strict=True))
         return max(0.0, lines / spent), max(0.0, mail / spent)
+
+
+def _words(state: SourceStatus) -> str:
+    """What is wrong with which log; the only one names itself."""
+    return f"{state.name}: {state.trouble}" if state.key else state.trouble

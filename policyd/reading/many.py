@@ -2,7 +2,8 @@
 
 Contract: a `logparse.source.Source`. Each block names its log; its position is that of all logs
 together, so that one commit holds them with the counters. Every log has its turn: one block each,
-so that a backlog keeps nobody waiting; a log at its end is looked at again after a pause. Globs are
+so that a backlog keeps nobody waiting; a log at its end is looked at again after a pause, and one
+that stands still on a file system that hangs has a thread of its own until it answers. Globs are
 looked through every `RESCAN` seconds: a new file is read from its beginning, unless it is another
 log's under a new name; one that vanished is kept in mind, and goes on where it was left. `status`
 tells how each log is. A position that a single log left is taken over.
@@ -13,16 +14,15 @@ up to half a minute, while all others go on. `waiting` is set where not one of t
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
 from itertools import islice
 
-from logparse.errors import LogError
-from logparse.mark import HEAD
-from logparse.source import LIMIT, Block, Position, Source, SourceStatus
-from policyd.reading.globs import matches, rotations
-from policyd.reading.place import begins_so, places, same_file
+from logparse.source import LIMIT, Block, Position, SourceStatus
+from policyd.reading.errand import PATIENCE, STANDS, Errand, Errands, stands
+from policyd.reading.globs import Matched, look
+from policyd.reading.place import places
+from policyd.reading.slot import POLL, SLOWEST, OpenLog, Reading, Slot, Turn
 from policyd.settings.logs import AskedLog
 
 __all__ = ["Many"]
@@ -30,35 +30,10 @@ __all__ = ["Many"]
 _log = logging.getLogger(__name__)
 
 RESCAN = 3.0  # seconds between two looks at the globs
-POLL = 0.05  # seconds until a log at its end is looked at again …
-POLL_EACH = 0.001  # … and so much more for each log: looking costs a little
-SLOWEST = 30.0  # seconds between two attempts with a log that gives errors
+POLL_EACH = 0.001  # seconds to the next look at a log at its end, for each log: looking costs
 FORGET = 3600.0  # seconds until the file of a log that vanished is closed
 MOST = 500  # logs followed at a time
 KEPT = 2000  # places of logs that are not followed now
-
-Open = Callable[[AskedLog, Position], Source]
-
-
-@dataclass(slots=True)
-class _Slot:
-    """One log."""
-
-    log: AskedLog
-    position: Position = field(default_factory=dict)
-    source: Source | None = None
-    trouble: str = ""
-    at_end: bool = False
-    due: float = 0.0  # when it is looked at again
-    pause: float = POLL
-    behind: int = 0
-    gap: int = 0
-    vanished: float | None = None  # when its glob matched no more
-
-    @property
-    def lost(self) -> bool:
-        """Whether it is a trouble that it cannot be read: what vanishes from a glob may."""
-        return bool(self.trouble) and self.vanished is None
 
 
 class Many:
@@ -68,25 +43,29 @@ class Many:
         self,
         logs: list[AskedLog],
         position: Position,
-        open_one: Open,
+        open_one: OpenLog,
         clock: Callable[[], float],
+        patience: float = PATIENCE,
     ) -> None:
-        """`clock` never goes back."""
+        """`clock` never goes back; after `patience` a log is left to itself."""
         self.crowded = 0  # files that are not followed because there are too many
         self.begun = 0  # logs that were seen to be empty: their place is worth a commit, too
         self._open = open_one
         self._clock = clock
-        self._globs = [log for log in logs if log.kind == "glob"]
+        self._patience = patience
+        self._errands = Errands()
+        self._globs = {log.text: Matched((), frozenset()) for log in logs if log.kind == "glob"}
+        self._looks: dict[str, Errand[Matched]] = {}  # the newest at each
         self._kept = places(position)
-        self._slots: dict[str, _Slot] = {}
-        self._order: list[_Slot] = []
-        self._turn = 0
+        self._slots: dict[str, Slot] = {}
+        self._order: list[Slot] = []
+        self._still: list[Slot] = []  # a thread stands still at each of these
+        self._first = 0  # whose turn it is
         self._rescan = 0.0
         self._passed: set[str] = set()  # files that are no logs of their own, told once
         for log in logs:
             if log.kind != "glob":
                 self._begin(log)
-        self._scan(clock())
 
     @property
     def position(self) -> Position:
@@ -105,7 +84,7 @@ class Many:
         """Why nothing at all can be read."""
         slots = self._order
         if not slots:
-            return "no file matches " + ", ".join(log.text for log in self._globs)
+            return "no file matches " + ", ".join(self._globs)
         if not all(slot.trouble for slot in slots):
             return None
         return "; ".join(f"{slot.log.text}: {slot.trouble}" for slot in slots[:3])
@@ -130,43 +109,65 @@ class Many:
         now = self._clock()
         if now >= self._rescan:
             self._scan(now)
-        for slot in self._in_turn():
-            if now >= slot.due and (block := self._read(slot, limit, now)) is not None:
+        for slot in tuple(self._still):
+            if (block := self._look_after(slot, limit, now)) is not None:
                 return block
-        return None
+        order, first = self._order, self._first
+        turns = [order[(first + step) % len(order)] for step in range(len(order))]
+        due = [slot for slot in turns if slot.turn is None and now >= slot.due]
+        for slot in due:
+            if slot.slow:
+                self._send([slot], limit, now, 0.0)
+        quick = [slot for slot in due if not slot.slow]
+        return self._send(quick, limit, now, self._patience) if quick else None
 
     def close(self) -> None:
         """Let go of all of them."""
         for slot in self._order:
-            if slot.source is not None:
-                slot.source.close()
+            slot.close(self._errands, self._patience)
+        self._errands.close()
 
-    def _in_turn(self) -> Iterator[_Slot]:
-        order, first = tuple(self._order), self._turn
-        for step in range(len(order)):
-            at = (first + step) % len(order)
-            self._turn = at + 1
-            yield order[at]
+    def _send(self, slots: list[Slot], limit: int, now: float, patience: float) -> Block | None:
+        """Matched at these logs, one after another; a block of the last one."""
+        turn = Turn(slots, self._open, limit)
+        still = turn.take(self._errands, patience)
+        if still is not None:
+            still.turn, still.since = turn, now
+            self._still.append(still)
+        block = None
+        for slot, reading in tuple(turn.brought):
+            if slot is not still:
+                block = self._take(slot, reading, now)
+        if block is not None:
+            self._first = self._order.index(slot) + 1
+        return block
 
-    def _read(self, slot: _Slot, limit: int, now: float) -> Block | None:
-        """A block of this log, or None."""
-        try:
-            if slot.source is None:
-                slot.source = self._open(slot.log, slot.position)
-            block = slot.source.read(limit)
-        except (LogError, OSError) as error:
-            self._say(slot, str(error))
+    def _look_after(self, slot: Slot, limit: int, now: float) -> Block | None:
+        """A block of a log that nobody waits for, if it has come."""
+        turn, took = slot.turn, now - slot.since
+        if turn is None or not turn.done:
+            if took >= STANDS:
+                self._say(slot, stands(STANDS))
+            return None
+        slot.turn, slot.slow = None, took >= self._patience
+        self._still.remove(slot)
+        last, reading = turn.brought[-1]
+        return self._take(slot, reading, now) if last is slot else None
+
+    def _take(self, slot: Slot, reading: Reading, now: float) -> Block | None:
+        """Note what was read."""
+        if reading.error:
+            self._say(slot, reading.error)
             slot.pause = min(2 * slot.pause, SLOWEST)
             slot.due = now + slot.pause
             return None
-        self._say(slot, getattr(slot.source, "waiting", None) or "", told=True)
-        slot.pause = POLL
-        slot.behind = getattr(slot.source, "behind", 0)
+        self._say(slot, reading.waiting.removeprefix(f"{slot.log.path}: "), told=True)
+        slot.pause, slot.behind, block = POLL, reading.behind, reading.block
         if block is None:
-            if not slot.position and (place := slot.source.position):
-                slot.position = place
+            if not slot.position and reading.position:
+                slot.position = reading.position
                 self.begun += 1
-            slot.at_end = not getattr(slot.source, "starting", False)
+            slot.at_end = not reading.starting
             slot.due = now + POLL + POLL_EACH * len(self._order)
             return None
         fresh, slot.at_end = slot.at_end, block.end
@@ -174,7 +175,7 @@ class Many:
         end = all(other.at_end or other.trouble for other in self._order)
         return Block(block.data, self.position, block.gap, end, slot.log.text, fresh)
 
-    def _say(self, slot: _Slot, trouble: str, *, told: bool = False) -> None:
+    def _say(self, slot: Slot, trouble: str, *, told: bool = False) -> None:
         """Once what is wrong, once that it is over; `told`: the log has said so by itself."""
         if trouble == slot.trouble:
             return
@@ -185,64 +186,64 @@ class Many:
     # files that come and go
 
     def _scan(self, now: float) -> None:
-        """Look which files the globs match now."""
+        """Matched which files the globs match now."""
         self._rescan = now + RESCAN
-        found = dict.fromkeys(path for glob in self._globs for path in matches(glob.path))
-        older = rotations({*found, *(slot.log.path for slot in self._order)})
         self.crowded = 0
-        for path in found:
-            slot = self._slots.get(path)
-            if slot is not None:
+        for pattern in self._globs:
+            self._look(pattern)
+        if self.crowded:
+            self._pass(f"{self.crowded} files more than {MOST}")
+        found = {path for seen in self._globs.values() for path in seen.found}
+        for name, slot in tuple(self._slots.items()):
+            if slot.log.kind != "glob":
+                continue
+            if name in found:
                 slot.vanished = None
-            elif path in older or self._is_known(path):
+            else:
+                self._miss(name, slot, now)
+
+    def _look(self, pattern: str) -> None:
+        """See what this one matches, unless it stands still."""
+        if pattern in self._looks and not self._looks[pattern].done:
+            return
+        known = {**self._kept, **{name: slot.position for name, slot in self._slots.items()}}
+        work = partial(look, pattern, known, frozenset(self._slots))
+        self._looks[pattern] = errand = self._errands.send(work, self._patience)
+        if not errand.done:
+            _log.error("%s: %s", pattern, stands(self._patience))
+            return
+        self._globs[pattern] = seen = errand.result()
+        for path in seen.found:
+            if path in self._slots:
+                continue
+            if path in seen.passed:
                 self._pass(path)
             elif len(self._slots) >= MOST:
                 self.crowded += 1
             else:
                 self._begin(AskedLog("glob", path, path))
-        if self.crowded:
-            self._pass(f"{self.crowded} files more than {MOST}")
-        for name, slot in tuple(self._slots.items()):
-            if slot.log.kind == "glob" and name not in found:
-                self._miss(name, slot, now)
 
     def _begin(self, log: AskedLog) -> None:
         """Follow one log more, from where it was left."""
-        slot = _Slot(log, self._kept.get(log.text, {}))
+        slot = Slot(log, self._kept.get(log.text, {}))
         self._slots[log.text] = slot
         self._order.append(slot)
         self._passed.discard(log.text)
         if log.kind == "glob":
             _log.info("%s: followed from now on", log.text)
 
-    def _miss(self, name: str, slot: _Slot, now: float) -> None:
+    def _miss(self, name: str, slot: Slot, now: float) -> None:
         """Its glob matches it no more: it may come back soon (rotation), late or never."""
         slot.vanished = now if slot.vanished is None else slot.vanished
-        if now - slot.vanished < FORGET:
+        if now - slot.vanished < FORGET or slot.turn is not None:
             return
-        if slot.source is not None:
-            slot.source.close()
+        slot.close(self._errands, self._patience)
         self._kept.pop(name, None)
         if slot.position:
             self._kept[name] = slot.position
         del self._slots[name]
         self._order.remove(slot)
         _log.info("%s: gone for good, it seems", name)
-
-    def _is_known(self, path: str) -> bool:
-        """Whether this is another log's file: renamed, copied, or linked twice."""
-        try:
-            stat = os.stat(path)
-            with open(path, "rb") as file:
-                head = file.read(HEAD)
-        except OSError:
-            return False
-        known = {**self._kept, **{name: slot.position for name, slot in self._slots.items()}}
-        return any(
-            (name in self._slots and same_file(name, stat)) or begins_so(place, head)
-            for name, place in known.items()
-            if name != path
-        )
 
     def _pass(self, what: str) -> None:
         if what not in self._passed:

@@ -1,13 +1,13 @@
 """The places in several logs, of a position that one log or several left.
 
-Contract: pure but for `same_file`. `places` gives the place of each log by its name, `position_of`
-that of one of them. `begins_so` tells whether a place is one in a file that begins so.
+Contract: pure. `places` gives the place of each log by its name, `position_of`
+that of one of them. `begins_so` tells whether a place is one in a file that begins so,
+`inode_of` which file it is one in.
 Failure: none; a place that is damaged is nowhere.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,29 +15,30 @@ from logparse.errors import LogError
 from logparse.mark import WEAK, Mark, digest
 from logparse.source import Position
 
-__all__ = ["begins_so", "places", "position_of", "same_file"]
-
-
-def same_file(path: str, stat: os.stat_result) -> bool:
-    """Whether the file of that name is this one."""
-    try:
-        other = os.stat(path)
-    except OSError:
-        return False
-    return (other.st_dev, other.st_ino) == (stat.st_dev, stat.st_ino)
+__all__ = ["begins_so", "inode_of", "places", "position_of"]
 
 
 def begins_so(place: Position, head: bytes) -> bool:
     """Whether a place is one in a file that begins so."""
-    files = place.get("files")
+    return any(
+        mark.head_size >= WEAK and digest(head[: mark.head_size]) == mark.head
+        for mark in _marks(place)
+    )
+
+
+def inode_of(place: Position) -> tuple[int, int] | None:
+    """Device and inode of the file that a place is in."""
+    return next(((mark.dev, mark.ino) for mark in reversed(_marks(place))), None)
+
+
+def _marks(place: Position) -> list[Mark]:
+    files, found = place.get("files"), []
     for value in files if isinstance(files, list) else ():
         try:
-            mark = Mark.from_json(value)
+            found.append(Mark.from_json(value))
         except LogError:
             continue
-        if mark.head_size >= WEAK and digest(head[: mark.head_size]) == mark.head:
-            return True
-    return False
+    return found
 
 
 def places(position: Position) -> dict[str, Mapping[str, Any]]:

@@ -23,6 +23,7 @@ from logparse.pipe import NamedPipe, Pipe
 from logparse.source import LIMIT, Block, Position, Source, SourceStatus
 from logparse.tail import Tail
 from policyd import sample
+from policyd.reading.alone import Alone
 from policyd.reading.follow import Follower
 from policyd.reading.many import Many
 from policyd.reading.place import position_of
@@ -118,7 +119,9 @@ def _open(logs: list[AskedLog], olddir: str, position: Position) -> Source:
     """One log by itself; several, or what several left, as `Many`."""
     alone = len(logs) == 1 and logs[0].kind != "glob" and "sources" not in position
     if alone:
-        return _one(olddir, None, logs[0], position_of(logs[0].text, position))
+        log, place = logs[0], position_of(logs[0].text, position)
+        one = partial(_one, olddir, None)
+        return Alone(log, place, one, time.monotonic) if log.kind == "file" else one(log, place)
     return Many(logs, position, partial(_one, olddir, time.monotonic), time.monotonic)
 
 

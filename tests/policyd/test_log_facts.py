@@ -180,7 +180,7 @@ def test_a_log_is_lost_if_it_tells_of_our_mail() -> None:
     assert counting.facts.lost is None
     counting.logs = (TWO[0]._replace(trouble="gone"), TWO[1])
     counting.facts.note(1.0)
-    assert counting.facts.lost == "gone"
+    assert counting.facts.lost == "/a: gone"
 
 
 def test_the_lines_of_other_machines_do_not_make_ours_look_alive() -> None:
