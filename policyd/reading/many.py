@@ -128,7 +128,7 @@ class Many:
         self._errands.close()
 
     def _send(self, slots: list[Slot], limit: int, now: float, patience: float) -> Block | None:
-        """Matched at these logs, one after another; a block of the last one."""
+        """Look at these logs, one after another; a block of the last one."""
         turn = Turn(slots, self._open, limit)
         still = turn.take(self._errands, patience)
         if still is not None:
@@ -186,7 +186,7 @@ class Many:
     # files that come and go
 
     def _scan(self, now: float) -> None:
-        """Matched which files the globs match now."""
+        """Look which files the globs match now."""
         self._rescan = now + RESCAN
         self.crowded = 0
         for pattern in self._globs:
