@@ -34,7 +34,7 @@ from policyd.hooks.standing import Standings, stands_of
 from policyd.hooks.statusmap import HeardRefusal, StatusMap
 from policyd.hooks.submission import Submission
 from policyd.hooks.transportmap import RecipientTransports, TransportMap
-from policyd.hooks.whose import Whose
+from policyd.hooks.whose import Whose, names
 from policyd.memory.memory import Memory
 from policyd.memory.pieces import pieces
 from policyd.process.clock import Clock
@@ -133,7 +133,7 @@ class Core:
             told=self.gate.told,
             accepted=self.gate.accepted,
             refused=self._refused,
-            whose=Whose(self.clock),
+            whose=names(Whose(now), self.controller.blame.present),
             stands=stands_of(self.controller, self.clock),
         )
         standings = Standings(self.controller, self.lookup, self.recipients, config.pacing)
@@ -199,6 +199,7 @@ class Core:
         now = self.clock()
         for queue_id, sender in queue_lines(text):
             if sender is None:
+                self.controller.blame.present.left(queue_id)
                 self._gone.append(queue_id)
             else:
                 self.controller.note_sender(queue_id, sender, now)

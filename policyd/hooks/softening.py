@@ -5,8 +5,10 @@ rule. A block of our address is softened for `blocked` per message, where the me
 else per receiver and rule: if its words say that it passes; or, for words that do not, if the
 receiver has accepted mail since it said so first, or its lane is stopped already, so that this
 message is one of the few that only find out whether the block is over. What blames the recipient,
-the message or a policy is never softened. `removed` forgets a message; all tables are bounded.
-Failure: none; what is forgotten begins anew, and the MTA's queue lifetime bounds each message.
+the message or a policy is never softened. A message's time is that of all its recipients, and is
+kept by its queue id until `removed` tells that it has left: its inode may be another's by then.
+Failure: none; where the table is full, a further message goes by the time of receiver and rule. The
+MTA's queue lifetime bounds each message besides.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from collections.abc import Callable
 from typing import ClassVar, Literal, NamedTuple
 
 from policyd.serve.settings import StatusSettings
-from policyd.throttle.book.queueid import inode_of
 from rules.taxonomy import CATEGORIES
 from rules.verdict import Verdict
 
@@ -24,7 +25,9 @@ __all__ = ["Softening", "Stands", "kind_of"]
 
 _MOST_SPELLS = 4096
 _MOST_MESSAGES = 50_000
-_OF_MESSAGE = "message:"  # before an inode, in a saved row
+_LOST = 86_400.0  # seconds after which a message that was not asked about has left unseen
+_SWEEP = 60.0  # seconds at least between two looks for such
+_OF_MESSAGE = "queued:"  # before a queue id, in a saved row
 # these categories need the mail to be changed or resent; waiting does not help
 _PATIENCE_HELPS = frozenset(
     name
@@ -33,6 +36,7 @@ _PATIENCE_HELPS = frozenset(
 )
 _BLOCKS = ("reputation.ip", "reputation.blocklist")
 _OF_US = frozenset({"ip", "receiver", "account"})
+_QUEUE_ID = re.compile(r"[0-9A-Za-z]{5,30}")
 _FOR_GOOD = re.compile(r"\bpermanent|\bnot succeed", re.IGNORECASE)
 
 Kind = Literal["limit", "block", "perhaps", ""]
@@ -71,6 +75,16 @@ class _Spell:
         self.accepted: int | None = None  # by the receiver, when it was refused so first
 
 
+class _Kept:
+    """A message that was softened."""
+
+    __slots__ = ("began", "last")
+
+    def __init__(self, began: float, last: float = 0.0) -> None:
+        self.began = began
+        self.last = last or began  # asked about
+
+
 class Softening:
     """See the module."""
 
@@ -82,17 +96,18 @@ class Softening:
         self._settings = settings
         self._stands = stands
         self._spells: dict[tuple[str, str], _Spell] = {}
-        self._messages: dict[int, float] = {}  # inode → when it was softened first
+        self._messages: dict[str, _Kept] = {}  # by queue id
+        self._swept = -_SWEEP
 
     def softens(
         self,
         receiver: str,
         verdict: Verdict,
         reply: str,
-        who: Callable[[], int | None],
+        who: Callable[[], str | None],
         now: float,
     ) -> bool:
-        """Whether this refusal stays in the queue; `who` tells the message's inode, if it can."""
+        """Whether this refusal stays in the queue; `who` tells the message's queue id, if known."""
         kind = kind_of(verdict, reply) if self._settings.enabled else ""
         if not kind or verdict.rule is None:
             return False
@@ -104,21 +119,32 @@ class Softening:
             return True
         if kind == "perhaps" and not (stands.stopped or stands.accepted > (spell.accepted or 0)):
             return False
-        inode = who()
-        if inode is None:
-            return now - spell.began < self._settings.blocked
-        return self._waits(inode, now)
+        kept = self._kept(who(), now)
+        began = spell.began if kept is None else kept.began
+        return now - began < self._settings.blocked
 
-    def _waits(self, inode: int, now: float) -> bool:
-        began = self._messages.get(inode)
-        if began is None:
+    def _kept(self, queue_id: str | None, now: float) -> _Kept | None:
+        """This message's time; None: it has none of its own."""
+        if queue_id is None:
+            return None
+        kept = self._messages.get(queue_id)
+        if kept is None:
             if len(self._messages) >= _MOST_MESSAGES:
-                del self._messages[next(iter(self._messages))]
-            began = self._messages[inode] = now
-        if now - began < self._settings.blocked:
-            return True
-        del self._messages[inode]  # it bounces: the next message may have this inode
-        return False
+                self._sweep(now)
+                if len(self._messages) >= _MOST_MESSAGES:
+                    return None
+            kept = self._messages[queue_id] = _Kept(now)
+        kept.last = now
+        return kept
+
+    def _sweep(self, now: float) -> None:
+        """Forget those whose leaving nobody told."""
+        if now - self._swept < _SWEEP:
+            return
+        self._swept = now
+        for queue_id, kept in list(self._messages.items()):
+            if now - kept.last > _LOST:
+                del self._messages[queue_id]
 
     def _spell(self, key: tuple[str, str], accepted: int, now: float) -> _Spell:
         spell = self._spells.pop(key, None)
@@ -133,25 +159,26 @@ class Softening:
         return spell
 
     def removed(self, queue_id: str) -> None:
-        """This message left the queue; its inode may be another's now."""
-        if self._messages and (inode := inode_of(queue_id)) is not None:
-            self._messages.pop(inode, None)
+        """This message left the queue."""
+        if self._messages:
+            self._messages.pop(queue_id, None)
 
     def snapshot(self) -> list[tuple[str, str, float, float]]:
         """What must survive a restart, or every restart would grant the whole time again."""
         spells = [(*key, spell.began, spell.last) for key, spell in self._spells.items()]
         return spells + [
-            (f"{_OF_MESSAGE}{inode}", "", began, began) for inode, began in self._messages.items()
+            (f"{_OF_MESSAGE}{queue_id}", "", kept.began, kept.last)
+            for queue_id, kept in self._messages.items()
         ]
 
     def restore(self, rows: list[tuple[str, str, float, float]], shift: float, now: float) -> None:
         """Take a snapshot back, its times moved by `shift`."""
         for receiver, rule, began, last in rows:
             began, last = min(began + shift, now), min(last + shift, now)
-            inode = receiver.removeprefix(_OF_MESSAGE)
-            if inode == receiver:
-                if len(self._spells) < _MOST_SPELLS:
+            queue_id = receiver.removeprefix(_OF_MESSAGE)
+            if queue_id == receiver:
+                if rule and len(self._spells) < _MOST_SPELLS:
                     spell = self._spells[receiver, rule] = _Spell(began)
                     spell.last = last
-            elif inode.isascii() and inode.isdigit() and len(self._messages) < _MOST_MESSAGES:
-                self._messages[int(inode[:20])] = began
+            elif _QUEUE_ID.fullmatch(queue_id) and len(self._messages) < _MOST_MESSAGES:
+                self._messages[queue_id] = _Kept(began, last)

@@ -4,7 +4,7 @@ Asked through `smtp_delivery_status_filter` with `D.S.N text` for each final ver
 
 Contract: a remote 5yz that the rules know for a passing limit or block is answered as
 `4.S.N text`, so it stays queued instead of bouncing (`softening` says which and for how long; the
-question names no message, but over a unix socket `whose` sees it). Everything else is `NOTFOUND `.
+question names no message; `whose` tells its queue id, if it can). Everything else is `NOTFOUND `.
 `told` hears of each question, `accepted` and `refused` of what it says, so that the throttle learns
 of it before the log does.
 Failure: none of its own; a text that cannot be read is `NOTFOUND `. The table is bounded.
@@ -21,7 +21,6 @@ from policyd.hooks.softening import Softening, Stands
 from policyd.serve.session import Session
 from policyd.serve.settings import StatusSettings
 from policyd.serve.socketmap import NOTFOUND
-from policyd.throttle.book.queueid import locked
 from rules.verdict import Verdict
 
 __all__ = ["HeardRefusal", "StatusMap"]
@@ -64,7 +63,7 @@ class StatusMap:
         told: Callable[[Session], None] = lambda session: None,
         accepted: Callable[[Session], None] = lambda session: None,
         refused: Callable[[HeardRefusal], None] = lambda heard: None,
-        whose: Callable[[Session], object] = lambda session: None,
+        whose: Callable[[Session], str | None] = lambda session: None,
         stands: Callable[[str], Stands] = lambda receiver: Stands(0, False),
     ) -> None:
         self._classify = classify
@@ -99,18 +98,13 @@ class StatusMap:
             dsn[0] == "5"
             and reading.origin == "remote"
             and self._softening.softens(
-                receiver or "", verdict, reading.reply, lambda: self._inode(session), now
+                receiver or "", verdict, reading.reply, lambda: self._whose(session), now
             )
         )
         self._refused(
             HeardRefusal(now, session, host, receiver, reading.reply, verdict, reading.stage)
         )
         return b"OK 4" + key[1:] if soft else NOTFOUND
-
-    def _inode(self, session: Session) -> int | None:
-        """The inode of the message that is asked about, if it can be seen."""
-        found = locked(self._whose(session))
-        return found.inode if found is not None else None
 
     def removed(self, queue_id: str) -> None:
         """This message left the queue."""

@@ -15,7 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["HasPid", "Whose"]
+from policyd.throttle.book.present import Present
+from policyd.throttle.book.queueid import locked
+
+__all__ = ["HasPid", "Whose", "names"]
 
 _LOCKS = Path("/proc/locks")
 
@@ -61,3 +64,13 @@ class Whose:
             self._second, self._looks = second, 0
         self._looks += 1
         return self._looks <= self._most
+
+
+def names(whose: Callable[[HasPid], str | None], present: Present) -> Callable[[HasPid], str | None]:
+    """What tells the queue id of the message that a session's client has locked."""
+
+    def name(session: HasPid) -> str | None:
+        found = locked(whose(session))
+        return present.of(found.inode) if found is not None else None
+
+    return name

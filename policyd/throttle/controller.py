@@ -220,14 +220,15 @@ class Controller(Admissions):
 
     def removed(self, queue_id: str) -> None:
         """The message left the queue."""
+        self.blame.present.left(queue_id)
         self.book.drop(queue_id)
-        self.blame.senders.pop(queue_id)
+        self.blame.present.pop(queue_id)
 
     def note_sender(self, queue_id: str, sender: str, now: float) -> None:
         """The envelope sender's domain of a message, told at submission or by the queue."""
         if not queue_id:
             return
-        self.blame.senders[queue_id] = sender
+        self.blame.present.told(queue_id, sender)
         message = self.book.get(queue_id)
         if message is not None:
             domain = next((key[1] for key in message.parts), "")

@@ -72,7 +72,7 @@ class Departures(Lanes):
         listed = [one._replace(held=self.hops.of_all(one.held)) for one in queue]
         for queued in listed:
             if queued.sender:
-                self.blame.senders[queued.queue_id] = queued.sender
+                self.blame.present.told(queued.queue_id, queued.sender)
         blamed = self._blamed(told, now)
         return self._dispatcher.reconcile(listed, lane_of, blamed, began, now)
 

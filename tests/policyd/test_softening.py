@@ -9,7 +9,6 @@ import pytest
 import rules
 from policyd.hooks.softening import Softening, Stands, kind_of
 from policyd.serve.settings import StatusSettings
-from policyd.throttle.book.queueid import inode_of
 from rules.verdict import Verdict
 
 HOUR = 3600.0
@@ -42,9 +41,9 @@ class Clerk:
         self.stands = Stands(0, False)
         self.made = Softening(StatusSettings(**settings), lambda _: self.stands)  # type: ignore[arg-type]
 
-    def ask(self, verdict: Verdict = BLOCK, inode: int | None = 7, at: float = 0.0) -> bool:
+    def ask(self, verdict: Verdict = BLOCK, name: str | None = "A0007", at: float = 0.0) -> bool:
         self.now = at
-        return self.made.softens("big", verdict, SAID, lambda: inode, at)
+        return self.made.softens("big", verdict, SAID, lambda: name, at)
 
 
 def test_what_the_shipped_examples_are_is_a_golden_list() -> None:
@@ -117,26 +116,26 @@ def _real(said: str) -> str:
 def test_each_message_has_a_time_of_its_own() -> None:
     """Four hours from its first refusal; a later one begins later."""
     clerk = Clerk()
-    assert [clerk.ask(inode=7, at=hour * HOUR) for hour in (0, 3, 3.9, 4.1)] == [
+    assert [clerk.ask(at=hour * HOUR) for hour in (0, 3, 3.9, 4.1)] == [
         True, True, True, False,
     ]  # fmt: skip
-    assert clerk.ask(inode=8, at=5 * HOUR)
-    assert clerk.ask(inode=8, at=8.9 * HOUR)
-    assert not clerk.ask(inode=8, at=9.1 * HOUR)
+    assert clerk.ask(name="A0008", at=5 * HOUR)
+    assert clerk.ask(name="A0008", at=8.9 * HOUR)
+    assert not clerk.ask(name="A0008", at=9.1 * HOUR)
 
 
 def test_a_message_that_cannot_be_seen_has_the_time_of_its_receiver_and_rule() -> None:
     """Four hours for all of them together; the next ones bounce as they came."""
     clerk = Clerk()
-    assert clerk.ask(inode=None)
-    assert not clerk.ask(inode=None, at=4 * HOUR)
+    assert clerk.ask(name=None)
+    assert not clerk.ask(name=None, at=4 * HOUR)
 
 
 def test_no_block_is_taken_for_a_passing_one_for_ever() -> None:
     """After the longest time for receiver and rule each refusal bounces."""
     clerk = Clerk()
-    assert all(clerk.ask(inode=hour, at=hour * HOUR) for hour in range(0, 49, 3))
-    assert not clerk.ask(inode=100, at=49 * HOUR)
+    assert all(clerk.ask(name=f"A{hour:04}", at=hour * HOUR) for hour in range(0, 49, 3))
+    assert not clerk.ask(name="A0100", at=49 * HOUR)
 
 
 def test_words_without_a_time_bounce_until_the_receiver_takes_others() -> None:
@@ -160,32 +159,48 @@ def test_a_probe_is_no_mail_that_dies_of_it() -> None:
     assert not clerk.ask(LISTED)
 
 
-def test_an_inode_is_forgotten_with_its_message() -> None:
-    """The next message with that inode has its own four hours."""
+def test_the_recipients_of_a_message_share_its_time() -> None:
+    """When its four hours are over they are for all of them, and stay so while it is queued."""
     clerk = Clerk()
-    queue_id = "4D5A7" + f"{0x23BF27:X}"
-    inode = inode_of(queue_id)
-    assert clerk.ask(inode=inode)
-    clerk.made.removed(queue_id)
-    assert clerk.ask(inode=inode, at=5 * HOUR)
+    assert clerk.ask()
+    assert [clerk.ask(at=4.1 * HOUR + second) for second in range(5)] == [False] * 5
+    assert not clerk.ask(at=9 * HOUR)
+
+
+def test_a_message_takes_its_time_with_it() -> None:
+    """Once it has left, its name tells nothing any more."""
+    clerk = Clerk()
+    assert clerk.ask()
+    assert not clerk.ask(at=4.1 * HOUR)
+    clerk.made.removed("A0007")
+    assert clerk.ask(at=5 * HOUR)
+
+
+def test_a_message_whose_end_was_missed_lends_its_time_to_nobody() -> None:
+    """The next one has the same inode and another queue id."""
+    clerk = Clerk()
+    assert clerk.ask(name="4D5A723BF27")
+    assert clerk.ask(name="0001723BF27", at=5 * HOUR)
+    assert not clerk.ask(name="4D5A723BF27", at=5 * HOUR)
 
 
 def test_a_restart_does_not_begin_the_time_anew() -> None:
     """Of messages and of rules; nor are acceptances of before taken for later ones."""
     before, after = Clerk(), Clerk()
-    before.ask(inode=7)
+    before.ask(name="A0007")
     before.ask(FLAT)
     after.stands = Stands(500, False)
     after.made.restore(before.made.snapshot(), 0.0, 1.0)
     assert not after.ask(FLAT, at=2.0)
-    assert after.ask(inode=7, at=3.9 * HOUR)
-    assert not after.ask(inode=7, at=4.1 * HOUR)
+    assert after.ask(name="A0007", at=3.9 * HOUR)
+    assert not after.ask(name="A0007", at=4.1 * HOUR)
 
 
 def test_what_cannot_be_restored_is_left_out() -> None:
-    """A row that names no inode is passed over."""
+    """A row that names no message is passed over."""
     clerk = Clerk()
-    clerk.made.restore([("message:x", "", 0.0, 0.0), ("message:", "", 0.0, 0.0)], 0.0, 1.0)
+    names = ("queued:", "queued:<x>", "queued:" + 31 * "A", "message:7")
+    clerk.made.restore([(name, "", 0.0, 0.0) for name in names], 0.0, 1.0)
     assert clerk.made.snapshot() == []
 
 
@@ -194,14 +209,26 @@ def test_switched_off_it_softens_no_block() -> None:
     limit = BLOCK._replace(category="flow.rate")
     clerk = Clerk(blocked=0.0)
     assert not clerk.ask()
-    assert not clerk.ask(inode=None)
+    assert not clerk.ask(name=None)
     assert clerk.ask(limit)
     assert not Clerk(enabled=False).ask(limit)
 
 
-def test_memory_is_bounded() -> None:
-    """A flood of messages forgets the oldest."""
+def test_a_flood_gains_no_message_a_second_time() -> None:
+    """Where all places are taken, one more goes by the time of receiver and rule."""
     clerk = Clerk()
-    for inode in range(1, 60_000):
-        clerk.ask(inode=inode)
+    for number in range(60_000):
+        assert clerk.ask(name=f"F{number:05}", at=1.0)
     assert len(clerk.made.snapshot()) <= 50_001
+    assert not clerk.ask(name="F00000", at=1 + 4 * HOUR)
+    assert not clerk.ask(name="F59999", at=1 + 4 * HOUR)
+
+
+def test_messages_that_left_unseen_make_room() -> None:
+    """A day after they were asked about last."""
+    clerk = Clerk()
+    for number in range(50_000):
+        clerk.ask(name=f"F{number:05}")
+    assert clerk.ask(name="A0007", at=25 * HOUR)  # the rule is softened anew by then
+    assert not clerk.ask(name="A0007", at=29.1 * HOUR)
+    assert len(clerk.made.snapshot()) == 2

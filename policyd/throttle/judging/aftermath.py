@@ -61,7 +61,7 @@ class Aftermath:
         message = self._book.get(evidence.queue_id)
         if message is None:
             message = self._book.message(evidence.queue_id, now, evidence.arrived)
-            message.sender = self._blame.senders.get(evidence.queue_id) or evidence.sender
+            message.sender = self._blame.present.sender(evidence.queue_id) or evidence.sender
             message.klass = self.classes.of(message.sender, domain_of(evidence.recipient))
         return message
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from policyd.bounded import Bounded
+from policyd.throttle.book.present import Present
 from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.judging.retrytable import RetryTable, socket_error
 from policyd.throttle.lane.state import LaneState
@@ -50,7 +51,7 @@ class Blame:
     ) -> None:
         """`mailbox` hears of each refusal for a mailbox's sake."""
         self.settings = settings
-        self.senders: Bounded[str, str] = Bounded(100_000)  # queue id → sender domain
+        self.present = Present()
         self._retry = retry
         self._count = count
         self._mailbox = mailbox
@@ -93,7 +94,7 @@ class Blame:
         if evidence.scope in _LANE_SCOPES or reaction.act == "connections":
             return not try_lane(evidence, reaction, hint, attempt, state, now)
         if evidence.scope == "domain" and not reaction.shadow:
-            sender = evidence.sender or self.senders.get(evidence.queue_id, "")
+            sender = evidence.sender or self.present.sender(evidence.queue_id, "")
             if sender:
                 pause = hint if hint is not None else max(_LEAST, reaction.pause)
                 self._blamed[(state.lane, sender)] = now + pause
