@@ -66,7 +66,9 @@ class Whose:
         return self._looks <= self._most
 
 
-def names(whose: Callable[[HasPid], str | None], present: Present) -> Callable[[HasPid], str | None]:
+def names(
+    whose: Callable[[HasPid], str | None], present: Present
+) -> Callable[[HasPid], str | None]:
     """What tells the queue id of the message that a session's client has locked."""
 
     def name(session: HasPid) -> str | None:

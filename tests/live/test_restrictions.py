@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from policyd.postfix.restrictions import asked, items
@@ -44,17 +46,23 @@ def test_smtpd_asks_where_we_say_it_asks(lab: Lab) -> None:
     lab.mxheed.start()
     lab.receiver("fine")
     try:
-        for number, text in enumerate(LISTS):
-            before = questions(lab)
+        expected = questions(lab)
+        for number, text in (*enumerate(LISTS), (0, "one too many before?")):
             lab.submit([f"u{number}@d0.fine.test"], port=PORT + number)
-            was_asked = questions(lab) > before
-            reach = asked(items(text.replace("CHECK", CHECK), {"ours": CHECK}), ADDRESS)
+            reach = asked(items(LISTS[number].replace("CHECK", CHECK), {"ours": CHECK}), ADDRESS)
             assert reach is not None
-            decided = reach.barred or "permit_mynetworks" in reach.spared
-            assert was_asked is not bool(decided), text
+            if not (reach.barred or "permit_mynetworks" in reach.spared):
+                expected += 1
+                # the page of a moment ago may be given once more; one question too many stays
+                lab.until(partial(as_often, lab, expected), text)
     finally:
         lab.configure()
         lab.postfix.restart()
+
+
+def as_often(lab: Lab, expected: float) -> bool:
+    """Whether the policy service was asked just so often."""
+    return questions(lab) == expected
 
 
 def questions(lab: Lab) -> float:

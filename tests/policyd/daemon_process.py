@@ -17,6 +17,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from tests.patience import stretched
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -73,8 +75,8 @@ class DaemonProcess:
 
     def until(self, happened: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
         """Wait for something; fails with its output when it does not come."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        began = time.monotonic()
+        while time.monotonic() - began < stretched(seconds):
             if result := happened():
                 return result
             if self.process is not None and self.process.poll() is not None:

@@ -43,9 +43,9 @@ class Present:
 
     def left(self, queue_id: str) -> None:
         """Its queue file is gone, and may be another's from the next line on."""
-        if self._inodes and (inode := inode_of(queue_id)) is not None:
-            if self._inodes.get(inode) in (queue_id, _DOUBTFUL):
-                del self._inodes[inode]
+        inode = inode_of(queue_id) if self._inodes else None
+        if inode is not None and self._inodes.get(inode) in (queue_id, _DOUBTFUL):
+            del self._inodes[inode]
 
     def pop(self, queue_id: str) -> None:
         """Nothing more is told of it."""
