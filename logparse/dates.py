@@ -24,7 +24,13 @@ _NAME = rb"(?P<name>(?:[A-Za-z\x80-\xff]{3,12}|[0-9]{1,2}\xe6\x9c\x88))\.?"
 _NUMBER = rb"(?P<month>[01][0-9])"
 _DAY = rb"(?P<day>[0-3]?[0-9])"
 _CLOCK = rb"(?P<clock>[0-2]?[0-9]:[0-5][0-9]:[0-6][0-9])(?:[.,](?P<fraction>[0-9]{1,9}))?"
-_ZONE = rb"(?: ?(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2}|[A-Z]{2,5})(?=[ \]\t,;|]|\Z))?+"
+_CLOCK += rb"(?: (?P<half>[AaPp][Mm])(?![A-Za-z]))?+"
+# +01:00, +01, CET, and both, as Go prints them
+_OFFSET = rb"[+-][0-9]{2}(?::?[0-9]{2})?"
+_ZONE = (
+    rb"(?: ?(?P<zone>Z|" + _OFFSET + rb"|[A-Z]{2,5})(?=[ \]\t,;|]|\Z)"
+    rb"(?: (?:UTC|[A-Z]{1,3}[SD]?T)(?= |\Z))?+)?+"
+)  # fmt: skip
 _WEEKDAY = rb"(?:[A-Za-z\x80-\xff]{2,10}\.?,? {1,2})?"
 
 _READERS = tuple(
@@ -39,7 +45,8 @@ _READERS = tuple(
         # Feb  3 04:05:06, Tue Feb  3 04:05:06 2026, 2026 Feb  3 04:05:06, Feb 3 2026 04:05:06
         _WEEKDAY + rb"(?:" + _YEAR + rb" {1,2})?" + _NAME + rb" {1,2}" + _DAY
         + rb",?(?: {1,2}(?P<year2>[12][0-9]{3}),?)? {1,2}" + _CLOCK
-        + rb"(?: (?P<year3>[12][0-9]{3})(?=[ \]]|\Z))?" + _ZONE,
+        + rb"(?: (?:(?P<zone2>[A-Z]{2,5}|" + _OFFSET + rb") )?(?P<year3>[12][0-9]{3})(?=[ \]]|\Z))?"
+        + _ZONE,
         # 03/Feb/2026:04:05:06 +0000, Tue, 3 Feb 2026 04:05:06 +0100, 3. Feb 04:05:06
         _WEEKDAY + _DAY + rb"\.?[ /-]" + _NAME + rb"(?:[ /-]" + _YEAR + rb")?[ :]" + _CLOCK
         + _ZONE,
@@ -95,13 +102,20 @@ def _canonical(match: re.Match[bytes]) -> Stamp | None:
     if month is None or not 1 <= month <= 12 or not 1 <= day <= 31:
         return None
     digits = clock.replace(b":", b"").rjust(6, b"0")
+    if parts.get("half"):
+        digits = b"%02d%b" % (_hour(int(digits[:2]), parts["half"]), digits[2:])
     clock = b"%b:%b:%b" % (digits[:2], digits[2:4], digits[4:])
     if year is None:
         return Stamp(b"%b %2d %b" % (ENGLISH[month - 1].encode(), day, clock), match.end(), 0)
     fraction = b"." + parts["fraction"] if parts["fraction"] else b""
-    zone = _zone(parts["zone"])
+    zone = _zone(parts["zone"] or parts.get("zone2"))
     text = b"%b-%02d-%02dT%b%b%b" % (year, month, day, clock, fraction, zone)
     return Stamp(text, match.end(), 2 if zone else 1)
+
+
+def _hour(hour: int, half: bytes) -> int:
+    """An hour of a clock that goes to twelve."""
+    return hour % 12 + (12 if half[:1] in b"Pp" else 0)
 
 
 def _lower(name: bytes) -> bytes:
@@ -115,7 +129,7 @@ def _zone(name: bytes | None) -> bytes:
     if name in (b"Z", b"UTC", b"GMT"):
         return b"Z"
     if name[:1] in b"+-":
-        return name if b":" in name else name[:3] + b":" + name[3:]
+        return name if b":" in name else name[:3] + b":" + (name[3:] or b"00")
     hours = _HOURS.get(name)
     return b"" if hours is None else b"%+03d:00" % hours
 

@@ -16,10 +16,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from logparse.line import begins_anew
 from logparse.shapes import PROGRAM, TO
 from logparse.stamps import STAMP, hour
 
 __all__ = ["telling"]
+
+_SOME = 100  # bytes of what a program said, to see if it is the frame of another line
 
 _FIRST = re.compile(
     rb"(" + STAMP + rb") ([^ \n]++)(?<!:) (" + PROGRAM + rb")\[[0-9]++\]: (?![<@{\[])"
@@ -29,7 +32,7 @@ _FIRST = re.compile(
 def telling(block: bytes, removed: bool) -> tuple[bytes, list[int]] | None:
     """The one machine, and where the lines begin that may tell an event."""
     first = _FIRST.match(block)
-    if first is None:
+    if first is None or begins_anew(block[first.end() : first.end() + _SOME]):
         return None
     begins = hour(block)
     service = first[3].partition(b"/")[0]

@@ -1,8 +1,8 @@
 """Lines that are a set of named fields: JSON, logfmt, and entries of the systemd journal.
 
-Collectors choose the names, so the text is looked for under every usual one, as are the program
-and the time. A field that names the program decides: where it is none of an MTA's, the text is
-another program's, whatever it holds.
+Collectors choose the names, so the text is looked for under every usual one, wherever it is nested,
+as are the program and the time. A field that names the program decides: where it is none of an
+MTA's, the text is another program's, whatever it holds.
 Contract: `journal_line` makes a line of an entry's fields; `read_json` and `read_logfmt` give the
 text of a line without its wrapping. What is no set of fields comes back as it is.
 Failure: none.
@@ -46,10 +46,10 @@ _TEXTS = _names(
     " log.original event.message jsonpayload.message raw _raw content"
 )
 _PROGRAMS = _names(
-    "syslog_identifier ident identifier syslog.identifier program programname program_name appname"
-    " app_name app-name application_name _application_name syslog.appname log.syslog.appname"
-    " attributes.appname"
-    " process.name process_name procname syslogtag _comm"
+    "syslog_identifier ident identifier syslog.identifier syslogtag program programname"
+    " program_name appname app_name app-name application_name _application_name syslog.appname"
+    " log.syslog.appname attributes.appname"
+    " process.name process_name procname tag _comm"
 )
 _PIDS = _names(
     "syslog_pid pid procid proc_id process.pid process_id syslog.procid attributes.proc_id _pid"
@@ -64,6 +64,7 @@ _JOURNALD = ("__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "SYSLOG_IDENT
 _MTA = re.compile(MTA)
 _UNSAFE = re.compile(r"[\s\[\]]")
 _PAIR = re.compile(rb'([\w.@-]++)=(?:"((?:[^"\\]|\\.)*+)"|([^ "]*+))(?: ++|\Z)')
+_TAG = re.compile(rb"\[|:\Z|/smtp|\Aexim")
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _DEEPEST = 4
 _MANY = 100  # fields looked at
@@ -72,7 +73,7 @@ _MANY = 100  # fields looked at
 def read_json(line: bytes) -> Piece:
     """The text of an object; pieces of one are told apart (Docker splits long lines)."""
     try:
-        found = json.loads(line)
+        found = json.loads(line.removesuffix(b","))
     except (ValueError, RecursionError):
         return Piece(line)
     if not isinstance(found, dict):
@@ -87,7 +88,7 @@ def read_json(line: bytes) -> Piece:
     if "MESSAGE" in found and not found.keys().isdisjoint(_JOURNALD):
         names = ((name, found.get(name.decode())) for name in JOURNAL_FIELDS)
         return Piece(journal_line({name: _bytes(value) for name, value in names if value}))
-    return _part(dict(_leaves(found))) or Piece(line)
+    return _part(_aliased(dict(_leaves(found)))) or Piece(line)
 
 
 def read_logfmt(line: bytes) -> Piece:
@@ -115,12 +116,21 @@ def _leaves(
             yield prefix + name.lower(), value
 
 
+def _aliased(values: dict[str, Any]) -> dict[str, Any]:
+    """The same with each field also under its own name, without the path to it."""
+    for path, value in list(values.items()):
+        values.setdefault(path.rpartition(".")[2].removeprefix("syslog_"), value)
+    return values
+
+
 def _part(values: Mapping[str, Any]) -> Piece | None:
     """The line that a set of fields tells; None: no text is in it."""
     text = next((_bytes(values[name]) for name in _TEXTS if values.get(name)), None)
     if text is None:
         return None
     text = text.rstrip(b"\r\n")
+    if "tag" in values and not _TAG.search(_bytes(values["tag"])):
+        values = {**values, "tag": None}  # Fluentd's word for a stream
     program = next((_bytes(values[name]) for name in _PROGRAMS if values.get(name)), b"")
     stamp = next(filter(None, (_time(values.get(name)) for name in _TIMES)), b"")
     if not program:

@@ -26,16 +26,17 @@ _WORDS = 8  # where the stamp is of a layout nobody knows
 
 # docker compose, docker swarm, supervisord: who wrote it, behind it a bar; grep: the file, the line
 _PREFIX = re.compile(
-    rb"(?:[\w.@-]{1,128}(?: stdout| stderr)? +\|[ \t]"
-    rb"|(?:[\w.+/-]*/[\w.+-]+:)?(?:\d{1,9}:)?(?=[A-Z<\d]))"
+    rb"(?:[\w.@-]{1,128}(?: stdout| stderr)? *\|[ \t]"
+    rb"|(?:[\w.+/-]*/[\w.+-]+:)?(?:\d{1,9}: ?)?(?=[A-Z<\d]))"
 )
 _BLANKS = re.compile(rb"[ \t|]++")
 # <22> · <2.6> · <mail.info> · [mail.info] · [ 1234.567890], the seconds since the machine started
 _BRACKETS = re.compile(
     rb"<[\w.]{1,20}>|\[ {0,8}[\w.:/-]{1,80}\]|\((?:\w{1,10})\)"
     rb"|\[ {0,8}\d+\.\d+ < {0,8}\d+\.\d+ >\]"  # journalctl -o short-delta
-    rb'|\{(?:\w+="[^"{}]*+",? ?)++\}'  # labels, as logcli prints them
+    rb'|\{(?:\w+="[^"{}]*+",? ?)*+\}'  # labels, as logcli prints them
     rb"|(?:mail|daemon|user|local[0-7])\.\w{1,8}:(?=[ \t])"  # socklog
+    rb"|[0-9a-f]{12}\[\d{1,10}\]:(?=[ \t])"  # Docker's name for a container
 )
 _SINCE_START = re.compile(rb"\[ *[0-9]+\.[0-9]+(?: < *[0-9.]+ >)?\]")
 _MARK = re.compile(rb"[\[(]?")
@@ -44,7 +45,7 @@ _WORD = re.compile(rb"(?:[\w.@/%+:*~\x80-\xff-]*[\w.\x80-\xff*]|-)(?:<\d{1,3}>)?
 _TAGGED = re.compile(rb":(?:[ \t]|\Z)|[(=]")  # a tag, or what a program says of a value
 _FIELD = re.compile(rb"\s*\w{1,40}=\Z")
 _TABLE = re.compile(rb'"[^"]*+",')
-_STREAM = re.compile(rb"[0-9/.-]")
+_COUNT = re.compile(rb"[0-9]{1,9}")  # of cat -n, uniq -c, syslog over TCP
 _CLOCK = re.compile(rb"[0-9]{1,2}[:.h][0-9]{2}")
 
 
@@ -103,9 +104,9 @@ def read_front(text: bytes, outer: bytes = b"") -> Front | Foreign:
 
 
 def _may_lead(words: list[bytes], first: bool) -> bool:
-    """Whether these words may stand before a stamp: levels, or a stream's name between two."""
+    """Whether these words may stand before a stamp: levels, a count, one name between two."""
     names = [word for word in words if not _is_level(word)]
-    return not names or (not first and len(names) == 1 and _STREAM.search(names[0]) is not None)
+    return not names or (len(names) == 1 and (not first or _COUNT.fullmatch(names[0]) is not None))
 
 
 def _why(text: bytes) -> Foreign:

@@ -36,12 +36,18 @@ _LONGEST = 1 << 18
 _FRAMED = FRAME + rb"(?!" + ASIDE + rb")"
 _FRAME = re.compile(_FRAMED)
 _EXIM = re.compile(OWN + rb" (?:\[\d++\] )?" + EXIM_ID + rb" ")
+_EXIMS = re.compile(
+    _EXIM.pattern + rb"|(?:<\d{1,3}>)?(?:" + STAMP + rb") [^ \n]++ " + EXIM + rb"\[\d++\]: "
+)
+_CONTAINER = re.compile(rb"postfix[^/]{0,40}|[0-9a-f]{12}")  # its name before a whole line
+_EVENTS = (b" == ", b" => ", b" ** ")
 _USUAL = re.compile(_FRAMED + rb"|" + _EXIM.pattern)
 _FIRST = re.compile(_FRAMED + rb"|" + OWN + rb" ")
 _PRIORITY = rb"(?:<\d{1,3}>)?"
 _HOST = re.compile(_PRIORITY + rb"(?:" + STAMP + rb") ([^ \n]++)(?<!:) ")
 _STAMPED = re.compile(rb"(?:<\d{1,3}>)?(" + STAMP + rb") ")
 _LEADING = re.compile(rb"(?:^|(?<=\n))\0++")
+_COLOUR = re.compile(rb"\x1b\[[0-9;]{0,20}m")  # an MTA writes no escape of its own
 _LAST = 3  # lines before an undated one in which a time is looked for
 _ENTRY = re.compile(rb"__[A-Z][A-Z0-9_]*+=")
 _FIELD = re.compile(rb"([A-Z_][A-Z0-9_]*+)(=|\n)")
@@ -71,6 +77,8 @@ class Plain:
                 block = block.replace(b"\r\n", b"\n")
             if b"\0" in block:
                 block = _LEADING.sub(b"", block)
+            if b"\x1b[" in block:
+                block = _COLOUR.sub(b"", block)
             block = block.removeprefix(BYTE_ORDER)
             self.count = block.count(b"\n")
             told = None if thorough else telling(block, self._removed)
@@ -149,6 +157,10 @@ def _plain_of(block: bytes) -> bytes | None:
     at = block.find(TO)
     if at >= 0 and _FRAME.match(block, block.rfind(b"\n", 0, at) + 1) is None:
         return None
+    for words in _EVENTS:
+        at = block.find(words)
+        if at >= 0 and _EXIMS.match(block, block.rfind(b"\n", 0, at) + 1) is None:
+            return None
     return host
 
 
@@ -179,15 +191,23 @@ class _Whole:
     done: bool = False
 
 
+def _is_usual(line: bytes) -> bool:
+    """Whether a line has the usual frame, and nothing else before its record."""
+    frame = _USUAL.match(line)
+    if frame is None or (frame[2] is not None and _CONTAINER.fullmatch(frame[2]) is not None):
+        return False
+    return _EXIMS.match(line) is not None or not any(words in line for words in _EVENTS)
+
+
 def _piece(line: bytes, pieces: dict[bytes, _Pieces]) -> _Whole | None:
     """The line that `line` is or completes; None: more of it has to come."""
-    if _USUAL.match(line) is not None:
+    if _is_usual(line):
         return _Whole(line, done=True)
     if line[:1] == b"{" and is_dull(line):
         return _Whole(b"", done=True)
     part = unwrap(line)
     if part.key is None:
-        return _Whole(part.text, part.stamp, _USUAL.match(part.text) is not None)
+        return _Whole(part.text, part.stamp, _is_usual(part.text))
     known = pieces.setdefault(part.key, _Pieces(stamp=part.stamp))
     known.raw += line + b"\n"
     known.text += part.text

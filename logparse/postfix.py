@@ -17,7 +17,7 @@ from typing import Any
 from logparse.dates import rfc3339
 from logparse.events import Delivery, Event, Removed, Unparsed, number_of, text_of
 from logparse.framing import ASIDE, MTA_FRAME, program_of
-from logparse.line import canonical
+from logparse.line import INSIDE, begins_anew, canonical
 from logparse.reason import Relay, Statement, read, relay_of
 from logparse.record import RECORD, SENT, groups_of, seconds_of
 from logparse.shapes import QUEUE_ID, TO
@@ -98,7 +98,8 @@ class PostfixParser:
         if found is None:
             if _OTHER_ID.match(line, start):
                 return Unparsed(line, "a delivery record with a queue id no Postfix gives")
-            return None
+            inside = TO in line and begins_anew(line[start:])
+            return Unparsed(line, INSIDE) if inside else None
         rest = found.end()
         if line.startswith(TO[2:], rest):
             groups = groups_of(line, rest)

@@ -17,14 +17,16 @@ __all__ = ["BYTE_ORDER", "unwrap"]
 
 BYTE_ORDER = b"\xef\xbb\xbf"
 _RFC5424 = re.compile(
-    rb"(?:<\d{1,3}>)?1 ([^ ]++) ([^ ]++) ([^ ]++) ([^ ]++) [^ ]++ "
+    rb"(?:\d{1,6} (?=<))?(?:<\d{1,3}>)?1 ([^ ]++) ([^ ]++) ([^ ]++) ([^ ]++) [^ ]++ "
     rb'(?:-|(?:\[(?:[^\]"\\]|\\.|"(?:[^"\\]|\\.)*+")*+\])++)(?: (?:\xef\xbb\xbf)?|\Z)'
 )
 _CRI = re.compile(rb"([^ ]++) (stdout|stderr) ([FP])(?::[^ ]*+)? ")
 _LOGFMT = re.compile(rb'[\w.@-]{1,40}=(?:"|[^ "<>]*+ [\w.@-]{1,40}=)')
+# what Fluentd writes to files and to its own output: time, tag, fields
 _TABBED = re.compile(
-    rb"([^\t{]{8,40})\t[^\t{]{0,100}\t(?=\{)"
-)  # Fluentd's files: time, tag, fields
+    rb"(?:([^\t{]{8,40})\t[^\t{]{0,100}\t"
+    rb"|([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]{9} [+-][0-9]{4}) [^ \t{:]{1,100}: )(?=\{)"
+)
 _COMPOSE = re.compile(rb"[\w.-]{1,64} +\| +(?=\{)")
 
 
@@ -34,7 +36,9 @@ def unwrap(line: bytes) -> Piece:
     first = line[:1]
     if first == b"{":
         return read_json(line)
-    if (match := _TABBED.match(line)) is not None and (found := stamp_at(match[1], 0)) is not None:
+    if (match := _TABBED.match(line)) is not None and (
+        found := stamp_at(match[1] or match[2], 0)
+    ) is not None:
         part = read_json(line[match.end() :])
         return part if part.stamp or part.key else part._replace(stamp=found.text)
     if (match := _RFC5424.match(line)) is not None:
@@ -51,9 +55,11 @@ def unwrap(line: bytes) -> Piece:
 def _rfc5424(match: re.Match[bytes], text: bytes) -> Piece | None:
     stamp, host, program, pid = match.groups()
     pid = pid if pid.isdigit() else b"0"
-    if stamp == b"-":
+    found = stamp_at(stamp, 0) if stamp != b"-" else None
+    if found is None and stamp == b"-":
         return Piece(b"%b[%b]: %b" % (program, pid, text))
-    found = stamp_at(stamp, 0)
     if found is None or found.end != len(stamp):
         return None
+    if program == b"-":  # a relay that read no name passes on what it got
+        return Piece(text, stamp=found.text)
     return Piece(framed(found.text, host, program, pid, text))

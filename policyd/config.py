@@ -29,7 +29,7 @@ from policyd.settings.restart import awaiting
 from policyd.settings.units import Duration
 from policyd.settings.zones import zone_named
 from policyd.throttle.settings.pacing import PacingSettings
-from rules.source import Node, Problem, parse
+from rules.source import Node, Problem, parse, read_text
 
 __all__ = [
     "Config",
@@ -182,8 +182,8 @@ def load(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as wrong:
+        text = read_text(path)
+    except (OSError, ValueError) as wrong:
         raise MxheedError(f"cannot read the configuration {path}: {wrong}") from wrong
     problems: list[Problem] = []
     empty = all(not line or line.startswith("#") for line in map(str.strip, text.splitlines()))

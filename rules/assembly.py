@@ -20,7 +20,7 @@ from rules.fields import FieldReader
 from rules.language import Pack, read_overrides, read_pack, read_phrases, read_rules
 from rules.model import Override, Rule, RuleSet, Written
 from rules.receivers import indexed, read_receivers, read_several
-from rules.source import Place, nearest, parse
+from rules.source import Place, nearest, parse, read_text
 
 __all__ = ["PACKS", "RECEIVERS", "File", "add", "build", "mark", "shipped", "table_of", "text_of"]
 
@@ -100,9 +100,9 @@ def mark(files: Iterable[File], table: File) -> str:
 def text_of(path: Path, site: bool, problems: list[Problem]) -> File | None:
     """The text of one file."""
     try:
-        return File(str(path), path.read_text(encoding="utf-8"), site, trusted=not site)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        return File(str(path), read_text(path), site, trusted=not site)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         problems.append(Problem(str(path), 1, 1, f"cannot be read: {reason}"))
         return None
 

@@ -4,7 +4,8 @@ Contract: `parse` turns YAML 1.2 text into `Scalar`, `Sequence` and `Mapping` no
 each mistake as a `Problem`, never stopping at the first. Places come from the node tree itself,
 so equal values never borrow each other's place. Repeated keys, anchors, aliases and tags are
 mistakes.
-Failure: text that is not YAML at all yields one `Problem` and no tree; nothing is raised.
+Failure: text that is not YAML at all yields one `Problem` and no tree; nothing is raised but by
+`read_text`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from rules.errors import Problem
@@ -19,8 +21,12 @@ from rules.errors import Problem
 # ruamel.yaml is loaded when there is YAML to read: the shipped rules are compiled
 RawNode: TypeAlias = Any
 
-__all__ = ["Mapping", "Node", "Place", "Problem", "Scalar", "Sequence", "nearest", "oneof", "parse"]
+__all__ = [
+    "LARGEST", "Mapping", "Node", "Place", "Problem", "Scalar", "Sequence", "nearest", "oneof",
+    "parse", "read_text",
+]  # fmt: skip
 
+LARGEST = 1 << 20  # bytes of a file; reading them takes seconds
 MAX_DEPTH = 32
 FEW = 48  # names that an error lists; of more it tells the nearest
 _TAGS = "tag:yaml.org,2002:"
@@ -91,6 +97,18 @@ def nearest(wrong: str, names: Iterable[str], most: int = 5) -> str:
 
     near = difflib.get_close_matches(wrong, list(names), n=most, cutoff=0.6 if most == 1 else 0.5)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def read_text(path: Path) -> str:
+    """The text of a file; `ValueError` where it is none, or longer than any that people write."""
+    with path.open("rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST >> 20} MB")
+    try:
+        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 (byte {error.start + 1})") from error
 
 
 def parse(text: str, file: str, problems: list[Problem], *, quick: bool = False) -> Node | None:

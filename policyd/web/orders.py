@@ -135,7 +135,7 @@ class Operator:
         else:
             self._core.controller.retire(self._core.clock())
         _log.info("operator: %s", "pace again" if on else "step aside")
-        return {"active": on, "held": len(self._core.controller.book)}
+        return {"active": on, "held": self._core.controller.book.waits.held}
 
     async def release(self) -> dict[str, Any]:
         """Whether held messages can be let go; tried now."""

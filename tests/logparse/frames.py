@@ -2,6 +2,7 @@
 
 A frame takes what a program logs (name, agent, process, text) and gives the bytes of a line as one
 collector or another writes it. All of them tell the same second, `TIME`, or none (`UNDATED`).
+`UNREADABLE` are frames whose lines are not read as deliveries.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
 
-__all__ = ["FRAMES", "TIME", "UNDATED", "Said", "local"]
+__all__ = ["FRAMES", "TIME", "UNDATED", "UNREADABLE", "Said", "local"]
 
 TIME = 1_770_091_506  # 2026-02-03 04:05:06 UTC
 MICROSECONDS = TIME * 1_000_000
@@ -57,6 +58,10 @@ def bsd(said: Said, pad: str = "%e") -> str:
 
 def jsonl(**fields: object) -> str:
     return json.dumps(fields)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 FRAMES: dict[str, Callable[[Said], str]] = {
@@ -137,7 +142,7 @@ FRAMES: dict[str, Callable[[Said], str]] = {
     }),
     "logfmt": lambda s: (
         f"time={iso(s)}{zone(s)} level=info program={s.program} pid={s.pid} "
-        'msg="' + s.text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        'msg="' + _quoted(s.text) + '"'
     ),
     # found later, in the documents of other collectors
     "OpenWrt": lambda s: f"{local(s, '%a %b %e %H:%M:%S %Y')} mail.info {s.tag}",
@@ -180,7 +185,99 @@ FRAMES: dict[str, Callable[[Said], str]] = {
     "grep -H": lambda s: f"/var/log/mail.log:{bsd(s)} mx1 {s.tag}",
     "tabs": lambda s: f"{iso(s, ' ')}\tmx1\t{s.tag}",
     "long months": lambda s: f"{local(s, '%e %B %Y %H:%M:%S')} mx1 {s.tag}",
+    # of other collectors' consoles, relays, viewers and clocks
+    "welf": lambda s: (
+        f'PROGRAM={s.program} PRIORITY=info PID={s.pid} MESSAGE="{_quoted(s.text)}" HOST=mx1'
+        f' DATE="{bsd(s)}"'
+    ),
+    "syslog-ng's json with a date": lambda s: jsonl(
+        SOURCE="s_net", PROGRAM=s.program, PID=str(s.pid), MESSAGE=s.text, HOST="mx1",
+        LEGACY_MSGHDR=f"{s.program}[{s.pid}]: ", DATE=bsd(s),
+    ),
+    "rsyslog's whole message": lambda s: jsonl(
+        msg=f" {s.text}", rawmsg=f"<22>{bsd(s)} mx1 {s.tag}", timereported=iso(s) + zone(s),
+        hostname="mx1", syslogtag=f"{s.program}[{s.pid}]:", programname=s.program.split("/")[0],
+        procid=str(s.pid), uuid=None,
+    ),
+    "rsyslog's tag": lambda s: json.dumps({
+        "@timestamp": iso(s) + zone(s), "host": "mx1", "tag": f"{s.program}[{s.pid}]:",
+        "message": f" {s.text}",
+    }),
+    "Fluentd's console": lambda s: (
+        f"{utc('%Y-%m-%d %H:%M:%S')}.000000000 +0000 mail.log: "
+        + jsonl(host="mx1", ident=s.program, pid=str(s.pid), message=s.text)
+    ),
+    "vector's own json": lambda s: jsonl(log={
+        "appname": s.program, "hostname": "mx1", "message": s.text, "procid": s.pid,
+        "timestamp": utc("%Y-%m-%dT%H:%M:%SZ"),
+    }),
+    "grok's fields": lambda s: jsonl(
+        syslog_message=s.text, syslog_program=s.program, syslog_hostname="mx1",
+        syslog_pid=str(s.pid), syslog_timestamp=bsd(s),
+    ),
+    "Elastic's dump": lambda s: jsonl(_index="mail", _source={
+        "@timestamp": utc("%Y-%m-%dT%H:%M:%S.000Z"), "message": f"{bsd(s)} mx1 {s.tag}",
+    }),
+    "an element of an array": lambda s: jsonl(
+        host="mx1", ident=s.program, pid=str(s.pid), message=s.text, date=TIME
+    ) + ",",
+    "a number, as routers count": lambda s: f"000123: {bsd(s)}.123: {s.tag}",
+    "colours": lambda s: f"\x1b[32m{bsd(s)}\x1b[0m \x1b[1mmx1\x1b[0m {s.tag}",
+    "a coloured tag": lambda s: f"{bsd(s)} mx1 \x1b[36m{s.program}\x1b[0m[{s.pid}]: {s.text}",
+    "journalctl's colours": lambda s: f"{bsd(s)} mx1 {s.program}[{s.pid}]: \x1b[1m{s.text}\x1b[0m",
+    "syslog over tcp": lambda s: (
+        f"256 <22>1 {iso(s)}{zone(s)} mx1 {s.program} {s.pid} - - {s.text}"
+    ),
+    "rfc 3164 over tcp": lambda s: f"178 <22>{bsd(s)} mx1 {s.tag}",
+    "date": lambda s: f"{utc('%a %b %e %H:%M:%S UTC %Y')} mx1 {s.tag}",
+    "a clock of twelve hours": lambda s: f"{local(s, '%a %d %b %Y %I:%M:%S %p')} mx1 {s.tag}",
+    "hours of the zone": lambda s: f"{utc('%Y-%m-%d %H:%M:%S')}.123+00 mx1 {s.tag}",
+    "Go": lambda s: f"{utc('%Y-%m-%d %H:%M:%S')}.123456 +0000 UTC mx1 {s.tag}",
+    "no labels": lambda s: f"{utc('%Y-%m-%dT%H:%M:%SZ')} {{}} {bsd(s)} mx1 {s.tag}",
+    "relayed twice": lambda s: f"<22>{bsd(s)} relay <22>{bsd(s)} mx1 {s.tag}",
+    "a relay that reads no tag": lambda s: (
+        f"<22>1 {utc('%Y-%m-%dT%H:%M:%SZ')} relay - - - - {bsd(s)} mx1 {s.tag}"
+    ),
+    "lnav": lambda s: f"mail.log| {bsd(s)} mx1 {s.tag}",
+    "numbered lines": lambda s: f"    12\t{bsd(s)} mx1 {s.tag}",
+    "counted lines": lambda s: f"      3 {bsd(s)} mx1 {s.tag}",
+    "Docker in the journal": lambda s: jsonl(
+        __REALTIME_TIMESTAMP=str(MICROSECONDS), _HOSTNAME="node1", _PID="812",
+        SYSLOG_IDENTIFIER="3f2a9b1c2d3e", MESSAGE=f"{utc('%b %d %H:%M:%S')} mx1 {s.tag}",
+    ),
+    "Docker in syslog": lambda s: f"{bsd(s)} node1 3f2a9b1c2d3e[812]: {bsd(s)} mx1 {s.tag}",
+    "Podman": lambda s: f"{bsd(s)} node1 postfix[812]: {bsd(s)} mx1 {s.tag}",
     "no time in rfc 5424": lambda s: f"<22>1 - mx1 {s.program} {s.pid} - - {s.text}",
+}  # fmt: skip
+
+# what is not read, and told: several records in a line, tables, and names that anybody may choose
+UNREADABLE: dict[str, Callable[[Said], str]] = {
+    "Fluent Bit's console": lambda s: (
+        f'[0] mail: [[{TIME}.000000000, {{}}], {{"log"=>"{_quoted(f"{bsd(s)} mx1 {s.tag}")}"}}]'
+    ),
+    "json over several lines": lambda s: f'        "MESSAGE" : {json.dumps(s.text)},',
+    "journalctl -o verbose": lambda s: f"    MESSAGE={s.text}",
+    "OpenTelemetry's file": lambda s: jsonl(resourceLogs=[{"scopeLogs": [{"logRecords": [
+        {"timeUnixNano": str(TIME * 10**9), "body": {"stringValue": f"{bsd(s)} mx1 {s.tag}"}}
+    ]}]}]),
+    "Loki's push": lambda s: jsonl(streams=[{"values": [[str(TIME * 10**9), s.tag]]}]),
+    "an array": lambda s: json.dumps([{"ident": s.program, "message": s.text, "date": TIME}]),
+    "line protocol": lambda s: (
+        f'syslog,appname={s.program},host=mx1 message="{_quoted(s.text)}" {TIME * 10**9}'
+    ),
+    "Splunk's table": lambda s: f'"{iso(s)}{zone(s)}","mx1","{bsd(s)} mx1 {s.tag}"',
+    "Papertrail's table": lambda s: f"12\t{iso(s)}Z\tmx1\tMail\tInfo\t{s.program}\t{s.text}",
+    "semicolons": lambda s: f"{iso(s, ' ')};mx1;{s.program};{s.pid};{s.text}",
+    "commas": lambda s: f"{iso(s)}Z,mx1,{s.program}[{s.pid}],{s.text}",
+    "bars": lambda s: f"{iso(s, ' ')}|mx1|mail|info|{s.program}[{s.pid}]|{s.text}",
+    "quotes": lambda s: f'"{bsd(s)} mx1 {s.tag}"',
+    "diff": lambda s: f"+{bsd(s)} mx1 {s.tag}",
+    "stern": lambda s: f"postfix-0 postfix {bsd(s)} mx1 {s.tag}",
+    "Kafka": lambda s: f"CreateTime:{TIME}000\tmx1\t{bsd(s)} mx1 {s.tag}",
+    "rsyslog's debug format": lambda s: f"msg: ' {s.text}'",
+    "a container of any name": lambda s: f"{bsd(s)} node1 mailserver[812]: {bsd(s)} mx1 {s.tag}",
+    "an image's name": lambda s: f"{bsd(s)} node1 docker/postfix[812]: {bsd(s)} mx1 {s.tag}",
+    "Heroku": lambda s: f"{iso(s)}.123456{zone(s)} app[postfix.1]: {bsd(s)} mx1 {s.tag}",
 }  # fmt: skip
 
 # these tell no time, or one that starts with the machine

@@ -13,7 +13,7 @@ import pytest
 
 from logparse.auto import AutoParser, recognise
 from logparse.events import Delivery, Event, Unparsed
-from tests.logparse.frames import FRAMES, TIME, UNDATED, Said
+from tests.logparse.frames import FRAMES, TIME, UNDATED, UNREADABLE, Said
 
 RECORD = (
     "3F2A1B4C5D: to=<u@example.net>, relay=mx.example.net[192.0.2.1]:25, delay=1, "
@@ -55,6 +55,27 @@ def test_every_frame_gives_the_same_delivery(frame: str, mta: str) -> None:
             assert event.recipient == "u@example.net"
             when = ARRIVED if frame in UNDATED else TIME
             assert when <= event.time < when + 1, (line, event.time - when)
+
+
+@pytest.mark.parametrize("mta", OURS)
+@pytest.mark.parametrize("frame", UNREADABLE)
+def test_a_frame_that_is_not_read_is_told(frame: str, mta: str) -> None:
+    """Each delivery in it counts as unparsed, wherever in a block it stands."""
+    other = "connect from unknown[192.0.2.9]"
+    said = [Said(OURS[mta][0], 1, text) for text in (other, OURS[mta][1], other, OURS[mta][1])]
+    events = read("\n".join(UNREADABLE[frame](one) for one in said))
+    assert [type(event) for event in events] == [Unparsed, Unparsed]
+
+
+@pytest.mark.parametrize("mta", OURS)
+@pytest.mark.parametrize("frame", FRAMES)
+def test_a_frame_is_read_beside_other_lines(frame: str, mta: str) -> None:
+    """A delivery is found behind lines that tell nothing, as in a log."""
+    other = "connect from unknown[192.0.2.9]"
+    said = [Said(OURS[mta][0], 1, text) for text in (other, OURS[mta][1], other, OURS[mta][1])]
+    events = read("\n".join(FRAMES[frame](one) for one in said))
+    assert [event.outcome for event in deliveries(events)] == ["deferred", "deferred"]
+    assert len(events) == 2
 
 
 @pytest.mark.parametrize("frame", sorted(UNDATED))

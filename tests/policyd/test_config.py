@@ -128,6 +128,26 @@ def test_a_missing_file_is_told_in_words(tmp_path: Path) -> None:
         load(tmp_path / "none.yaml")
 
 
+def test_a_file_too_long_to_be_written_by_people_is_refused(tmp_path: Path) -> None:
+    """A log in the place of a configuration, or of site rules, is told at once."""
+    path, site = tmp_path / "mail.log", tmp_path / "site.yaml"
+    path.write_bytes(b"a: b\n" * 300_000)
+    with pytest.raises(MxheedError, match=r"mail\.log: it has more than 1 MB"):
+        load(path)
+    site.write_bytes(path.read_bytes())
+    path.write_text(f"rules:\n  site: [{site}]\n")
+    with pytest.raises(ConfigError, match=r"site\.yaml:1:1: cannot be read: it has more than 1 MB"):
+        load(path)
+
+
+def test_bytes_that_are_no_text_are_told_with_their_place(tmp_path: Path) -> None:
+    """The first wrong byte is named."""
+    path = tmp_path / "mxheed.yaml"
+    path.write_bytes(b"log:\n  path: \xff\n")
+    with pytest.raises(MxheedError, match=r"it is not UTF-8 \(byte 14\)"):
+        load(path)
+
+
 @pytest.mark.parametrize("text", ["", "\n", "# nothing yet\n", "  # log:\n#   path: x"])
 def test_a_file_that_says_nothing_gives_the_defaults(text: str, tmp_path: Path) -> None:
     """Also one in which everything is commented out."""

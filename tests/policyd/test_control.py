@@ -140,6 +140,19 @@ def test_a_lane_pinned_free_is_listed(operator: Operator) -> None:
     assert lane["until"] == NOW + 60.0
 
 
+def test_stepping_aside_tells_of_what_we_hold_only(operator: Operator, core: Core) -> None:
+    """What a receiver deferred waits for Postfix's own retry: it is not held, and not let go."""
+    book, lane = core.controller.book, Lane("", "mx:example.net")
+    for name, held in (("4D00000001", True), ("4D00000002", False), ("4D00000003", False)):
+        book.wait(book.message(name, NOW), lane, "example.net", NOW, NOW, held=held)
+    try:
+        assert operator.switch(False)["held"] == 1
+    finally:
+        for name in ("4D00000001", "4D00000002", "4D00000003"):
+            book.drop(name)
+        operator.switch(True)
+
+
 def test_stepping_aside_shows_and_all_of_it_is_json(operator: Operator) -> None:
     """The overview says whether we pace at all; no value is one JSON does not know."""
     operator.change("pin", "mx:example.net", {"state": "suspended", "seconds": 60.0})

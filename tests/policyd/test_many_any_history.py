@@ -24,29 +24,39 @@ from policyd.settings.logs import AskedLog, asked
 from tests.policyd.test_machines import NOW, machines, numbers
 from tests.policyd.test_pipeline import classify, receiver_of
 
-# queue ids and process ids are the same everywhere; a relay's file holds two machines
+# queue ids and process ids are the same everywhere; a relay's file holds two machines, one of which
+# runs both mail systems, and the lines of an Exim that writes no machine's name
 POSTFIX = [line for line in islice(Postfix(3, "rfc3339").lines(), 4000) if b"/smtp[" in line]
 EXIM = [line for line in islice(Exim(3).lines(), 3000) if b" => " in line or b" == " in line]
 HOST = b" " + POSTFIX[0].split()[1] + b" "
-LOGS = {"one.log": ("mx1",), "two.log": ("mx2", "mx3"), "mainlog": ("",), "hosts/a.log": ("a",)}
+LOGS = {
+    "one.log": ("mx1",),
+    "two.log": ("mx2", "mx3", "own"),
+    "mainlog": ("",),
+    "hosts/a.log": ("a",),
+}
 
 
 def lines_of(machine: str) -> list[bytes]:
     """A machine's log."""
-    if not machine:
+    if machine in ("", "own"):
         return EXIM
-    return [line.replace(HOST, f" {machine} ".encode(), 1) for line in POSTFIX]
+    name = machine.encode()
+    mine = [line.replace(HOST, b" " + name + b" ", 1) for line in POSTFIX]
+    framed = b"2026-11-02T06:00:00.000000+00:00 " + name + b" exim[7]: "
+    every = iter([framed + line for line in EXIM] if machine == "mx3" else [])
+    return [line for own in mine for line in (own, *islice(every, len(own) % 2))]
 
 
 class ManyHistories(RuleBasedStateMachine):
-    """Four logs with five machines, and one reader that may be killed."""
+    """Four logs with six machines, and one reader that may be killed."""
 
     @initialize()
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="many-"))
         (self.folder / "hosts").mkdir()
         self.left = {
-            name: list(reversed(lines_of(name))) for name in ("mx1", "mx2", "mx3", "", "a")
+            name: list(reversed(lines_of(name))) for name in ("mx1", "mx2", "mx3", "own", "", "a")
         }
         self.written: dict[str, list[bytes]] = {name: [] for name in self.left}
         self.rotations = 0
