@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint live bench bench-rules bench-logs bench-serve bench-greedy bench-pacing \
+.PHONY: help run test lint dashboards live bench bench-rules bench-logs bench-serve bench-greedy bench-pacing \
         soak-kills soak-memory fuzz fresh pipx clean
 
 PYTHON ?= python3
@@ -48,6 +48,9 @@ lint: $(VENV)/.test ## ruff and mypy only
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+dashboards: $(VENV)/.run ## make the files of contrib/grafana anew from their source
+	@$(BIN)/python -m contrib.grafana.source
 
 live: $(VENV)/.test ## only the tests against real servers
 	@contrib/dev/test-packages

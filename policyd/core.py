@@ -22,6 +22,7 @@ from logparse.events import Delivery, Removed
 from policyd.config import Config, site_files
 from policyd.counting.counters import Counters
 from policyd.counting.here import Here
+from policyd.counting.hints import Hints
 from policyd.counting.lately import Lately
 from policyd.counting.machines import Machines
 from policyd.counting.queuelines import queue_lines
@@ -86,7 +87,7 @@ class Core:
         self.clock = clock
         self.started = clock()
         self.counters = Counters(config.metrics.receivers)
-        self.lately = Lately()
+        self.lately, self.hints = Lately(), Hints()
         self.unread = Unread(lambda: self.machines.source)
         self.demands = TlsDemands()
         self._build(prepare(config, base))
@@ -234,6 +235,7 @@ class Core:
         evidence = from_delivery(delivery, verdict, receiver, pool=pool)
         self.controller.observe(evidence, self.clock())
         self.memory.heard(evidence, stamp)
+        self.hints.take(evidence, self.counters.row_name(receiver))
 
     def _changed(self, lane: LaneState, before: State, now: float) -> None:
         self._lanelog(lane, before, now)

@@ -170,6 +170,7 @@ class Daemon:
                 lambda: self.store.damaged,
                 self.releasing.working,
                 lambda: self.releasing.ways,
+                self.store,
             ),
             self.logs,
         )

@@ -55,7 +55,7 @@ LIMITS: list[tuple[str, str, str, str]] = [
     ("logs", "reads the end of each log ({} KiB) by itself", "doctor.logsread", "_LOOK // 1024"),
     ("logs", "lines, of {} characters at most", "web.logs", "LONGEST"),
     ("metrics", "delays of attempts, {} s to {:.0f} h", "counting.histogram",
-     "DELAY_BOUNDS[0], DELAY_BOUNDS[-1] / 3600"),
+     "SHOWN_BOUNDS[0], SHOWN_BOUNDS[-1] / 3600"),
     ("metrics", "{:.1f} ms to {:.0f} s", "serve.session",
      "ANSWER_BOUNDS[0] * 1000, ANSWER_BOUNDS[-1]"),
     ("pacing", "({} of it, or {} minutes)", "throttle.lane.court",

@@ -19,14 +19,14 @@ ARROWS = {
     "config": "errors memory receiver rules serve settings throttle",
     "core": "config counting hooks logparse memory process receiver rules serve settings store "
     "throttle",
-    "counting": "logparse receiver rules throttle",
+    "counting": "bounded logparse receiver rules throttle",
     "daemon": "config core counting errors hooks metrics postfix process reading rules serve "
     "servers store web",
     "doctor": "config counting errors hooks logparse postfix reading serve settings shipped web",
     "errors": "",
     "hooks": "bounded logparse reading receiver rules serve settings throttle",
     "memory": "bounded counting errors logparse rules settings store throttle",
-    "metrics": "core counting process serve throttle web",
+    "metrics": "core counting process serve store throttle web",
     "postfix": "core errors hooks logparse rules serve settings throttle",
     "process": "",
     "reading": "errors logparse sample settings store",

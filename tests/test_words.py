@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from policyd.metrics.table import STATES, TABLE
 from policyd.report.words import OUTCOMES
 from policyd.web.status import MODES
+from tests.policyd.dashboards import panels
 
 ROOT = Path(__file__).parents[1]
 GLOSSARY = (ROOT / "docs/glossary.md").read_text()
@@ -44,9 +44,9 @@ def texts() -> Iterator[tuple[str, str]]:
             if path.name != "glossary.md":
                 yield str(path.relative_to(ROOT)), path.read_text()
     yield from ((family.name, family.help) for family in TABLE)
-    for panel in json.loads((ROOT / "contrib/grafana/mxheed.json").read_text())["panels"]:
-        legends = [target["legendFormat"] for target in panel.get("targets", ())]
-        yield panel["title"], " ".join([panel["title"], panel.get("description", ""), *legends])
+    for name, panel in panels():
+        legends = [target["legendFormat"] for target in panel["targets"]]
+        yield name, " ".join([panel["title"], panel["description"], *legends])
 
 
 ALL = dict(texts())

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from policyd.counting.histogram import FIELDS, Histogram, gather, read
+from policyd.counting.histogram import FIELDS, Histogram, gather, shown
 from policyd.counting.receivercounts import (
     ACCEPTED,
     DELAY_PARTS,
@@ -71,6 +71,10 @@ class Counters:
         if receiver in self.tallies:
             return self.tallies[receiver]
         return self.tallies.get(OTHER) if self._earned >= self.receivers else None
+
+    def row_name(self, receiver: str) -> str:
+        """The name under which `receiver` is counted at the moment."""
+        return receiver if receiver in self.tallies else OTHER
 
     def _earns(self, receiver: str) -> bool:
         if self._earned >= self.receivers:
@@ -134,7 +138,7 @@ class Counters:
         for name, tally in tuple(self.tallies.items()):
             for part, histogram in zip(DELAY_PARTS, tuple(tally.delays), strict=True):
                 if histogram:
-                    yield (name, part), read(histogram)
+                    yield (name, part), shown(histogram)
 
     # saving
 

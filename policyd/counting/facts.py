@@ -35,6 +35,7 @@ class SourceFacts:
     behind: int = 0  # bytes that are not read yet, as far as it can be told
     gap: int = 0  # bytes lost, since the start
     lines: int = 0  # since the start
+    deliveries: int = 0  # recipients whose attempts it told of
     lines_per_second: float = 0.0
     deliveries_per_second: float = 0.0
     frame: str = ""  # of the newest lines
@@ -121,6 +122,7 @@ class LogFacts:
             behind=status.behind,
             gap=status.gap,
             lines=self._machines.lines.get(status.key, 0),
+            deliveries=self._read(status.key)[1],
             lines_per_second=lines,
             deliveries_per_second=deliveries,
             frame=frame_of(self._machines.samples.get(status.key, b"")),

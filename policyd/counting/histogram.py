@@ -5,8 +5,8 @@ too. Delays are whole microseconds: sums are exact and do not depend on the orde
 
 Contract: pure. `single(seconds)` is the histogram of one delay; what claims to be longer than
 `LONGEST` counts as that. `spread` gives the counts of the buckets (not cumulative; the last one is
-beyond all bounds) and then the sum in microseconds; `gather` is the way back; `read` is for people
-and for Prometheus, with the sum in seconds.
+beyond all bounds) and then the sum in microseconds; `gather` is the way back; `shown` is for
+Prometheus: fewer buckets, at `SHOWN_BOUNDS`, and the sum in seconds.
 Failure: ValueError from `gather` for what is no list of `FIELDS` such numbers.
 """
 
@@ -14,13 +14,26 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 from struct import Struct, error
 from typing import NamedTuple
 
-__all__ = ["DELAY_BOUNDS", "FIELDS", "LONGEST", "Histogram", "gather", "read", "single", "spread"]
+__all__ = [
+    "DELAY_BOUNDS",
+    "FIELDS",
+    "LONGEST",
+    "SHOWN_BOUNDS",
+    "Histogram",
+    "gather",
+    "shown",
+    "single",
+    "spread",
+]
 
 # seconds: from a fast local receiver to a message that waits for hours
 DELAY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0)
+# each bucket is a series of each part of each receiver: those that somebody decides by
+SHOWN_BOUNDS = (0.5, 2.5, 10.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0)
 FIELDS = len(DELAY_BOUNDS) + 2
 LONGEST = 1e9  # seconds
 
@@ -28,6 +41,8 @@ _BOUNDS_US = tuple(round(bound * 1_000_000) for bound in DELAY_BOUNDS)
 _COUNTS = Struct(f"<{len(DELAY_BOUNDS) + 1}Q")  # 64 bits for each: no log fills them
 _SUM = 8 * _COUNTS.size  # where the sum begins: it has no end
 _BELOW = (1 << _SUM) - 1
+_ENDS = [DELAY_BOUNDS.index(bound) + 1 for bound in SHOWN_BOUNDS] + [len(DELAY_BOUNDS) + 1]
+_GROUPS = tuple(slice(*ends) for ends in pairwise([0, *_ENDS]))
 
 
 class Histogram(NamedTuple):
@@ -49,10 +64,10 @@ def spread(histogram: int) -> list[int]:
     return [*counts, histogram >> _SUM]
 
 
-def read(histogram: int) -> Histogram:
-    """The counts, and the sum in seconds."""
+def shown(histogram: int) -> Histogram:
+    """The counts between the bounds that are shown, and the sum in seconds."""
     *counts, microseconds = spread(histogram)
-    return Histogram(counts, microseconds / 1_000_000)
+    return Histogram([sum(counts[group]) for group in _GROUPS], microseconds / 1_000_000)
 
 
 def gather(fields: Sequence[int]) -> int:

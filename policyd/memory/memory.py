@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from sqlite3 import Connection
 
-from policyd.counting.counters import OTHER, Counters
+from policyd.counting.counters import Counters
 from policyd.memory.cells import Cells, TakenCells
 from policyd.memory.notes import Notes, TakenNotes
 from policyd.memory.reading import trailed
@@ -24,6 +24,7 @@ from policyd.throttle.lane.state import LaneState, State
 
 __all__ = ["Memory"]
 
+_QUIET = 600.0
 _TRIMMED = 10.0  # seconds between two times that what is old is forgotten
 
 
@@ -40,6 +41,7 @@ class Memory:
     ) -> None:
         self.cells, self.notes = Cells(), Notes(settings)
         self.states = States(self._put, self.notes.transition, posix)
+        self._news: tuple[float, dict[str, int]] = (0.0, {})
         self._counters = counters
         self._steady, self._wall = steady, wall
         self._key = ("", b"")
@@ -69,7 +71,7 @@ class Memory:
 
     def heard(self, evidence: Evidence, time: float) -> None:
         """What became of a recipient, at a time of the log."""
-        self.notes.heard(evidence, self._row(evidence.receiver), time)
+        self.notes.heard(evidence, self._counters.row_name(evidence.receiver), time)
 
     def gone(self, queue_id: str) -> None:
         """A message left the queue."""
@@ -89,7 +91,16 @@ class Memory:
         trims = self._steady() >= self._next
         if trims:
             self._next = self._steady() + _TRIMMED
-        return Writing(cells, notes, self.notes.settings, now, trims).write
+        return Writing(cells, notes, self.notes.settings, now, trims, self._tell).write
+
+    def _tell(self, news: dict[str, int]) -> None:
+        self._news = (self._steady(), news)
+
+    @property
+    def news(self) -> dict[str, int]:
+        """Replies in words that are new, by receiver; none where nothing is heard at all."""
+        told, news = self._news
+        return news if self._steady() - told < _QUIET else {}
 
     def put_back(self) -> None:
         """That could not be written."""
@@ -102,8 +113,4 @@ class Memory:
         self.cells.sweep(self._counters.tallies, self._time // 60)
 
     def _put(self, minute: int, receiver: str, word: str, number: int) -> None:
-        self.cells.put(minute, self._row(receiver), word, number)
-
-    def _row(self, receiver: str) -> str:
-        """The name under which a receiver is counted."""
-        return receiver if receiver in self._counters.tallies else OTHER
+        self.cells.put(minute, self._counters.row_name(receiver), word, number)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from sqlite3 import Connection
 from typing import NamedTuple
 
 from policyd.memory.cell import add, pack, unpack
 from policyd.memory.cells import Key, TakenCells
+from policyd.memory.news import new_replies
 from policyd.memory.notes import KEPT_SAMPLES, Heard, HeardText, TakenNotes
 from policyd.memory.settings import MemorySettings
 from policyd.memory.trimming import trim
@@ -77,6 +78,7 @@ class Writing(NamedTuple):
     settings: MemorySettings
     now: float
     trims: bool = True
+    tell: Callable[[dict[str, int]], None] = lambda news: None  # what is said in new words
 
     def write(self, db: Connection) -> None:
         """Write it."""
@@ -94,6 +96,7 @@ class Writing(NamedTuple):
         db.executemany("INSERT OR REPLACE INTO ended VALUES (?, ?)", notes.ended.items())
         if self.trims:
             trim(db, self.settings, self.now)
+            self.tell(new_replies(db, self.now))
 
 
 def add_cells(db: Connection, table: str, cells: Mapping[Key, Mapping[str, int]]) -> None:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from policyd.counting.facts import LogFacts
+from policyd.counting.lately import LEVELS
 from policyd.metrics.exposition import Histogram
-from policyd.metrics.table import STATES, Metrics
+from policyd.metrics.pacing import pacing
+from policyd.metrics.table import Metrics
 from policyd.process.reloading import Reloads
 from policyd.serve.session import HookCounts
-from policyd.throttle.lane.state import LaneState
+from policyd.store import Store
 from policyd.web.status import MODES, VERSION, mode
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Health:
     damaged: Callable[[], int]  # entries of the state file
     releases: Callable[[], bool | None]  # held messages can be let go; None: nothing to let go
     ways: Callable[[], Mapping[str, int]]  # how Postfix was asked to let messages go
+    store: Store | None = None
 
 
 def metrics(
@@ -52,6 +55,8 @@ def metrics(
     page.stream("mxheed_replies_total", counters.each_reply)
     page.stream("mxheed_replies_unclassified_total", counters.each_unclassified)
     page.stream("mxheed_delivery_delay_seconds", counters.each_delay)
+    page.stream("mxheed_receiver_health", lambda: _healths(core))
+    page.add("mxheed_hints_total", lambda: _numbers(core.hints.counts))
     page.add("mxheed_log_lines_total", lambda: {(): counters.lines})
     page.add("mxheed_log_unparsed_total", lambda: {(): counters.unparsed})
     page.add("mxheed_log_undated_total", lambda: {(): counters.undated})
@@ -67,7 +72,8 @@ def metrics(
     page.add("mxheed_hooks_safe", lambda: {(): int(health.safe())})
     page.add("mxheed_mode", lambda: _mode(core, health.safe()))
     page.add("mxheed_state_damaged_total", lambda: {(): health.damaged()})
-    _throttle(page, core)
+    pacing(page, core)
+    _state(page, core, health)
     page.add("mxheed_socketmap_answers_total", lambda: _numbers(hooks["socketmap"].answers))
     page.add(
         "mxheed_policy_answers_total",
@@ -102,6 +108,12 @@ def metrics(
     return page
 
 
+def _healths(core: Core) -> Iterator[tuple[tuple[str, ...], float]]:
+    for name, tally in tuple(core.counters.tallies.items()):
+        if level := core.lately.of(tally).level:
+            yield (name,), LEVELS.index(level)
+
+
 def _newest(core: Core, logs: LogFacts | None) -> float:
     """Of our own mail's lines: those of other machines must not hide that these have ended."""
     if logs is None or not core.machines.sees_others:
@@ -118,81 +130,36 @@ def _logs(page: Metrics, core: Core, logs: LogFacts) -> None:
         "mxheed_log_newest_line_timestamp_seconds",
         lambda: {(log.name,): log.newest for log in logs.of_logs() if log.newest},
     )
+    page.add(
+        "mxheed_log_source_info",
+        lambda: {(log.name, log.kind, log.frame or "none"): 1 for log in logs.of_logs()},
+    )
+    page.add("mxheed_log_source_lines_total", lambda: {(g.name,): g.lines for g in logs.of_logs()})
+    page.add(
+        "mxheed_log_source_deliveries_total",
+        lambda: {(log.name,): log.deliveries for log in logs.of_logs()},
+    )
+    page.add("mxheed_own_deliveries_total", lambda: {(): logs.delivered})
+    page.add(
+        "mxheed_log_source_unparsed_total", lambda: {(g.name,): g.unparsed for g in logs.of_logs()}
+    )
     machines = core.machines
     page.add(
         "mxheed_host_deliveries_total", lambda: machines.of_hosts() if machines.by_host else {}
     )
 
 
-def _throttle(page: Metrics, core: Core) -> None:
-    def lanes() -> Iterator[tuple[tuple[str, str], LaneState]]:
-        # only receivers that have a row of their own: labels stay bounded
-        known = core.counters.tallies
-        for state in core.controller.lanes(core.clock()):
-            if state.lane.receiver in known:
-                yield (state.lane.receiver, state.lane.pool), state
-
-    page.stream(
-        "mxheed_throttle_state",
-        lambda: (((*lane, name), int(s.state == name)) for lane, s in lanes() for name in STATES),
-    )
-    page.stream(
-        "mxheed_throttle_rate",
-        lambda: ((lane, s.bucket.rate) for lane, s in lanes() if s.bucket is not None),
-    )
-    page.stream("mxheed_throttle_window", lambda: ((lane, s.window.size()) for lane, s in lanes()))
-    page.stream("mxheed_throttle_in_flight", lambda: ((lane, s.window.open) for lane, s in lanes()))
-    page.stream(
-        "mxheed_throttle_until_timestamp_seconds",
-        lambda: (
-            (lane, core.clock.posix(s.until)) for lane, s in lanes() if s.state == "suspended"
-        ),
-    )
-    page.stream(
-        "mxheed_throttle_trouble_timestamp_seconds",
-        lambda: (
-            (lane, core.clock.posix(s.trouble.course.began))
-            for lane, s in lanes()
-            if s.state != "free"
-        ),
-    )
-    page.stream(
-        "mxheed_throttle_pinned_until_timestamp_seconds",
-        lambda: (
-            (lane, core.clock.posix(s.pinned)) for lane, s in lanes() if s.pinned > core.clock()
-        ),
-    )
-    page.stream(
-        "mxheed_throttle_changes_total",
-        lambda: (((*lane, name), s.entered.get(name, 0)) for lane, s in lanes() for name in STATES),
-    )
+def _state(page: Metrics, core: Core, health: Health) -> None:
+    store, memory = health.store, core.memory
+    if store is not None:
+        page.add("mxheed_state_writable", lambda: {(): int(not store.trouble)})
+        page.add("mxheed_state_bytes", lambda: _named(store.sizes()))
+    page.add("mxheed_state_limit_bytes", lambda: {(): memory.notes.settings.size * 1_000_000})
+    page.add("mxheed_new_replies", lambda: _named(memory.news))
     page.add(
-        "mxheed_receiver_recipient_limit",
-        lambda: {
-            (receiver,): count
-            for receiver, count in core.recipients.limits(core.clock())
-            if receiver in core.counters.tallies
-        },
+        "mxheed_memory_left_out_total",
+        lambda: {("cells",): memory.cells.lost, ("notes",): memory.notes.left_out},
     )
-    waits = core.controller.book.waits
-    page.add("mxheed_held_messages", lambda: {(): waits.held})
-    page.add("mxheed_deferred_messages", lambda: {(): waits.deferred})
-    page.stream(
-        "mxheed_throttle_held", lambda: ((lane, waits.held_for(s.lane)) for lane, s in lanes())
-    )
-    page.stream(
-        "mxheed_throttle_held_oldest_timestamp_seconds",
-        lambda: (
-            (lane, core.clock.posix(since))
-            for lane, s in lanes()
-            if (since := waits.oldest(s.lane)) is not None
-        ),
-    )
-    page.add("mxheed_gate_attempts_total", lambda: _named(core.gate.decisions))
-    door = core.controller.door
-    page.add("mxheed_door_waiting", lambda: {(): door.waiting})
-    page.add("mxheed_door_waited_total", lambda: _named(door.counts))
-    page.add("mxheed_door_waited_seconds_total", lambda: {(): door.seconds})
 
 
 def _mode(core: Core, safe: bool) -> Numbers:

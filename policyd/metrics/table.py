@@ -1,24 +1,23 @@
 """Every metric of mxheed in one table: names, kinds, help texts, labels.
 
-Contract: `TABLE` is the only place where a metric gets its name; docs/metrics.md, the dashboard and
-the alert rules are tested against it. Labels are bounded: receivers are those of the counters
-(the busiest and "other"), all other labels have closed sets of values. Failure: none.
-Length: it is one table.
+Contract: `TABLE`, with its part about pacing in `pacingtable`, is where a metric gets its name;
+docs/metrics.md, the dashboards and the alert rules are tested against it. Labels are bounded:
+receivers are those of the counters (the busiest and "other"), all other labels have closed sets of
+values. Failure: none.
 """
 
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 
-from policyd.counting.histogram import DELAY_BOUNDS
+from policyd.counting.histogram import SHOWN_BOUNDS
 from policyd.counting.receivercounts import DELAY_PARTS
 from policyd.metrics.exposition import CONTENT_TYPE, Exposition, Family
+from policyd.metrics.pacingtable import PACING, STATES
 from policyd.serve.session import ANSWER_BOUNDS
 from policyd.serve.turns import Steps
 
-__all__ = ["CONTENT_TYPE", "DELAY_BOUNDS", "DELAY_PARTS", "STATES", "TABLE", "Metrics"]
-
-STATES = ("free", "slowed", "suspended", "probing")
+__all__ = ["CONTENT_TYPE", "DELAY_PARTS", "STATES", "TABLE", "Metrics"]
 
 TABLE: tuple[Family, ...] = (
     Family(
@@ -47,11 +46,23 @@ TABLE: tuple[Family, ...] = (
         ("receiver",),
     ),
     Family(
+        "mxheed_new_replies",
+        "gauge",
+        "Replies with texts that were heard for the first time within the last hour.",
+        ("receiver",),
+    ),
+    Family(
         "mxheed_delivery_delay_seconds",
         "histogram",
         "How long deliveries took, by part of the way.",
         ("receiver", "part"),
-        DELAY_BOUNDS,
+        SHOWN_BOUNDS,
+    ),
+    Family(
+        "mxheed_receiver_health",
+        "gauge",
+        "How well a receiver takes our mail: 0 good, 1 poor, 2 bad; no sample: too little mail.",
+        ("receiver",),
     ),
     Family("mxheed_log_lines_total", "counter", "Log lines read."),
     Family(
@@ -85,6 +96,28 @@ TABLE: tuple[Family, ...] = (
         "Entries of the state file that could not be read at the start and were kept aside.",
     ),
     Family(
+        "mxheed_state_writable",
+        "gauge",
+        "1 if the state file could be written the last time, 0 if not.",
+    ),
+    Family(
+        "mxheed_state_bytes",
+        "gauge",
+        "Size of the state file and of the write-ahead log beside it.",
+        ("file",),
+    ),
+    Family(
+        "mxheed_state_limit_bytes",
+        "gauge",
+        "What the state file may take (memory.size).",
+    ),
+    Family(
+        "mxheed_memory_left_out_total",
+        "counter",
+        "What there was no room for between two commits and the memory lost.",
+        ("what",),
+    ),
+    Family(
         "mxheed_log_clock_offset_seconds",
         "gauge",
         "How far stamps of the log without a zone are behind the clock; it is allowed for.",
@@ -105,6 +138,35 @@ TABLE: tuple[Family, ...] = (
         "mxheed_log_newest_line_timestamp_seconds",
         "gauge",
         "The stamp of this log's newest line since the start.",
+        ("log",),
+    ),
+    Family(
+        "mxheed_log_source_info",
+        "gauge",
+        "Always 1; the labels tell what kind of log this is and how its lines are framed.",
+        ("log", "kind", "frame"),
+    ),
+    Family(
+        "mxheed_log_source_lines_total",
+        "counter",
+        "Lines read of this log.",
+        ("log",),
+    ),
+    Family(
+        "mxheed_log_source_deliveries_total",
+        "counter",
+        "Recipients whose attempts this log told of.",
+        ("log",),
+    ),
+    Family(
+        "mxheed_own_deliveries_total",
+        "counter",
+        "Recipients of this machine's own mail whose attempts were told of.",
+    ),
+    Family(
+        "mxheed_log_source_unparsed_total",
+        "counter",
+        "Lines of this log that look like a delivery and could not be read.",
         ("log",),
     ),
     Family(
@@ -130,48 +192,6 @@ TABLE: tuple[Family, ...] = (
         "mxheed_config_last_reload_success_timestamp_seconds",
         "gauge",
         "When the configuration in use was loaded.",
-    ),
-    Family(
-        "mxheed_throttle_state",
-        "gauge",
-        "1 for the state a receiver is in, 0 for the others.",
-        ("receiver", "pool", "state"),
-    ),
-    Family(
-        "mxheed_throttle_rate",
-        "gauge",
-        "Attempts a second a slowed receiver may get; no sample while it is free.",
-        ("receiver", "pool"),
-    ),
-    Family(
-        "mxheed_throttle_window",
-        "gauge",
-        "Attempts that may be in flight at once.",
-        ("receiver", "pool"),
-    ),
-    Family(
-        "mxheed_throttle_in_flight",
-        "gauge",
-        "Attempts in flight.",
-        ("receiver", "pool"),
-    ),
-    Family(
-        "mxheed_throttle_until_timestamp_seconds",
-        "gauge",
-        "When a suspended receiver is probed again.",
-        ("receiver", "pool"),
-    ),
-    Family(
-        "mxheed_throttle_changes_total",
-        "counter",
-        "How often a state was entered.",
-        ("receiver", "pool", "state"),
-    ),
-    Family(
-        "mxheed_receiver_recipient_limit",
-        "gauge",
-        "Recipients per message a receiver takes, as learnt from its replies.",
-        ("receiver",),
     ),
     Family(
         "mxheed_socketmap_answers_total",
@@ -205,88 +225,12 @@ TABLE: tuple[Family, ...] = (
         ("service",),
     ),
     Family(
-        "mxheed_mode",
-        "gauge",
-        "1 for what is done about the states: on, or shadow, off, safe, in which nothing is held.",
-        ("mode",),
-    ),
-    Family(
-        "mxheed_throttle_trouble_timestamp_seconds",
-        "gauge",
-        "When a receiver that is not free was free last.",
-        ("receiver", "pool"),
-    ),
-    Family(
-        "mxheed_throttle_pinned_until_timestamp_seconds",
-        "gauge",
-        "Until when an operator's word holds a receiver in its state.",
-        ("receiver", "pool"),
-    ),
-    Family("mxheed_held_messages", "gauge", "Messages that wait because mxheed holds them."),
-    Family(
-        "mxheed_deferred_messages",
-        "gauge",
-        "Messages that wait because a receiver deferred them, as far as mxheed minds their time.",
-    ),
-    Family(
-        "mxheed_throttle_held",
-        "gauge",
-        "Parts of messages that mxheed holds for a receiver.",
-        ("receiver", "pool"),
-    ),
-    Family(
-        "mxheed_throttle_held_oldest_timestamp_seconds",
-        "gauge",
-        "Since when the oldest part that mxheed holds for a receiver waits.",
-        ("receiver", "pool"),
-    ),
-    Family(
-        "mxheed_gate_attempts_total",
-        "counter",
-        "Attempts to deliver that the gate decided on, and questions it could not read.",
-        ("decision",),
-    ),
-    Family("mxheed_door_waiting", "gauge", "Attempts that wait at the door for their turn."),
-    Family(
-        "mxheed_door_waited_total",
-        "counter",
-        "Attempts that waited at the door, by how that ended.",
-        ("result",),
-    ),
-    Family(
-        "mxheed_door_waited_seconds_total",
-        "counter",
-        "Seconds that attempts have waited at the door, all together.",
-    ),
-    Family(
-        "mxheed_releases_total",
-        "counter",
-        "Messages let go, by how it went.",
-        ("result",),
-    ),
-    Family(
-        "mxheed_promises_asked_total",
-        "counter",
-        "Attempts that began where places were promised, by how it was known to whom.",
-        ("by",),
-    ),
-    Family(
-        "mxheed_release_requests_total",
-        "counter",
-        "Requests to Postfix to let a message go, by the way they took.",
-        ("way",),
-    ),
-    Family(
-        "mxheed_release_working",
-        "gauge",
-        "1 if held messages can be let go, 0 if not; absent while there is nothing to hold.",
-    ),
-    Family(
         "mxheed_mx_lookups_total",
         "counter",
         "MX look-ups in the background, by result.",
         ("result",),
     ),
+    *PACING,
 )
 
 

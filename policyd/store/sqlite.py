@@ -154,6 +154,14 @@ class Store:
         if complete:
             self.wants_all = False
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the state file, and of the write-ahead log beside it."""
+        found = {}
+        for name, companion in (("state", ""), ("log", "-wal")):
+            with suppress(OSError):
+                found[name] = os.stat(f"{self.path}{companion}").st_size
+        return found
+
     def close(self) -> None:
         """Close the file and give up the lock."""
         if self._db is not None:

@@ -31,6 +31,7 @@ from starlette.routing import Route
 
 from policyd.serve.turns import Steps, Turns, finish
 from policyd.web import spelling
+from policyd.web.packing import packed, takes_gzip
 from policyd.web.ports import Services
 from policyd.web.shared import Shared
 from policyd.web.view import Page
@@ -65,17 +66,20 @@ def app(services: Services, turns: Turns) -> Starlette:
 
     _template()  # read now, not while somebody waits
     html, values = Shared(as_html, turns), Shared(as_json, turns)
-    numbers = Shared(services.metrics, turns)
+    numbers, zipped = Shared(services.metrics, turns), Shared(packed(services.metrics), turns)
 
     async def page(request: Request) -> Response:
         return HTMLResponse(await html.get(), headers=_HEADERS)
 
     async def metrics(request: Request) -> Response:
-        text = await numbers.get()
+        packs = takes_gzip(request.headers.get("accept-encoding", ""))
+        text = await (zipped if packs else numbers).get()
         if text is None:
             return PlainTextResponse("the log is still being read\n", 503, {"Retry-After": "5"})
         size = str(sum(map(len, text)))
-        headers = {"Content-Type": METRICS_TYPE, "Content-Length": size}
+        headers = {"Content-Type": METRICS_TYPE, "Content-Length": size, "Vary": "Accept-Encoding"}
+        if packs:
+            headers["Content-Encoding"] = "gzip"
         return StreamingResponse(_slowly(text), headers=headers)
 
     async def healthz(request: Request) -> Response:

@@ -1,0 +1,1 @@
+"""The dashboards in contrib/grafana, made from here: `make dashboards`."""
