@@ -136,8 +136,12 @@ def test_the_same_files_run_without_docker(tmp_path: Path) -> None:
             config.replace(f"{name}:9825", target).replace("30s", "1s")
         )
         (tmp_path / "mxheed.rules.yml").write_text(rules)
-        serve = ("prometheus", f"--config.file={tmp_path}/prometheus.yml",
-                 f"--storage.tsdb.path={tmp_path}/data", "--web.listen-address=127.0.0.1:0")  # fmt: skip
+        serve = (
+            "prometheus",
+            f"--config.file={tmp_path}/prometheus.yml",
+            f"--storage.tsdb.path={tmp_path}/data",
+            "--web.listen-address=127.0.0.1:0",
+        )
         with Program(*serve) as prometheus:
             address = prometheus.says(r"Listening on\" address=([\d.]+:\d+)")[1]
             query = urllib.parse.urlencode(

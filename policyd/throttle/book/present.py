@@ -43,9 +43,9 @@ class Present:
 
     def left(self, queue_id: str) -> None:
         """Its queue file is gone, and may be another's from the next line on."""
-        inode = inode_of(queue_id) if self._inodes else None
-        if inode is not None and self._inodes.get(inode) in (queue_id, _DOUBTFUL):
-            del self._inodes[inode]
+        inodes, inode = self._inodes or {}, inode_of(queue_id)
+        if inode is not None and inodes.get(inode) in (queue_id, _DOUBTFUL):
+            del inodes[inode]
 
     def pop(self, queue_id: str) -> None:
         """Nothing more is told of it."""
