@@ -109,6 +109,7 @@ class Core:
             by_host=config.log.hosts == "label",
             shown=config.log.hosts != "ignore",
         )
+        self.memory.hosts = lambda: self.machines.of_hosts() if self.machines.by_host else {}
         self._connect(config)
         self.snapshots = Snapshots(self._parts, clock)
         self.documents = self.snapshots.documents
