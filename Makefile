@@ -5,7 +5,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint dashboards live bench bench-rules bench-logs bench-serve bench-greedy bench-pacing \
+.PHONY: help run test lint dashboards live bench bench-rules bench-logs bench-serve bench-greedy \
+        bench-pacing bench-faults \
         soak-kills soak-memory fuzz fresh pipx clean
 
 PYTHON ?= python3
@@ -75,6 +76,10 @@ bench-greedy: $(VENV)/.test ## what a polite client feels beside greedy ones
 bench-pacing: $(VENV)/.test ## the proving ground: stock Postfix against Postfix with mxheed
 	@contrib/dev/test-packages
 	@$(BIN)/python -m bench.pacing
+
+bench-faults: $(VENV)/.test ## mail while mxheed is killed, stopped, robbed of its state
+	@contrib/dev/test-packages
+	@$(BIN)/python -m bench.faults
 
 soak-kills: $(VENV)/.test ## 200 random kills while a log grows and rotates
 	@$(BIN)/python -m bench.kills --kills 200

@@ -261,6 +261,9 @@ class Core:
         evidence = from_status(
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
         )._replace(stage=heard.stage)
+        if heard.queue_id is not None:
+            sender = self.controller.blame.present.sender(heard.queue_id, "")
+            evidence = evidence._replace(sender=sender)
         self.gate.refused(evidence, heard.session)
 
     # what survives a restart ------------------------------------------------------------------

@@ -240,7 +240,7 @@ class Dispatcher:
     def reconcile(
         self,
         queue: Iterable[Queued],
-        lane_of: Callable[[str], Lane],
+        lane_of: Callable[[str, str], Lane],
         blamed: Mapping[str, Sequence[Waiting]],
         began: float,
         now: float,
@@ -261,7 +261,8 @@ class Dispatcher:
             for lane, domain, recipients, due in parts:
                 self._book.wait(message, lane, domain, now, due).recipients += recipients - 1
             for domain, recipients in queued.held:
-                part = self._book.wait(message, lane_of(domain), domain, now, now, held=True)
+                lane = lane_of(domain, queued.sender)
+                part = self._book.wait(message, lane, domain, now, now, held=True)
                 part.recipients = recipients
             added += 1
         for message in self._book:
