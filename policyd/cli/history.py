@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,7 +128,7 @@ def _print(receiver: str, since: str, cells: list[PastCell], news: list[str], si
 
     from policyd.web.spelling import legible
 
-    console = Console(highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     if not cells and not news:
         console.print(Text(f"nothing is remembered of {legible(receiver)} in the last {since}"))
     if cells:
