@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint dashboards live bench bench-rules bench-logs bench-serve bench-greedy \
+.PHONY: help run test native lint dashboards live bench bench-rules bench-logs bench-serve bench-greedy \
         bench-pacing bench-faults \
         soak-kills soak-memory fuzz fresh pipx clean
 
@@ -23,7 +23,7 @@ $(VENV)/.python:
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" contrib/dev/venv
 	@touch $@
 
-$(VENV)/.run: $(VENV)/.python setup.cfg
+$(VENV)/.run: $(VENV)/.python setup.cfg setup.py logparse/native.c
 	@echo "installing mxheed into $(VENV) …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@$(BIN)/python -m rules.compile
@@ -44,6 +44,10 @@ test: $(VENV)/.test ## install what the tests need and run the whole suite
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -n $(WORKERS) $(T) $(if $(K),-k '$(K)')
+
+native: $(VENV)/.run ## build the native part again (needs a C compiler and Python's headers)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall --editable .
+	@$(BIN)/python -c 'from logparse import native; print(native.path); exit(not native.scan)'
 
 lint: $(VENV)/.test ## ruff and mypy only
 	@$(BIN)/ruff check .
