@@ -144,6 +144,7 @@ OF_OTHERS = (
     r"What others can do at worst.*?Ten domains", r"far away \(0.25 s a message\)",
     r"A scrape of 10,000 series .*? same machine\)",
     r"after a minute at a constant limit.*?six minutes",
+    r"Live \(`bench/ground.py`, `sender-domain` .*?as with stock",
     r"300 messages to 50 mailboxes .*?\(ideal 20\)",
 )  # fmt: skip
 FIGURES = re.compile(r"^## (?:Figures|How fast)\n.*?(?=^## |\Z)", re.M | re.S)
