@@ -136,6 +136,7 @@ class Core:
             accepted=self.gate.accepted,
             refused=self._refused,
             whose=names(Whose(now), self.controller.blame.present),
+            named=self.gate.names.by(Whose(now)),
             stands=stands_of(self.controller, self.clock),
         )
         standings = Standings(self.controller, self.lookup, self.recipients, config.pacing)
