@@ -67,6 +67,7 @@ class NameFirst:
             if who not in self._waiting:
                 return
             if not last and now < until and self._awaited(asker):
+                self._soon.hurry()
                 self._soon.add(now + _LOOK, look)
                 return
             self._waiting.discard(who)
@@ -76,5 +77,6 @@ class NameFirst:
             else:
                 later.come(told)
 
+        self._soon.hurry()
         self._soon.add(self._clock() + _LOOK, look)
         return later

@@ -59,9 +59,12 @@ def test_who_is_known_is_answered_at_once(sender: str, answer: bytes) -> None:
 def test_who_is_told_soon_is_waited_for(sender: str, answer: bytes) -> None:
     """The answer comes with the line that names the message."""
     door = Watched()
+    looks: list[float] = []
+    door.controller.door.soon.hurry = lambda: looks.append(door.now)
     door.comes(7)
     door.later(0.1)
     assert door.told == {}
+    assert len(looks) == 2  # the log is read at once, and again
     door.log(7, sender)
     door.later(0.03)
     assert door.told == {7: answer}
