@@ -67,7 +67,6 @@ class NameFirst:
             if who not in self._waiting:
                 return
             if not last and now < until and self._awaited(asker):
-                self._soon.hurry()
                 self._soon.add(now + _LOOK, look)
                 return
             self._waiting.discard(who)
