@@ -136,6 +136,7 @@ class Core:
             accepted=self.gate.accepted,
             refused=self._refused,
             whose=names(Whose(now), self.controller.blame.present),
+            named=self.gate.names.by(Whose(now)),
             stands=stands_of(self.controller, self.clock),
         )
         standings = Standings(self.controller, self.lookup, self.recipients, config.pacing)
@@ -260,11 +261,9 @@ class Core:
     def _refused(self, heard: HeardRefusal) -> None:
         evidence = from_status(
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
-        )._replace(stage=heard.stage)
-        if heard.queue_id is not None:
-            sender = self.controller.blame.present.sender(heard.queue_id, "")
-            evidence = evidence._replace(sender=sender)
-        self.gate.refused(evidence, heard.session)
+        )
+        sender = self.controller.blame.present.sender(heard.queue_id or "", "")
+        self.gate.refused(evidence._replace(stage=heard.stage, sender=sender), heard.session)
 
     # what survives a restart ------------------------------------------------------------------
 
