@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rules.calm import calm
-from rules.hints import dated
+from rules.hints import COUNTED, dated
 from rules.matching import EITHER, LOCAL, REMOTE, Case, Matcher
 from rules.model import Ranked, Rule, RuleSet
 from rules.reply import read
@@ -50,7 +50,7 @@ class Classifier:
     def __init__(self, ruleset: RuleSet, *, cache: int = 16384) -> None:
         self.ruleset = ruleset
         with calm():
-            texts = Texts(ruleset.probes)
+            texts = Texts(ruleset.probes, (COUNTED,))
             self.matcher = Matcher(ruleset.entries, texts)
             self._judge = Judge(ruleset, texts)
             texts.compile()
