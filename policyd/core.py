@@ -152,15 +152,16 @@ class Core:
     def reload(self, prepared: Prepared) -> None:
         """Take a new configuration over; only addresses and the log need a restart."""
         config = prepared.config
-        self.hurry()
-        saved = {name: take() for name, take in self.documents.items()}
+        # what is large is handed over as it is: answers wait meanwhile
+        saved = {name: self.documents[name]() for name in ("pipeline", "status", "recipients")}
+        former = self.receivers
         self._build(prepared)
+        self.receivers.succeed(former)
         self.controller.use(config.pacing, self.clock())
         self.memory.use(config.memory)
         self._connect(config)
         self.machines.use(self.classifier.classify, self._roles.receiver_of)
-        saved.pop("throttle", None)  # the controller stays, with all that waits
-        self.restore(saved)
+        self.restore(saved)  # the controller stays, with all that waits
 
     # asked by Postfix ------------------------------------------------------------------------
 
