@@ -88,11 +88,10 @@ class Core:
         self.started = clock()
         self.counters = Counters(config.metrics.receivers)
         self.lately, self.hints = Lately(), Hints()
-        self.unread = Unread(lambda: self.machines.source)
-        self.demands = TlsDemands()
+        self.unread, self.demands = Unread(lambda: self.machines.source), TlsDemands()
         self._build(prepare(config, base))
-        self.recipients = RecipientLimits()
-        self.beyond = Beyond()  # told by whoever reads Postfix's configuration
+        # the latter is told by whoever reads Postfix's configuration
+        self.recipients, self.beyond = RecipientLimits(), Beyond()
         self.controller = Controller(config.pacing, posix=clock.posix)
         self.memory = Memory(self.counters, config.memory, clock, clock.wall, clock.posix)
         self._lanelog = LaneLog(clock.posix)
@@ -137,6 +136,7 @@ class Core:
             refused=self._refused,
             whose=names(Whose(now), self.controller.blame.present),
             stands=stands_of(self.controller, self.clock),
+            by_six=self.gate.skip.by_six,
         )
         standings = Standings(self.controller, self.lookup, self.recipients, config.pacing)
         fewer = RecipientTransports(
@@ -222,6 +222,7 @@ class Core:
             steady=self.clock.steady,
             awaited=self._awaited,
             removed=self._removed,
+            trouble=lambda told: self.controller.host_trouble(told, self.clock()),
             queue_lines=self._queue_lines,
             unparsed=self.unread.take,
         )
@@ -249,8 +250,7 @@ class Core:
 
     def _delivered(self, mail: AcceptedMail) -> None:
         """Accepted mail that nobody waits for."""
-        now = self.clock()
-        self.receivers.learn(mail.domain, mail.host, now)
+        self.receivers.learn(mail.domain, mail.host, now := self.clock())
         self.controller.delivered(mail, now)
 
     def _removed(self, removed: Removed) -> None:
@@ -260,10 +260,10 @@ class Core:
     def _refused(self, heard: HeardRefusal) -> None:
         evidence = from_status(
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
-        )._replace(stage=heard.stage)
+        )._replace(stage=heard.stage, address=heard.address or "")
         if heard.queue_id is not None:
-            sender = self.controller.blame.present.sender(heard.queue_id, "")
-            evidence = evidence._replace(sender=sender)
+            known = self.controller.blame.present.sender(heard.queue_id, "")
+            evidence = evidence._replace(sender=known)
         self.gate.refused(evidence, heard.session)
 
     # what survives a restart ------------------------------------------------------------------

@@ -151,6 +151,9 @@ class Aftermath:
             alone = self._alone(state.lane, evidence.domain)
             if not kept:
                 return max(now, alone)  # the lane's own state says when
+            if state.hosts.is_aside(evidence.address or evidence.host, now):
+                # the next time it is another host's turn; where it was not, ever more seldom
+                return now if times == 1 else now + state.court.patience(times - 1)
             if delay is None:
                 return max(alone, now + state.court.patience(times))
         # a log may tell whole seconds only: the reply came up to a second after what it says

@@ -30,6 +30,7 @@ _FURTHER = 0.03  # and so much further down than it may climb
 _SEEN = 0.97  # of what was seen to be taken, or of the refused rate
 _HALF = 0.5  # of the refused rate: one refusal never costs more
 _COST = 10.0  # times a stop: the least time between tries
+_SAME = 0.02  # rates that differ by less are the same
 _USED = 0.6  # share of the tokens that must have been used for a step up
 
 
@@ -146,6 +147,11 @@ class Speed:
         elif rate < ceiling * self.near:
             rate += (ceiling * self.near - rate) * _CLIMB
         self._set(rate, now)
+
+    def follow(self, rate: float, now: float) -> None:
+        """Go at a rate that somebody else has learnt."""
+        if self.bucket is not None and abs(rate - self.bucket.rate) > _SAME * rate:
+            self._set(rate, now)
 
     def _set(self, rate: float, now: float) -> None:
         assert self.bucket is not None

@@ -55,12 +55,12 @@ class LaneState:
         self.window = Window(settings.window)
         self.speed = Speed(settings, self.limits, now)
         self.trouble = Trouble()
-        self.court, self.hosts = Court(settings.court), Hosts()
+        self.court, self.hosts = Court(settings.court), Hosts(settings.hosts)
         self.entered: dict[str, int] = {}  # how often, for the metrics
         # told of each change: the state before, the time
         self.changed: Callable[[LaneState, State, float], None] = lambda lane, before, now: None
         self.probe: Attempt | None = None  # the latest one
-        self.greylist = Greylist()
+        self.greylist, self.blamed = Greylist(), ""  # the host that stopped it
         self.epoch = self.backlog = 0  # `backlog`: messages that wait for it
         self.granted = 0  # attempts of released messages that have not asked yet
         self.at_door = 0  # attempts that asked and wait for their turn
@@ -173,7 +173,7 @@ class LaneState:
         self.trouble.accepted(now)
         self.window.accepted(now)
         if self.state == "slowed":
-            if self.pinned <= now:
+            if self.pinned <= now and (self.lane.sender or not self.hosts.apart):
                 self.speed.grow(self.backlog, now)
         elif self.state == "probing" and (attempt is None or attempt.epoch == self.epoch):
             self._recover(attempt.began if attempt else now, now)
@@ -209,6 +209,7 @@ class LaneState:
             longer, self.until = until > self.until, max(until, self.until)
             return longer
         if fresh and (self.state != "free" or trouble.enough(reaction, now)):
+            self.blamed = "" if self.state == "probing" else evidence.address
             self._close(reaction, hint, now)
             return True
         return False
@@ -224,16 +225,16 @@ class LaneState:
         trouble = self.trouble
         if self.state == "probing":
             stop = trouble.probe_was_refused(reaction, now)
-            self._suspend(now + max(hint or 0.0, stop), now)
+            self.suspend(now + max(hint or 0.0, stop), now)
             return
         trouble.begin(reaction, self.state == "free", now)
         if reaction.act == "connections":
             self.window.refused(now, self.settings.longest_explore)
         elif reaction.act == "slow":
             self.window.limit = max(self.window.limit, trouble.tolerance)
-        self._suspend(now + (trouble.patience.first(reaction) if hint is None else hint), now)
+        self.suspend(now + (trouble.patience.first(reaction) if hint is None else hint), now)
 
-    def _suspend(self, until: float, now: float) -> None:
+    def suspend(self, until: float, now: float) -> None:  # then one message probes
         self.until = until
         self._change(now)
         self._enter("suspended", now)
@@ -289,7 +290,7 @@ class LaneState:
         """Hold a state until a time, whatever the receiver says."""
         self.pinned = until
         if state == "suspended":
-            self._suspend(until, now)
+            self.suspend(until, now)
         elif state == "slowed":
             self._slow(rate or (self.bucket.rate if self.bucket else 1.0), now)
         else:
