@@ -1,59 +1,18 @@
 """The proving ground: receivers that limit in the ways real ones do, and mail for them.
 
-Contract: values only. Each `Scenario` says how the receiver behaves, which mail is sent, and how
-long a sender that knew the limit would need at least (`ideal`, seconds). Failure: none.
+Contract: values only (`bench.scenario`); receivers of several hosts are in `bench.ground_hosts`.
+Failure: none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from bench.ground_hosts import HOSTS
+from bench.scenario import DOMAINS, RATE, TOO_MANY, Scenario
+from bench.scenario import mail as _mail
 
-__all__ = ["SCENARIOS", "Scenario"]
+__all__ = ["SCENARIOS"]
 
-DOMAINS = 20
-RATE = "421 4.7.28 Our system has detected an unusual rate of mail from your address"
 BUSY = "421 4.3.2 System busy, try again later"
-TOO_MANY = "421 4.7.0 Too many concurrent SMTP connections from this address"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One kind of receiver and the mail for it."""
-
-    name: str
-    says: str  # what the receiver does, for the table
-    plays: dict[str, Any]
-    mail: Sequence[tuple[str, ...]]  # the recipients of each message
-    ideal: float
-    seconds: float = 170.0  # cut off after this
-    domains: int = DOMAINS
-    latency: float = 0.0
-    tls: bool = False
-    quiet: bool = False  # little to do at a time: may be played beside others
-    fewer: bool = False  # mxheed has contrib/postfix's transports for fewer recipients
-    senders: Sequence[str] = ("alice@lab.test",)  # in turn
-    blamed: str = ""  # a sender's domain: the time is that of its mail, others are told apart
-    backlog: bool = False  # the mail is queued first, and let go at once: delivery is measured
-
-    @property
-    def recipients(self) -> int:
-        """How many deliveries there are to make."""
-        return sum(len(to) for to in self.mail)
-
-    @property
-    def judged(self) -> int:
-        """Those of them that the limit concerns."""
-        return sum(
-            len(to)
-            for number, to in enumerate(self.mail)
-            if self.senders[number % len(self.senders)].endswith(self.blamed)
-        )
-
-
-def _mail(name: str, count: int, domains: int = DOMAINS) -> list[tuple[str, ...]]:
-    return [(f"user{number}@d{number % domains}.{name}.test",) for number in range(count)]
 
 
 def _people(name: str, people: int, each: int) -> list[tuple[str, ...]]:
@@ -274,4 +233,5 @@ SCENARIOS: tuple[Scenario, ...] = (
         quiet=True,
         domains=1,
     ),
+    *HOSTS,
 )

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from bench.ground import SCENARIOS, Scenario
+from bench.ground import SCENARIOS
 from bench.pacing_run import play
 from bench.pacing_table import Pair, State, free, limited, publish, table
+from bench.scenario import Scenario
 
 __all__ = ["main"]
 

@@ -14,8 +14,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.ground import Scenario
 from bench.pacing_cpu import Cpu, used
+from bench.scenario import Scenario
 from tests.lab import Lab, LabError, ReceiverView
 from tests.lab.postfix import DEFAULT_FRAGMENTS, FEWER, FEWER_FRAGMENTS
 
@@ -23,6 +23,7 @@ __all__ = ["Outcome", "play"]
 
 _FROM = re.compile(r"qmgr\[\d+\]: (\w+): from=<([^>]*)>")
 _SENT = re.compile(r"smtp\[\d+\]: (\w+): to=<.*, delay=([0-9.]+), .*, status=sent ")
+_SIX = "fd00::7"
 _STALLED = 10.0  # stock Postfix's next try is minutes away: no use in waiting for it
 
 
@@ -63,13 +64,7 @@ def play(scenario: Scenario, mxheed: bool) -> Outcome:
     """Play it."""
     with Lab("debian") as lab:
         _start(lab, scenario, mxheed)
-        receiver = lab.receiver(
-            scenario.name,
-            domains=scenario.domains,
-            latency=scenario.latency,
-            tls=scenario.tls,
-            **scenario.plays,
-        )
+        hosts = _hosts(lab, scenario)
         if scenario.backlog:
             lab.check("postconf", "-e", "defer_transports=smtp")
             lab.check("postfix", "reload")
@@ -84,9 +79,36 @@ def play(scenario: Scenario, mxheed: bool) -> Outcome:
             begin, before = time.time(), used(lab)
             lab.check("postqueue", "-f")
         with contextlib.suppress(LabError):
-            _wait(lab, receiver, scenario, scenario.seconds - submitting, patient=mxheed)
+            _wait(lab, hosts, scenario, scenario.seconds - submitting, patient=mxheed)
         cpu = used(lab).since(before)
-        return _outcome(lab, scenario, receiver, begin, submitting, cpu)
+        return _outcome(lab, scenario, hosts, begin, submitting, cpu)
+
+
+def _hosts(lab: Lab, scenario: Scenario) -> list[ReceiverView]:
+    """The receiver's hosts; mail for its domains may go to any of them."""
+    first = lab.receiver(
+        scenario.name,
+        domains=scenario.domains,
+        latency=scenario.latency,
+        tls=scenario.tls,
+        **scenario.plays,
+    )
+    found, records = [first], []
+    for number, one in enumerate(scenario.beside, 2):
+        name, address = f"mx{number}.{scenario.name}.test", f"127.0.2.{number}"
+        if one.six:
+            name, address = f"six.{scenario.name}.test", _SIX
+            records.append(f"host-record={first.mx},{address}")
+        else:
+            records.append(f"host-record={name},{address}")
+            records += [f"mx-host={domain},{name},10" for domain in first.domains]
+        if one.plays is not None:
+            view = lab.receiver(
+                name, domains=[], mx=name, address=address, greeting=one.greeting, **one.plays
+            )
+            found.append(view)
+    lab.publish(*records)
+    return found
 
 
 def _start(lab: Lab, scenario: Scenario, mxheed: bool) -> None:
@@ -97,17 +119,21 @@ def _start(lab: Lab, scenario: Scenario, mxheed: bool) -> None:
         sizes = list(FEWER) if fewer else []
         submission = {"suspended": "dunno"}  # all mail is to be queued
         lab.mxheed.start({"serve": {"submission": submission, "recipient_limits": sizes}})
+    if any(one.six for one in scenario.beside):
+        lab.check("ip", "-6", "addr", "add", f"{_SIX}/128", "dev", "lo", "nodad")
+        lab.postfix.set("inet_protocols = all")
     lab.postfix.start()
 
 
 def _wait(
-    lab: Lab, receiver: ReceiverView, scenario: Scenario, seconds: float, *, patient: bool
+    lab: Lab, hosts: list[ReceiverView], scenario: Scenario, seconds: float, *, patient: bool
 ) -> None:
     """Until all is done; who is not patient gives up when nothing moves any more."""
     progress = [0, time.time()]
 
     def finished() -> bool:
-        done = len(receiver.taken()) + len(lab.postfix.deliveries("bounced"))
+        taken = sum(len(host.taken()) for host in hosts)
+        done = taken + len(lab.postfix.deliveries("bounced"))
         if done > progress[0]:
             progress[:] = done, time.time()
         stalled = not patient and time.time() - progress[1] > _STALLED
@@ -119,31 +145,39 @@ def _wait(
 def _outcome(
     lab: Lab,
     scenario: Scenario,
-    receiver: ReceiverView,
+    hosts: list[ReceiverView],
     begin: float,
     submitting: float,
     cpu: Cpu,
 ) -> Outcome:
-    times = sorted(
-        event["t"] - begin
-        for event in receiver.events("data")
-        if event["reply"] == "250" and event["sender"].endswith(scenario.blamed)
-        for _ in event["recipients"]
-    )
+    times = _times(hosts, scenario.blamed, begin)
     others = _others(lab.postfix.log(), scenario.blamed)
     return Outcome(
         delivered=len(times),
         seconds=times[-1] if times else 0.0,
         median=statistics.median(times) if times else 0.0,
-        refusals=len(receiver.refused()),
-        refused_messages=_refused_messages(receiver),
-        connections=receiver.connections(),
-        transactions=sum(event["reply"] == "250" for event in receiver.events("data")),
+        refusals=sum(len(host.refused()) for host in hosts),
+        refused_messages=sum(_refused_messages(host) for host in hosts),
+        connections=sum(host.connections() for host in hosts),
+        transactions=sum(
+            event["reply"] == "250" for host in hosts for event in host.events("data")
+        ),
         bounced=len(lab.postfix.deliveries("bounced")),
         held=sum("DNS reply filter drops" in line for line in lab.postfix.log()),
         submitting=submitting,
         cpu=cpu,
         others=(statistics.median(others), max(others)) if others else (0.0, 0.0),
+    )
+
+
+def _times(hosts: Sequence[ReceiverView], blamed: str, begin: float) -> list[float]:
+    """When the mail that is limited was delivered."""
+    return sorted(
+        event["t"] - begin
+        for host in hosts
+        for event in host.events("data")
+        if event["reply"] == "250" and event["sender"].endswith(blamed)
+        for _ in event["recipients"]
     )
 
 

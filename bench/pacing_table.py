@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.ground import Scenario
 from bench.pacing_run import Outcome
+from bench.scenario import Scenario
 
 __all__ = ["Pair", "State", "free", "limited", "publish", "table"]
 

@@ -17,7 +17,7 @@ import re
 from functools import lru_cache
 
 from logparse.line import begins_anew
-from logparse.shapes import PROGRAM, TO
+from logparse.shapes import BROKEN, CONNECT, PROGRAM, TO
 from logparse.stamps import STAMP, hour
 
 __all__ = ["telling"]
@@ -53,9 +53,16 @@ def _made_for(
     head = rb"%b.{%d} %b %b/[^][ \n]++\[[0-9]++\]: " % (
         re.escape(begins), rest, re.escape(host), re.escape(service),
     )  # fmt: skip
-    words = [re.escape(TO), rb": host ", rb": from=<[^\n]*, status="]
+    words = [re.escape(TO), rb": host ", rb": from=<[^\n]*, status=", *map(re.escape, BROKEN)]
     words += [rb": removed"] if removed else []
+    connect = re.escape(CONNECT.removeprefix(b"connect"))  # apart: the others begin alike
     return re.compile(
-        rb"\n(?!" + head + rb"[0-9A-Za-z]++(?!" + rb"|".join(words) + rb")|\Z)"
+        rb"\n(?!"
+        + head
+        + rb"[0-9A-Za-z]++(?!"
+        + connect
+        + rb"|(?:"
+        + rb"|".join(words)
+        + rb"))|\Z)"
         rb"(" + head + rb"(?![<@{\[]))?"
     )

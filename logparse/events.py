@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 __all__ = [
     "Delivery",
     "Event",
+    "HostTrouble",
     "Origin",
     "Outcome",
     "Removed",
@@ -59,6 +60,19 @@ class Delivery(NamedTuple):
     cut: bool = False  # the record was cut short: the end of the reply is missing
 
 
+class HostTrouble(NamedTuple):
+    """One host could not be spoken with; the attempt may go on with the next one."""
+
+    time: float
+    mta: Literal["postfix", "exim"]
+    service: str
+    queue_id: str  # "": not logged
+    host: str
+    address: str
+    stage: Stage
+    reply: str  # our own MTA's words
+
+
 class Removed(NamedTuple):
     """The message left the queue for good."""
 
@@ -74,7 +88,7 @@ class Unparsed(NamedTuple):
     reason: str
 
 
-Event = Delivery | Removed | Unparsed
+Event = Delivery | HostTrouble | Removed | Unparsed
 
 
 def number_of(digits: str | bytes) -> int:

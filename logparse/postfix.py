@@ -1,4 +1,4 @@
-"""Reads Postfix logs: delivery records, single hosts' refusals, ends of messages.
+"""Reads Postfix logs: delivery records, single hosts' refusals and trouble, ends of messages.
 
 Contract: `PostfixParser.feed(block, now)` takes whole lines, returns the events in their order.
 `records` and `careful` are the two steps of it, for callers in a hurry (see
@@ -17,10 +17,11 @@ from typing import Any
 from logparse.dates import rfc3339
 from logparse.events import Delivery, Event, Removed, Unparsed, number_of, text_of
 from logparse.framing import ASIDE, MTA_FRAME, program_of
+from logparse.hostlines import trouble_of
 from logparse.line import INSIDE, begins_anew, canonical
 from logparse.reason import Relay, Statement, read, relay_of
 from logparse.record import RECORD, SENT, groups_of, seconds_of
-from logparse.shapes import QUEUE_ID, TO
+from logparse.shapes import BROKEN, CONNECT, QUEUE_ID, TO
 from logparse.stamps import Stamps
 from logparse.wrapping import unwrap
 
@@ -32,7 +33,11 @@ _FRAME = re.compile(MTA_FRAME + rb"(?!" + ASIDE + rb")")
 _QUEUE_ID = re.compile(rb"(" + QUEUE_ID + rb"): ")
 _OTHER_ID = re.compile(rb"[A-Za-z]*+[0-9][0-9A-Za-z]*+" + TO)
 # what a line holds that is no delivery record and tells something all the same
-_OTHERS = (b"expired, returned to sender\n", b": host ", b": removed\n")
+_OTHERS = (
+    b"expired, returned to sender\n", b": host ", b": " + CONNECT, *BROKEN, b": removed\n"
+)  # fmt: skip
+_SPEAKERS = (b"/smtp", b"/lmtp")
+_BROKEN = tuple(words.removeprefix(b": ") for words in BROKEN)
 _NOBODY = Relay()
 _GIVEN_UP = Statement("expired", "local", None, _NOBODY, "returned to sender", False)
 _EXPIRED = re.compile(rb"from=<[^\n]*>, status=(expired|force-expired), returned to sender")
@@ -100,6 +105,9 @@ class PostfixParser:
         if found is None:
             if _OTHER_ID.match(line, start):
                 return Unparsed(line, "a delivery record with a queue id no Postfix gives")
+            if line.startswith(CONNECT, start) and head[1].endswith(_SPEAKERS):
+                when = self.stamps.posix(head[0], now)
+                return trouble_of(line[start:], head[1], b"", when)
             inside = TO in line and begins_anew(line[start:])
             return Unparsed(line, INSIDE) if inside else None
         rest = found.end()
@@ -114,8 +122,11 @@ class PostfixParser:
         expired = _EXPIRED.fullmatch(line, rest)
         if expired is not None:
             return _note(when, head, found[1], text_of(expired[1]), _GIVEN_UP)
-        if line.startswith(b"host ", rest) and head[1].endswith((b"/smtp", b"/lmtp")):
-            return self._one_host(line, rest, when, head, found[1])
+        if head[1].endswith(_SPEAKERS):
+            if line.startswith(b"host ", rest):
+                return self._one_host(line, rest, when, head, found[1])
+            if line.startswith(_BROKEN, rest):
+                return trouble_of(line[rest:], head[1], found[1], when)
         return None
 
     def _one_host(

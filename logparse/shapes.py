@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 
 __all__ = [
+    "BROKEN",
+    "CONNECT",
     "DELIVERY",
     "ENDED",
     "EVENT",
@@ -43,8 +45,11 @@ LONG_ID = rb"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,30}+"
 QUEUE_ID = rb"(?:(?:" + LONG_ID + rb"|" + SHORT_ID + rb")(?=:)|NOQUEUE)"
 TO = b": to="  # behind the queue id of a delivery, before the recipient
 DELIVERY = QUEUE_ID + re.escape(TO) + rb"<"
+# a host that could not be spoken with: the first of these stands without a queue id
+CONNECT = b"connect to "
+BROKEN = (b": lost connection with ", b": conversation with ")
 # a line of Postfix that has none of these tells no event
-TELLING = (TO, b": removed", b": from=<", b": host ", b"expired")
+TELLING = (TO, b": removed", b": from=<", b": host ", b"expired", CONNECT, *BROKEN)
 
 # Exim: ids since 4.97 are longer; what happened stands behind the id
 OLD_PARTS, NEW_PARTS = (6, 6, 2), (6, 11, 4)  # characters between the dashes

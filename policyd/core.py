@@ -77,22 +77,15 @@ def prepare(config: Config, base: Path | None) -> Prepared:
 class Core:
     """See the module."""
 
-    def __init__(
-        self,
-        config: Config,
-        *,
-        clock: Clock,
-        base: Path | None = None,
-    ) -> None:
+    def __init__(self, config: Config, *, clock: Clock, base: Path | None = None) -> None:
         self.clock = clock
         self.started = clock()
         self.counters = Counters(config.metrics.receivers)
         self.lately, self.hints = Lately(), Hints()
-        self.unread = Unread(lambda: self.machines.source)
-        self.demands = TlsDemands()
+        self.unread, self.demands = Unread(lambda: self.machines.source), TlsDemands()
         self._build(prepare(config, base))
-        self.recipients = RecipientLimits()
-        self.beyond = Beyond()  # told by whoever reads Postfix's configuration
+        # the latter is told by whoever reads Postfix's configuration
+        self.recipients, self.beyond = RecipientLimits(), Beyond()
         self.controller = Controller(config.pacing, posix=clock.posix)
         self.memory = Memory(self.counters, config.memory, clock, clock.wall, clock.posix)
         self._lanelog = LaneLog(clock.posix)
@@ -138,6 +131,7 @@ class Core:
             whose=names(Whose(now), self.controller.blame.present),
             named=self.gate.names.by(Whose(now)),
             stands=stands_of(self.controller, self.clock),
+            by_six=self.gate.skip.by_six,
         )
         standings = Standings(self.controller, self.lookup, self.recipients, config.pacing)
         fewer = RecipientTransports(
@@ -224,6 +218,7 @@ class Core:
             steady=self.clock.steady,
             awaited=self._awaited,
             removed=self._removed,
+            trouble=lambda told: self.controller.host_trouble(told, self.clock()),
             queue_lines=self._queue_lines,
             unparsed=self.unread.take,
         )
@@ -251,8 +246,7 @@ class Core:
 
     def _delivered(self, mail: AcceptedMail) -> None:
         """Accepted mail that nobody waits for."""
-        now = self.clock()
-        self.receivers.learn(mail.domain, mail.host, now)
+        self.receivers.learn(mail.domain, mail.host, now := self.clock())
         self.controller.delivered(mail, now)
 
     def _removed(self, removed: Removed) -> None:
@@ -264,7 +258,8 @@ class Core:
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
         )
         sender = self.controller.blame.present.sender(heard.queue_id or "", "")
-        self.gate.refused(evidence._replace(stage=heard.stage, sender=sender), heard.session)
+        evidence = evidence._replace(stage=heard.stage, address=heard.address or "", sender=sender)
+        self.gate.refused(evidence, heard.session)
 
     # what survives a restart ------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ as markup or terminal control. Failure: none; what is missing is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from rich.console import Console
@@ -114,8 +114,23 @@ def _lines(lane: Mapping[str, Any], now: float) -> Iterator[str]:
         first, last = ago(reason["first"], now), ago(reason["last"], now)
         yield f"         first {first}, last {last}{host}{scope}"
         yield f"         {legible(reason['reply'])}"
+    yield from _hosts(lane.get("hosts", ()), now)
     if lane.get("next"):
         yield f"next   {legible(lane['next'])}"
+
+
+def _hosts(hosts: Iterable[Mapping[str, Any]], now: float) -> Iterator[str]:
+    for host in hosts:
+        name = legible(host["address"] + (f" {host['name']}" if host["name"] else ""))
+        until = f", {ago(host['until'], now)}" if (host.get("until") or 0) > now else ""
+        limit = f", {rate(host['rate'])}" if host.get("rate") else ""
+        took = f", {host['latency']:.2g} s a message" if host.get("latency") else ""
+        yield (
+            f"host   {name}: {host['state']}{until}{limit}{took}, {host['accepted']} accepted, "
+            f"{host['refused']} refused, left out {host['skipped']} times"
+        )
+        if host["why"]:
+            yield f"         {host['why']}: {legible(host['reply'])}"
 
 
 def _stops(lane: Mapping[str, Any], now: float) -> str:

@@ -26,7 +26,7 @@ from datetime import tzinfo
 from typing import Any, ClassVar, Protocol
 
 from logparse.auto import AutoParser
-from logparse.events import Delivery, Event, Removed, Unparsed
+from logparse.events import Delivery, Event, HostTrouble, Removed, Unparsed
 from logparse.exim_lines import Found
 from logparse.machines import MachineLines
 from logparse.reason import LOCAL_AGENTS
@@ -88,6 +88,7 @@ class Pipeline:
         on_attempt: OnAttempt | None = None,
         sent: bool = False,
         on_removed: Callable[[Removed], None] | None = None,
+        on_trouble: Callable[[HostTrouble, str], None] | None = None,
         on_text: Callable[[bytes], None] | None = None,
         on_unparsed: Callable[[Unparsed], None] | None = None,
         zone: tzinfo | None = None,
@@ -103,6 +104,7 @@ class Pipeline:
         self._on_attempt = on_attempt
         self._sent = sent and on_attempt is not None
         self._on_removed = on_removed
+        self._on_trouble = on_trouble
         self._on_text = on_text
         self._on_unparsed = on_unparsed
         self._parser = AutoParser(
@@ -189,6 +191,9 @@ class Pipeline:
         elif isinstance(event, Removed):
             if self._on_removed is not None:
                 self._on_removed(event)
+        elif isinstance(event, HostTrouble):
+            if self._on_trouble is not None:
+                self._on_trouble(event, self._receiver_of(event.host, event.address, ""))
         else:
             self.counters.unparsed += 1
             if self._on_unparsed is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from logparse.auto import AutoParser
-from logparse.events import Delivery, Removed, Unparsed
+from logparse.events import Delivery, HostTrouble, Removed, Unparsed
 from policyd.counting.counters import Counters
 from policyd.counting.fastpath import Delays, FastPath
 from policyd.counting.fastpath_live import LiveFastPath
@@ -22,7 +22,7 @@ from policyd.counting.here import Role
 from policyd.counting.pipeline import Classify, Pipeline, ReceiverOf
 from policyd.counting.sessions import Sessions
 from policyd.receiver.rollup import Receivers
-from policyd.throttle.evidence import AcceptedMail, Evidence, from_delivery
+from policyd.throttle.evidence import AcceptedMail, Evidence, from_delivery, from_trouble
 from rules.verdict import Verdict
 
 __all__ = ["LogListeners", "Roles"]
@@ -40,6 +40,7 @@ class LogListeners:
     steady: Callable[[float], float]  # a stamp's time on our own clock
     awaited: Callable[[str, tuple[object, ...]], bool]
     removed: Callable[[Removed], None]
+    trouble: Callable[[Evidence], None]
     queue_lines: Callable[[bytes], None]
     unparsed: Callable[[Unparsed], None]
 
@@ -112,6 +113,7 @@ class Roles:
             on_attempt=tell.attempted if here else self._attempted_by(machine),
             sent=True,
             on_removed=tell.removed if here else None,
+            on_trouble=self._trouble if here else None,
             on_text=tell.queue_lines if here else None,
             on_unparsed=tell.unparsed,
             zone=self._zone,
@@ -121,6 +123,11 @@ class Roles:
         )
         quick.stamps = made.stamps
         return made
+
+    def _trouble(self, trouble: HostTrouble, receiver: str) -> None:
+        """A host that one of our messages could not be handed to."""
+        told = trouble._replace(time=self._tell.steady(trouble.time))
+        self._tell.trouble(from_trouble(told, receiver, self._pools.get(trouble.service)))
 
     def _attempted_by(self, machine: str) -> Attempted:
         """Another machine's attempts; its messages cannot be taken for ones of ours."""

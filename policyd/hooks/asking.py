@@ -19,8 +19,9 @@ class Asking:
     """See the module."""
 
     __slots__ = (
-        "asker", "attempt", "behind", "beside", "checked", "ended", "first", "lane", "message",
-        "part", "pool", "questions", "seen", "shut", "tells", "waiter",
+        "asker", "at", "attempt", "behind", "beside", "best", "checked", "ended", "first", "good",
+        "lane", "message", "offered", "part", "pool", "questions", "seen", "shut", "tells",
+        "waiter",
     )  # fmt: skip
 
     def __init__(self, questions: Questions, before: Asking | None) -> None:
@@ -41,3 +42,7 @@ class Asking:
         self.message: object = None  # whose attempt it is, where that must be known,
         self.asker: Locked | None = None  # its queue file, where a sender is blamed
         self.seen = False  # and was seen to be still
+        self.at = b"", b""  # the exchanger and the address that are asked for
+        self.good = -1  # the preference at which an address that answers was kept last
+        self.best = -1  # the preference of the first address that was kept
+        self.offered: list[str] = []  # the addresses of that preference that were

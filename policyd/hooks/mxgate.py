@@ -22,9 +22,10 @@ from typing import Any, Protocol
 from policyd.bounded import Bounded
 from policyd.hooks.asking import Asking
 from policyd.hooks.beyond import Beyond
+from policyd.hooks.hostskip import HostSkip
 from policyd.hooks.namefirst import NameFirst
 from policyd.hooks.names import Names
-from policyd.hooks.questions import Questions
+from policyd.hooks.questions import Questions, preference_of
 from policyd.receiver.rollup import Receivers
 from policyd.serve.later import Later
 from policyd.throttle.book.grants import Who, nobody
@@ -42,13 +43,8 @@ DECISIONS = ("admitted", "held", "unreadable")  # the last: questions that were 
 
 _ADDRESSES = frozenset((b"A", b"AAAA"))
 _EXCHANGERS = {b"MX": 6, b"SRV": 8}  # words of such a record
-_USUAL = {b"%d" % number: number for number in range(101)}  # preferences; to read one takes longer
 _MOST_NAMED = 32  # exchangers by which a hold line is recognised
 _LONGEST = 10.0  # seconds between the first question of an attempt and its last
-
-
-def _number(raw: bytes) -> int | None:
-    return int(raw) if raw.isdigit() and len(raw) <= 5 else None
 
 
 class HasMemory(Protocol):
@@ -77,6 +73,7 @@ class Gate:
         self._beyond = beyond
         names = Names(receivers)
         self._lane, self._domain = names.lane, names.domain
+        self.skip = HostSkip(controller, names.lane, names.domain)
         self._born = clock()
         self.names = NameFirst(controller.blame.present, controller.door.soon, clock)
         # pools of whose agents the status filter has spoken; a client may name as many as it likes
@@ -95,9 +92,7 @@ class Gate:
         words = _EXCHANGERS.get(kind)
         if words is None:
             return KEEP  # TLSA, CNAME…: no attempt is decided by them
-        preference = _USUAL.get(fields[4])
-        if preference is None:
-            preference = _number(fields[4])
+        preference = preference_of(fields[4])
         if preference is None or len(fields) != words:
             self.decisions["unreadable"] += 1
         else:
@@ -133,7 +128,11 @@ class Gate:
             if asking.shut:
                 self._named(asking, [name])
             host = asking.questions.address(name, value) or name
+        asking.at = host, value
         return self._decide(asking, host, session, pool)
+
+    def _chosen(self, asking: Asking) -> bytes:  # of an attempt that may start
+        return KEEP if self.skip.keeps(asking, *asking.at, self._clock()) else DROP
 
     def _same(self, session: HasMemory) -> Asking | None:
         """The attempt that was under way on this connection, unless its end is known.
@@ -194,7 +193,7 @@ class Gate:
             return DROP
         preference = questions.hosts[host]
         if preference == asking.checked:
-            return KEEP
+            return self._chosen(asking)
         if asking.attempt is not None and questions.vague:
             return KEEP  # which host this is cannot be told: what was admitted goes its usual way
         now, lane = self._clock(), self._lane(pool, host)
@@ -203,7 +202,7 @@ class Gate:
             return self._shut(asking, stopped, session)
         asking.checked = preference
         if asking.attempt is not None:
-            return KEEP
+            return self._chosen(asking)
         domain = self._domain(questions.domain)
         if lane in self._controller.senders:
             asking.asker = own = self._locked(session)
@@ -247,7 +246,7 @@ class Gate:
             return self._shut(asking, None, session)
         asking.lane, asking.attempt = state, attempt
         self.decisions["admitted"] += 1
-        return KEEP
+        return self._chosen(asking)
 
     def _shut(self, asking: Asking, lane: Lane | None, session: HasMemory) -> bytes:
         """Drop this address and all that follow; `lane`: whose equal or worse host stands there."""

@@ -19,10 +19,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-__all__ = ["Questions"]
+__all__ = ["Questions", "preference_of"]
 
 _MOST = 4096  # records: a DNS answer of 64 KiB has room for fewer
 _NUMERIC = frozenset(b"0123456789.:")
+_USUAL = {b"%d" % number: number for number in range(101)}  # preferences; to read one takes longer
+
+
+def preference_of(raw: bytes) -> int | None:
+    """The preference in an MX record; None: it is none."""
+    known = _USUAL.get(raw)
+    return int(raw) if known is None and raw.isdigit() and len(raw) <= 5 else known
 
 
 class Questions:
@@ -116,6 +123,11 @@ class Questions:
     def equals(self, host: bytes) -> Sequence[bytes]:
         """The exchangers of the same preference, itself among them."""
         return self._equals[self.hosts[host]]
+
+    def to_come(self, host: bytes) -> list[bytes]:
+        """The exchangers of its preference behind it whose addresses were not asked for yet."""
+        equals = self._equals[self.hosts[host]]
+        return [one for one in equals[equals.index(host) + 1 :] if one not in self._asked]
 
     def _again(self, name: bytes) -> bytes | None:
         """The exchanger that this was the real name of, if it was given more often than asked."""

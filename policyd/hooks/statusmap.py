@@ -4,7 +4,8 @@ Asked through `smtp_delivery_status_filter` with `D.S.N text` for each final ver
 
 Contract: a remote 5yz that the rules know for a passing limit or block is answered as
 `4.S.N text`, so it stays queued instead of bouncing (`softening` says which and for how long; the
-question names no message; `whose` tells its queue id, if it can). Everything else is `NOTFOUND `.
+question names no message; `whose` tells its queue id, if it can), and so is a block of our IPv6
+address where the message might have gone by IPv4 (`by_six`). Everything else is `NOTFOUND `.
 `told` hears of each question, `accepted` and `refused` of what it says, so that the throttle learns
 of it before the log does.
 Failure: none of its own; a text that cannot be read is `NOTFOUND `. The table is bounded.
@@ -51,6 +52,7 @@ class HeardRefusal(NamedTuple):
     verdict: Verdict
     stage: Stage | None = None
     queue_id: str | None = None  # where the verdict blames the sender's domain, and it is known
+    address: str | None = None  # the host's
 
 
 class StatusMap:
@@ -71,6 +73,7 @@ class StatusMap:
         whose: Callable[[Session], str | None] = lambda session: None,
         named: NamedFirst = lambda session, answer: answer(),
         stands: Callable[[str], Stands] = lambda receiver: Stands(0, False),
+        by_six: Callable[[Session, str, Verdict], bool] = lambda session, address, verdict: False,
     ) -> None:
         self._classify = classify
         self._receiver_of = receiver_of
@@ -81,6 +84,7 @@ class StatusMap:
         self._told = told
         self._accepted = accepted
         self._refused = refused
+        self._by_six = by_six
 
     def ask(self, key: bytes, session: Session, pool: str) -> bytes | Later:
         """Answer one question of the status filter."""
@@ -96,20 +100,24 @@ class StatusMap:
         reading = read(status, dsn, text + ")", "smtp", _NOBODY, False)
         if reading.outcome == "held":
             return NOTFOUND  # our own gate's doing
-        host = reading.relay.host
+        host, address, _ = reading.relay
         receiver = self._receiver_of(host) if host else None
         verdict = self._classify(
             reading.reply, mx=host, receiver=receiver, stage=reading.stage, origin=reading.origin
         )
         hard = dsn[0] == "5" and reading.origin == "remote"
+        by_six = hard and self._by_six(session, address or "", verdict)
 
         def answer() -> bytes:
-            soft = hard and self._softening.softens(
-                receiver or "",
-                verdict,
-                reading.reply,
-                lambda: self._whose(session),
-                self._clock(),
+            soft = hard and (
+                by_six
+                or self._softening.softens(
+                    receiver or "",
+                    verdict,
+                    reading.reply,
+                    lambda: self._whose(session),
+                    self._clock(),
+                )
             )
             return b"OK 4" + key[1:] if soft else NOTFOUND
 
@@ -117,7 +125,15 @@ class StatusMap:
         queue_id = self._whose(session) if verdict.scope == "domain" else None
         self._refused(
             HeardRefusal(
-                now, session, host, receiver, reading.reply, verdict, reading.stage, queue_id
+                now,
+                session,
+                host,
+                receiver,
+                reading.reply,
+                verdict,
+                reading.stage,
+                queue_id,
+                address,
             )
         )
         if hard and told is NOTFOUND and self._softening.may_wait(verdict, reading.reply):

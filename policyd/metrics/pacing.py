@@ -62,6 +62,10 @@ def pacing(page: Metrics, core: Core) -> None:
     page.add("mxheed_door_waiting", lambda: {(): door.waiting})
     page.add("mxheed_door_waited_total", lambda: _named(door.counts))
     page.add("mxheed_door_waited_seconds_total", lambda: {(): door.seconds})
+    counts = core.controller.counts
+    page.add("mxheed_hosts_aside", lambda: {(): sum(s.hosts.aside for _, s in lanes())})
+    page.add("mxheed_host_skips_total", lambda: {(): counts.get("host.skipped", 0)})
+    page.add("mxheed_host_refusals_outlived_total", lambda: {(): counts.get("outlived", 0)})
 
 
 def _states(page: Metrics, core: Core, lanes: Callable[[], Iterator[Shown]]) -> None:

@@ -140,6 +140,21 @@ PACING: tuple[Family, ...] = (
         "Seconds that attempts have waited at the door, all together.",
     ),
     Family(
+        "mxheed_hosts_aside",
+        "gauge",
+        "Hosts in trouble, or with a limit of their own, that may be left out of attempts.",
+    ),
+    Family(
+        "mxheed_host_skips_total",
+        "counter",
+        "Addresses left out of attempts, for an equal host answers.",
+    ),
+    Family(
+        "mxheed_host_refusals_outlived_total",
+        "counter",
+        "Refusals at one host that the next one made good in the same attempt.",
+    ),
+    Family(
         "mxheed_releases_total",
         "counter",
         "Messages let go, by how it went.",

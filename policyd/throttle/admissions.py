@@ -7,14 +7,16 @@ attempt whose end nobody tells keeps its place until a time-out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Iterable, Sized
 from functools import partial
 
+from policyd.bounded import Bounded
 from policyd.throttle.book.door import Admission
 from policyd.throttle.book.grants import Grants, Who, nobody
 from policyd.throttle.book.queueid import Locked
 from policyd.throttle.departures import Departures
 from policyd.throttle.evidence import Lane
+from policyd.throttle.lane.hosts import Hosts
 from policyd.throttle.lane.sender import of_receiver
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.trial import may_try
@@ -35,6 +37,7 @@ class Admissions(Departures):
     on_room: Callable[[], None]
     promised: Sized
     _grants: Grants
+    _skipped: Bounded[str, Lane]  # domain → of which lane a host was left out of its attempts
 
     def admit(
         self,
@@ -96,6 +99,17 @@ class Admissions(Departures):
         """Whether another receiver's host of an admitted attempt may stay as a fallback."""
         state = self._lanes.get(lane)
         return state is None or self.settings.shadow or self.retired or state.passes(now)
+
+    def hosts_of(self, lane: Lane) -> Hosts | None:
+        """What is known of a lane's hosts; while mxheed is off, or only watches, nothing."""
+        state = self._lanes.get(lane)
+        return None if state is None or self.settings.shadow or self.retired else state.hosts
+
+    def skipped(self, lane: Lane, domain: str, hosts: Iterable[str], now: float) -> None:
+        """A host was left out of an attempt to this domain; these are its equals."""
+        self._skipped[domain] = lane
+        self._count("host.skipped")
+        self.hops.held(domain, hosts, now)  # should none of them be found, it was our doing
 
     def end(self, lane: LaneState, attempt: Attempt, now: float) -> None:
         """The delivery agent went on to something else: the attempt is over, judged or not."""

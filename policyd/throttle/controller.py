@@ -5,6 +5,7 @@ piece of evidence; `due` says which waiting messages to let go now (`throttle.de
 attempt counts once, whatever told of it first. What is slowed depends on the scope of blame: the
 lane, the lane for one sender domain, one recipient, or nothing.
 Failure: none; what is lost (a log line, a release, a question) costs a time-out, never a message.
+Length: each kind of line and question has its one way through here.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ import random
 from collections.abc import Callable, Mapping, Sized
 from typing import Any
 
+from policyd.bounded import Bounded
 from policyd.throttle.admissions import Admissions
 from policyd.throttle.book.dispatch import Dispatcher
 from policyd.throttle.book.door import Door
 from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.mailclasses import MailClasses
-from policyd.throttle.evidence import STALE, AcceptedMail, Evidence, Lane
+from policyd.throttle.evidence import STALE, AcceptedMail, Evidence, Lane, may_be_hold
 from policyd.throttle.judging.aftermath import Aftermath
 from policyd.throttle.judging.blame import Blame, is_our_own
+from policyd.throttle.judging.outlived import Outlived
 from policyd.throttle.judging.retrytable import RetryTable
 from policyd.throttle.judging.transactions import Transaction, Transactions
+from policyd.throttle.lane.following import follow
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.trial import is_certain
 from policyd.throttle.lane.window import Attempt
@@ -51,11 +55,14 @@ class Controller(Admissions):
         self.counts: dict[str, int] = {}
         # told when a lane that somebody waits for may have room
         self.on_room: Callable[[], None] = lambda: None
+        self.on_places = self._room
         rng = rng or random.Random()
         self._retry = RetryTable(settings, rng)
         self.blame = Blame(
             settings, self._retry, self._count, self.book.mailboxes.told, self.senders
         )
+        self._skipped = Bounded(10_000)
+        self._outlived = Outlived(self.blame.concerns_lane)
         self._aftermath = Aftermath(self.book, self.blame, self._retry, self.classes, self._alone)
         self.door = Door(settings.door, self._held)
         self._dispatcher = Dispatcher(settings, self.book, self.lane, self.door, self._count, rng)
@@ -77,6 +84,7 @@ class Controller(Admissions):
         self._retry.use(settings)
         for state in (*self._lanes.values(), *self.senders):
             state.use_settings(settings, now)
+            state.hosts.use(settings.hosts)
 
     def _alone(self, lane: Lane, domain: str) -> float:
         """Until when this domain waits by itself at this lane; 0.0: not at all."""
@@ -135,7 +143,12 @@ class Controller(Admissions):
         """One of our own holds (or its echo)."""
         # deferred while nobody answered the gate: the question that tells the home never came
         home = self._homes.get(evidence.domain)
-        self._aftermath.held(evidence, home or Lane(evidence.pool or "", evidence.receiver), now)
+        lane = home or Lane(evidence.pool or "", evidence.receiver)
+        skipped = self._skipped.pop(evidence.domain)
+        if skipped is not None and may_be_hold(evidence.reply):
+            lane = skipped  # the hosts that were left have no addresses
+            self.lane(lane, now).hosts.rest(now)
+        self._aftermath.held(evidence, lane, now)
 
     def _observe_echo(self, evidence: Evidence, now: float) -> None:
         """An attempt that was not made, for another was refused; the MTA's own words are for it."""
@@ -149,7 +162,19 @@ class Controller(Admissions):
         lane = self._lane_of(evidence)
         fresh = now - evidence.time <= STALE and not self._transactions.known(evidence, now)
         if lane is not None and fresh:
-            self._judge(evidence, self.lane(lane, now), None, now)
+            self._outlived.note(evidence, lane, now)
+
+    def host_trouble(self, evidence: Evidence, now: float) -> None:
+        """A host could not be spoken with; how the attempt ends is told by another line."""
+        lane = self._lane_of(evidence)
+        if lane is not None and now - evidence.time <= STALE:
+            self.blame.host_trouble(evidence, self.lane(lane, now), now)
+
+    def _hosts(self, line: Evidence | AcceptedMail, state: LaneState, now: float) -> None:
+        """The hosts whose refusal this end of an attempt outlived."""
+        for refusal in self._outlived.over(line, state.lane, now):
+            self._count("outlived")
+            self.blame.host_refused(refusal, state, now)
 
     def _lane_of(self, line: Evidence | AcceptedMail) -> Lane | None:
         home = self._homes.get(line.domain)
@@ -164,14 +189,15 @@ class Controller(Admissions):
         lane = self._lane_of(evidence)
         if lane is None:
             return
-        state: LaneState = self.lane(lane, now)
+        whole = state = self.lane(lane, now)
         sender = self.blame.sender(evidence)
         state = self.senders.of(lane, sender) or state
         kept = again = False  # a further recipient of a transaction that was refused already
         if now - evidence.time <= STALE:
-            if evidence.host and evidence.origin == "remote":
-                state.hosts.answered(evidence.host, now)
+            self._hosts(evidence, whole, now)
             transaction = self._transactions.of(evidence, evidence.outcome == "sent", state, now)
+            whole.hosts.ended(evidence, transaction.attempt, now)
+            follow(whole, now)
             again = transaction.refused
             if evidence.outcome == "sent":
                 self._accept(transaction, state, sender, now)
@@ -194,10 +220,13 @@ class Controller(Admissions):
         if lane is not None:
             state = self.lane(lane, now)
             if mail.fresh:
-                state.hosts.answered(mail.host, now)
+                self._hosts(mail, state, now)
                 sender = self.blame.present.sender(mail.queue_id, "")
-                state = self.senders.of(lane, sender) or state
-                self._accept(self._transactions.of(mail, True, state, now), state, sender, now)
+                own = self.senders.of(lane, sender) or state
+                transaction = self._transactions.of(mail, True, own, now)
+                state.hosts.accepted(mail, transaction.attempt, now)
+                self._accept(transaction, own, sender, now)
+                follow(state, now)
                 self.book.mailboxes.passed(lane, mail.domain, now)
             self._room(state, now)
 
@@ -224,6 +253,10 @@ class Controller(Admissions):
                 return
         if not fresh:
             return
+        if isinstance(line, Evidence) and line.outcome == "tried":
+            self._outlived.note(line, state.lane, now)
+            return
+        self._hosts(line, state, now)
         transaction = self._transactions.elsewhere(line, now)
         if accepted:
             transaction.accept(state, now)

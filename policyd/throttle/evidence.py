@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from logparse.events import Delivery, Origin, Outcome, Stage
+from logparse.events import Delivery, HostTrouble, Origin, Outcome, Stage
 from rules.verdict import Scope, Stance, Verdict
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "domain_of",
     "from_delivery",
     "from_status",
+    "from_trouble",
     "is_own_hold",
     "may_be_hold",
 ]
@@ -80,6 +81,7 @@ class Evidence(NamedTuple):
     group: tuple[object, ...]  # equal for the recipients of one transaction
     arrived: float  # when the message came into the queue; 0.0: not known
     sender: str = ""  # the envelope sender's domain, where known
+    address: str = ""  # the host's; "": not known
 
 
 class AcceptedMail(NamedTuple):
@@ -142,6 +144,7 @@ def from_delivery(
         group=(delivery.address, delivery.conn_use, delays[:3] if delays else None),
         arrived=delivery.time - delivery.delay,
         sender=sender,
+        address=delivery.address or "",
     )
 
 
@@ -171,6 +174,33 @@ def from_status(now: float, host: str, reply: str, verdict: Verdict, receiver: s
         conn_use=0,
         group=(),
         arrived=0.0,
+    )
+
+
+def from_trouble(trouble: HostTrouble, receiver: str, pool: str | None) -> Evidence:
+    """Evidence from a line about a host that could not be spoken with."""
+    return Evidence(
+        time=trouble.time,
+        source="log",
+        pool=pool,
+        receiver=receiver,
+        domain="",
+        recipient="",
+        queue_id=trouble.queue_id,
+        host=trouble.host,
+        outcome="tried",
+        category="net.connect",
+        scope="receiver",
+        stance="retry",
+        rule=None,
+        reply=trouble.reply[:_REPLY_KEPT],
+        retry_after=None,
+        stage=trouble.stage,
+        origin="local",
+        conn_use=0,
+        group=(trouble.address, 0, None),
+        arrived=0.0,
+        address=trouble.address,
     )
 
 

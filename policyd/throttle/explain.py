@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from policyd.settings.units import spell
+from policyd.throttle.hostwords import HostTold, sentences, told
 from policyd.throttle.lane.state import LaneState
 
 _NAMED = 5  # domains
@@ -65,6 +66,7 @@ class Explanation:
     alone: dict[str, float]  # domains that wait by themselves, and until when
     unconfirmed: int  # refusals that slowed nobody but what they concern
     grounds: tuple[Ground, ...]
+    hosts: tuple[HostTold, ...]
     next: str
     text: str
 
@@ -107,6 +109,7 @@ def explain(state: LaneState, waiting: int, now: float, mode: str = "on") -> Exp
         alone=state.court.alone(now),
         unconfirmed=state.court.kept,
         grounds=grounds,
+        hosts=told(state.hosts, now),
         next=coming,
         text=_text(state, grounds, waiting, coming, now),
     )
@@ -142,6 +145,7 @@ def _text(
             others = ", ".join(f"{g.category} {g.count}×" for g in grounds[1:])
             words.append(f"Besides: {others}.")
     words += _court(state, now)
+    words += sentences(state.hosts, now)
     total = state.accepted + state.refused_total
     if total:
         words.append(f"Of {_many(total, 'attempt')}, {state.accepted} accepted.")
@@ -178,15 +182,16 @@ def _court(state: LaneState, now: float) -> list[str]:
     """Who accuses the receiver, and whom only that concerns."""
     court, words = state.court, []
     if court.votes:
-        told = ", ".join(f"{name} {worth:g}" for name, worth in list(court.votes.items())[:_NAMED])
-        words.append(f"Witnesses, and what their word is worth: {told}.")
+        votes = list(court.votes.items())[:_NAMED]
+        named = ", ".join(f"{name} {worth:g}" for name, worth in votes)
+        words.append(f"Witnesses, and what their word is worth: {named}.")
     if court.kept:
         words.append(f"{court.kept} refusals were not confirmed and slow only what they concern.")
     if alone := court.alone(now):
-        told = ", ".join(
+        named = ", ".join(
             f"{name} {spell(when - now)}" for name, when in list(alone.items())[:_NAMED]
         )
-        words.append(f"Domains that wait by themselves: {told}.")
+        words.append(f"Domains that wait by themselves: {named}.")
     return words
 
 

@@ -49,6 +49,8 @@ class Lanes:
         self._pools: set[str] = set()  # few are named by the MTA; no more than there are lanes
         # told of each lane's change: the state before, the time
         self.on_change: Callable[[LaneState, State, float], None] = lambda lane, before, now: None
+        # told of a lane whose silent host gave places back
+        self.on_places: Callable[[LaneState, float], None] = lambda lane, now: None
 
     def lane(self, lane: Lane, now: float) -> LaneState:
         """A lane's state, made if it is new."""
@@ -88,6 +90,8 @@ class Lanes:
         self._round_over = len(some) < _AT_A_TIME
         for state in some:
             state.window.expire(now)
+            if state.hosts.look(state.window, now):
+                self.on_places(state, now)
             told = self.settings.limits(state.lane.receiver, self._posix(now))
             if told is not state.limits:  # they begin and end by the clock
                 state.use_settings(self.settings, now)

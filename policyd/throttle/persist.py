@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, get_args
 
 from policyd.shape import Among, AtLeast, Maybe, fits
+from policyd.throttle import hostrows
 from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.mailclasses import MailClasses
 from policyd.throttle.book.nexthop import NextHops
@@ -139,6 +140,7 @@ def snapshot(controller: Knowing, now: float) -> dict[str, Any]:
 def _worth(state: LaneState) -> bool:
     settled = state.settings.window.settled
     known = bool(state.reasons) or state.greylist.age is not None
+    known = known or state.hosts.aside > 0
     return state.state != "free" or known or state.window.taken > settled
 
 
@@ -155,6 +157,7 @@ def _lane(state: LaneState) -> dict[str, Any]:
         "episode": {name: getattr(state.trouble.course, name) for name in _EPISODE},
         "trouble": {name: getattr(state.trouble, name) for name in _TROUBLE},
         "history": state.trouble.history.rows(),
+        "hosts": hostrows.rows(state.hosts),
         "court": [state.court.first, state.court.standing.rows()],
         "reasons": [
             {name: getattr(r, name) for name in _REASON} | {"reply": masked(r.reply)}
@@ -287,6 +290,8 @@ def _restore_state(state: LaneState, row: Mapping[str, Any], today: _Today) -> N
     if court is not None and fits(court, _COURT):
         first, domains = court
         state.court.restore(first, domains, today.time)
+    if fits(row.get("hosts"), hostrows.SAVED):  # files of earlier versions have none
+        hostrows.restore(state.hosts, row["hosts"], today.time, now)
     state.state = row["state"]
     state.adjusted = now
     if row["rate"]:

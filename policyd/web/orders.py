@@ -56,7 +56,9 @@ class Operator:
         told = [
             lane
             for lane in found
-            if lane["state"] != "free" or any(lane[name] for name in _TELLING)
+            if lane["state"] != "free"
+            or any(lane[name] for name in _TELLING)
+            or any(host["why"] for host in lane["hosts"])
         ]
         order = {"suspended": 0, "probing": 1, "slowed": 2, "free": 3}
         told.sort(key=lambda lane: (order[lane["state"]], -lane["held"]))

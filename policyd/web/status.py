@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from heapq import nsmallest
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
@@ -18,8 +19,18 @@ from typing import TYPE_CHECKING
 from policyd.counting.tlsdemands import TLS_REMEDY
 from policyd.serve.turns import Steps
 from policyd.throttle.explain import explain
+from policyd.throttle.hostwords import HostTold
 from policyd.throttle.lane.state import LaneState
-from policyd.web.view import LaneView, LogsView, LogView, Page, ReasonView, ReceiverView, Totals
+from policyd.web.view import (
+    HostView,
+    LaneView,
+    LogsView,
+    LogView,
+    Page,
+    ReasonView,
+    ReceiverView,
+    Totals,
+)
 
 if TYPE_CHECKING:
     from policyd.core import Core
@@ -147,7 +158,7 @@ def _lanes(core: Core, now: float) -> Steps[dict[str, list[LaneState]]]:
     """Those with something to tell, by receiver."""
     found: dict[str, list[LaneState]] = {}
     for number, state in enumerate(core.controller.shown(now)):
-        if state.reasons or _troubled(core, state):
+        if state.reasons or state.hosts.aside or _troubled(core, state):
             found.setdefault(state.lane.receiver, []).append(state)
         if not number % _STEP:
             yield
@@ -187,4 +198,12 @@ def lane_view(core: Core, state: LaneState, now: float) -> LaneView:
             )
             for g in told.grounds
         ),
+        hosts=tuple(_host(one, posix) for one in told.hosts),
     )
+
+
+def _host(told: HostTold, posix: Callable[[float], float]) -> HostView:
+    values = asdict(told)
+    for name in ("since", "until"):
+        values[name] = posix(values[name]) if told.why else None
+    return HostView(**values)

@@ -14,6 +14,7 @@ from policyd.counting.lately import HealthView
 
 __all__ = [
     "HealthView",
+    "HostView",
     "LaneView",
     "LogView",
     "LogsView",
@@ -40,6 +41,24 @@ class ReasonView:
 
 
 @dataclass(frozen=True, slots=True)
+class HostView:
+    """One host of a receiver, where there is something to tell of its hosts."""
+
+    address: str
+    name: str
+    state: str  # left out, to be tried again, limited, well
+    why: str  # a category, or "slow"
+    since: float | None  # of its trouble
+    until: float | None  # when it may be tried again
+    rate: float | None  # messages a second: its own limit
+    latency: float  # seconds a message takes there; 0.0: not known
+    accepted: int
+    refused: int
+    skipped: int  # attempts it was left out of
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class LaneView:
     """What is done about one receiver from one address pool."""
 
@@ -62,6 +81,7 @@ class LaneView:
     why: str = ""  # a sentence
     next: str = ""  # a sentence
     reasons: tuple[ReasonView, ...] = ()
+    hosts: tuple[HostView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,12 @@ class Agent:
         address: str,
         tls: bool,
         latency: float,
+        greeting: float,
         plays: dict[str, Any],
     ) -> None:
         """Open a receiver and publish its names."""
         context = await self._tls() if tls else None
-        made = Receiver(mx, address, behaviour.make(**plays), tls=context, latency=latency)
+        made = Receiver(mx, address, behaviour.make(**plays), context, latency, greeting)
         await made.start()
         self._receivers[name] = made
         self._domains |= dict.fromkeys(domains, mx)

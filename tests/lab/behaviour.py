@@ -77,9 +77,16 @@ class Once(Behaviour):
 
     reply: str
     seconds: float
+    stage: str = "rcpt"
     _until: float = 0.0
 
+    def connect(self, peer: str, open_now: int, now: float) -> str | None:
+        return self._refuse(now) if self.stage == "connect" else None
+
     def rcpt(self, rcpt: Rcpt, now: float) -> str | None:
+        return self._refuse(now) if self.stage == "rcpt" else None
+
+    def _refuse(self, now: float) -> str | None:
         self._until = self._until or now + self.seconds
         return self.reply if now < self._until else None
 

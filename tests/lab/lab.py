@@ -136,6 +136,7 @@ class Lab:
         mx: str | None = None,
         tls: bool = False,
         latency: float = 0.0,
+        greeting: float = 0.0,
         address: str = "",
         **parameters: Any,
     ) -> ReceiverView:
@@ -156,10 +157,16 @@ class Lab:
             address=view.address,
             tls=tls,
             latency=latency,
+            greeting=greeting,
             plays={"kind": kind} | parameters,
         )
         self._receivers.append(view)
         return view
+
+    def close(self, view: ReceiverView) -> None:
+        """Close one receiver; its names go with it."""
+        self.call("close", name=view.name)
+        self._receivers.remove(view)
 
     def publish(self, *records: str) -> None:
         """Publish names beside those of the receivers, in dnsmasq's words, until the reset."""

@@ -41,6 +41,7 @@ class Receiver:
     behaviour: Behaviour
     tls: ssl.SSLContext | None = None
     latency: float = 0.0  # seconds each message takes
+    greeting: float = 0.0  # and the first word of each session
     clock: Callable[[], float] = time.time
     events: list[dict[str, Any]] = field(default_factory=list)
     _open: dict[str, int] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Receiver:
         await asyncio.sleep(self.behaviour.greets)
         refusal = self.behaviour.connect(session.peer, self._open[session.peer], self.clock())
         self._note(session, "connect", reply=refusal or "220")
+        await asyncio.sleep(self.greeting)
         self._say(writer, refusal or f"220 {self.name} ESMTP")
         while refusal is None:
             await writer.drain()

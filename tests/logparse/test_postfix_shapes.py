@@ -6,7 +6,7 @@ from datetime import UTC
 
 import pytest
 
-from logparse.events import Delivery, Event, Removed, Unparsed
+from logparse.events import Delivery, Event, HostTrouble, Removed, Unparsed
 from logparse.postfix import PostfixParser
 from tests.logparse.postfix_lines import NOW, line, record, said
 
@@ -236,6 +236,35 @@ def test_a_host_only_speaks_through_smtp() -> None:
     assert events(line(text, "Nov 23 04:05:06 mx1 postfix/cleanup[9]: ")) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "queue_id", "stage"),
+    [
+        ("connect to mx.example.net[192.0.2.10]:25: Connection refused", "", "connect"),
+        ("connect to MX.example.net.[192.0.2.10]:25: Connection timed out", "", "connect"),
+        (
+            "3A5444167F: lost connection with mx.example.net[192.0.2.10] "
+            "while receiving the initial server greeting",
+            "3A5444167F",
+            "connect",
+        ),
+        (
+            "3A5444167F: conversation with mx.example.net[192.0.2.10] timed out "
+            "while sending RCPT TO",
+            "3A5444167F",
+            "rcpt",
+        ),
+    ],
+)
+def test_a_host_that_cannot_be_spoken_with(text: str, queue_id: str, stage: str) -> None:
+    """Postfix notes each host that it cannot speak with, whatever becomes of the message."""
+    (found,) = events(line(text))
+    assert isinstance(found, HostTrouble)
+    assert (found.queue_id, found.stage) == (queue_id, stage)
+    assert (found.host, found.address) == ("mx.example.net", "192.0.2.10")
+    assert found.reply in text
+    assert events(line(text, "Nov 23 04:05:06 mx1 postfix/smtpd[9]: ")) == []
+
+
 def test_removed_messages_come_in_order() -> None:
     """The end of a message is told after its last delivery."""
     gone = line("3A5444167F: removed", "Nov 23 04:05:06 mx1 postfix/qmgr[9]: ")
@@ -281,7 +310,8 @@ def test_queue_ids_of_no_postfix_are_counted(queue_id: str) -> None:
         "3A5444167F: message-id=<20261123.1@example.org>",
         "3A5444167F: sender non-delivery notification: 3B00000009",
         "NOQUEUE: reject: RCPT from unknown[203.0.113.9]: 450 x; from=<a@b> to=<c@d> helo=<e>",
-        "connect to mx.example.net[192.0.2.10]:25: Connection timed out",
+        "connect to subsystem private/bounce",
+        "lost connection after RCPT from unknown[203.0.113.9]",
         "warning: 3A5444167F: non-ESMTP response from mx.example.net[192.0.2.10]:25: hello",
     ],
 )

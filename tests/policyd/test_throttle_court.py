@@ -15,7 +15,6 @@ from policyd.serve.session import Session
 from policyd.throttle import Controller
 from policyd.throttle.lane.court import Court
 from policyd.throttle.lane.estimate import Accepted
-from policyd.throttle.lane.hosts import Hosts
 from policyd.throttle.lane.standing import DomainStandings
 from policyd.throttle.settings.court import CourtSettings
 from tests.policyd.clocks import Times
@@ -174,17 +173,6 @@ def test_a_lost_connection_is_one_hosts_while_another_answers() -> None:
     assert states[-1] == "suspended"
 
 
-def test_all_hosts_in_trouble_are_the_receivers_trouble() -> None:
-    """A host that failed after it answered answers no more."""
-    hosts = Hosts()
-    hosts.answered("a", 1.0)
-    hosts.answered("b", 2.0)
-    assert hosts.troubled("a", 3.0)
-    assert not hosts.troubled("b", 4.0)
-    hosts.answered("a", 5.0)
-    assert hosts.troubled("b", 6.0)
-
-
 def test_an_explanation_names_the_witnesses() -> None:
     """`throttle explain` says who accuses, what that is worth, and who waits by itself."""
     pacer, now = lively()
@@ -227,13 +215,12 @@ def test_one_witness_is_enough_where_the_operator_says_so() -> None:
     assert refuse(pacer, "d1.test", now) == "suspended"
 
 
-def test_what_is_remembered_of_domains_and_hosts_is_bounded() -> None:
+def test_what_is_remembered_of_domains_is_bounded() -> None:
     """A flood of names leaves a bounded memory; who delivered last is kept."""
-    court, hosts = Court(CourtSettings()), Hosts()
+    court = Court(CourtSettings())
     for number in range(5000):
         court.began(f"x{number}.test")
         court.accuse(f"x{number}.test", None, Accepted(), NOW + number * 0.001)
-        hosts.troubled(f"h{number}", NOW)
     assert len(court.standing) <= 512
     assert len(court.votes) <= 512
     court.accepted("good.test", NOW + 6, NOW + 6)

@@ -90,6 +90,11 @@ HOLDS = row(
             ("waiting now", HERE.sum("mxheed_door_waiting")),
             ("ended: {{result}}", HERE.rate("mxheed_door_waited_total", "result")),
             ("waiting on average", HERE.rate("mxheed_door_waited_seconds_total"))),
+    p.lines("Hosts", "Hosts of receivers that may be left out of attempts; addresses left out, and "
+            "refusals that the next host made good (a second).", "short",
+            ("aside now", HERE.sum("mxheed_hosts_aside")),
+            ("left out", HERE.rate("mxheed_host_skips_total")),
+            ("outlived", HERE.rate("mxheed_host_refusals_outlived_total"))),
     p.lines("Released", "Messages let go a second, readings of the queue, and what they added and "
             "dropped.", "short",
             ("{{result}}", HERE.rate("mxheed_releases_total", "result"))),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from policyd.throttle.book.door import Door
@@ -129,17 +129,25 @@ class Dispatcher:
 
     def _chosen(self, lane: Lane, state: LaneState, now: float) -> Message | None:
         """Whose turn it is; the probe is drawn from domains whose word is news."""
+        stuck = state.hosts.stuck(now)
         if state.state != "probing" or not state.court.any_trusted(now):
-            return self._book.peek(lane, now)
+            return self._book.peek(lane, now) if not stuck else self._unstuck(lane, stuck, now)
         found: dict[str, Message] = {}
         for message in self._book.candidates(lane, now, _DRAWN_FROM):
             for part in message.parts.values():
-                if part.lane == lane and state.court.is_trusted(part.domain, now):
+                trusted = part.lane == lane and state.court.is_trusted(part.domain, now)
+                if trusted and part.domain not in stuck:
                     found.setdefault(part.domain, message)
         if found:
             return found[self._rng.choice(sorted(found))]
         late = now - state.since > DRAWING
         return self._book.peek(lane, now) if late else None
+
+    def _unstuck(self, lane: Lane, stuck: Collection[str], now: float) -> Message | None:
+        """One that need not wait for another of its domain at a silent host, if there is any."""
+        some = self._book.candidates(lane, now, _DRAWN_FROM)
+        others = (one for one in some if not any(p.domain in stuck for p in one.parts.values()))
+        return next(others, None) or self._book.peek(lane, now)
 
     def _reach(self, state: LaneState) -> int:
         """How many parts of a message may go, or wait at the door until they may.

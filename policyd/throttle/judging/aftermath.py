@@ -151,6 +151,9 @@ class Aftermath:
             alone = self._alone(state.lane, evidence.domain)
             if not kept:
                 return max(now, alone)  # the lane's own state says when
+            if state.hosts.is_aside(evidence.address or evidence.host, now):
+                # the next time it is another host's turn; where it was not, ever more seldom
+                return now if times == 1 else now + state.court.patience(times - 1)
             if evidence.retry_after is None:  # not told: the lane may be found to blame yet
                 patience = state.court.patience(times)
                 return max(alone, now + min(patience, patience if delay is None else delay))

@@ -15,9 +15,11 @@ from policyd.throttle.book.present import Present
 from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.judging.retrytable import RetryTable, socket_error
 from policyd.throttle.judging.senders import SenderLanes
+from policyd.throttle.lane.following import clear
+from policyd.throttle.lane.hosts import GREETING
 from policyd.throttle.lane.sender import of_receiver
 from policyd.throttle.lane.state import LaneState
-from policyd.throttle.lane.trial import try_lane
+from policyd.throttle.lane.trial import try_lane, try_six
 from policyd.throttle.lane.window import Attempt
 from policyd.throttle.settings.pacing import PacingSettings, Reaction
 
@@ -91,6 +93,24 @@ class Blame:
         if evidence.scope == "domain" and lane is not None and lane.sender:
             return True
         return evidence.scope in _LANE_SCOPES or reaction.act == "connections"
+
+    def host_refused(self, evidence: Evidence, state: LaneState, now: float) -> None:
+        """A refusal that concerned one host only: the next one took the message."""
+        reaction = self.reaction(evidence)
+        if reaction is None or not self.concerns_lane(evidence):
+            return
+        if not try_six(evidence, reaction, None, state, now):
+            hint = self._retry.hint(evidence.retry_after)
+            state.hosts.outlived(evidence, reaction, hint, self.settings, now)
+            clear(state, evidence.address, now)
+
+    def host_trouble(self, evidence: Evidence, state: LaneState, now: float) -> None:
+        """A host could not be spoken with; the attempt may go on with the next one."""
+        reaction = self.reaction(evidence)
+        if reaction is None or reaction.act not in _LANE_ACTS or reaction.shadow:
+            return
+        if evidence.stage in GREETING:
+            state.hosts.troubled(evidence, reaction, now)
 
     def judge(
         self, evidence: Evidence, state: LaneState, attempt: Attempt | None, now: float

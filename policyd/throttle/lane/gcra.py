@@ -57,6 +57,13 @@ class Gcra:
         limit = now + 2 * self.burst * self.interval
         self.tat = min(tat + count * self.interval, max(tat, limit))
 
+    def share(self, now: float, part: float) -> None:
+        """Take a part of a token, there or not, or give it back; the debt is bounded likewise."""
+        if part > 0:
+            self.charge(now, part)
+        else:
+            self.tat = max(now, self.tat + part * self.interval)
+
     def wait(self, now: float, count: float = 1.0) -> float:
         """Seconds until `count` tokens are there (0.0: now)."""
         need = min(count, self.burst) * self.interval

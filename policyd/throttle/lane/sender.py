@@ -27,6 +27,7 @@ class SenderLane(LaneState):
     ) -> None:
         self.base = base
         super().__init__(base.lane.of_sender(sender), base.settings, now, posix)
+        self.hosts = base.hosts
         self.window.limit = base.window.limit
         self.court.restore(base.court.first, base.court.standing.rows(), float)
         self.changed = base.changed

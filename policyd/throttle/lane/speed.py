@@ -33,6 +33,7 @@ _HALF = 0.5  # of the refused rate: one refusal never costs more
 _SAFE = 1.05  # times a rate that held: what is refused below says that it does no more
 _COST = 10.0  # times a stop: the least time between tries
 _FELL = 0.7  # of the ceiling: a refusal at less says that the limit fell
+_SAME = 0.02  # rates that differ by less are the same
 _USED = 0.6  # share of the tokens that must have been used for a step up
 
 
@@ -173,6 +174,11 @@ class Speed:
         elif rate < ceiling * self.near:
             rate += (ceiling * self.near - rate) * _CLIMB
         self._set(rate, now)
+
+    def follow(self, rate: float, now: float) -> None:
+        """Go at a rate that somebody else has learnt."""
+        if self.bucket is not None and abs(rate - self.bucket.rate) > _SAME * rate:
+            self._set(rate, now)
 
     def _set(self, rate: float, now: float) -> None:
         assert self.bucket is not None

@@ -31,6 +31,7 @@ from policyd.throttle.settings.pacing import NO_LIMITS, PacingSettings, Reaction
 __all__ = ["LaneState", "State"]
 
 State = Literal["free", "slowed", "suspended", "probing"]
+_Clock = Callable[[float], float]
 
 _RELEASE = 0.2  # seconds from a release to its question
 _AHEAD = 20  # attempts at most that may be on their way to places that are not free yet
@@ -40,11 +41,7 @@ class LaneState:
     """One lane. The controller owns it; the gate and `explain` look at it."""
 
     def __init__(
-        self,
-        lane: Lane,
-        settings: PacingSettings,
-        now: float,
-        posix: Callable[[float], float] = float,
+        self, lane: Lane, settings: PacingSettings, now: float, posix: _Clock = float
     ) -> None:
         self.lane = lane
         self._posix = posix
@@ -55,12 +52,12 @@ class LaneState:
         self.window = Window(settings.window)
         self.speed = Speed(settings, self.limits, now)
         self.trouble = Trouble()
-        self.court, self.hosts = Court(settings.court), Hosts()
+        self.court, self.hosts = Court(settings.court), Hosts(settings.hosts)
         self.entered: dict[str, int] = {}  # how often, for the metrics
         # told of each change: the state before, the time
         self.changed: Callable[[LaneState, State, float], None] = lambda lane, before, now: None
         self.probe: Attempt | None = None  # the latest one
-        self.greylist = Greylist()
+        self.greylist, self.blamed = Greylist(), ""  # the host that stopped it
         self.epoch = self.backlog = 0  # `backlog`: messages that wait for it
         self.granted = 0  # attempts of released messages that have not asked yet
         self.at_door = 0  # attempts that asked and wait for their turn
@@ -106,8 +103,7 @@ class LaneState:
 
     def room(self, now: float, ahead: float = 0.0) -> int:
         """How many more attempts may start within `ahead` seconds, those on their way served."""
-        free = self._vacant(now, ahead) - self.granted - self.at_door
-        return free if free > 0 else 0
+        return max(0, self._vacant(now, ahead) - self.granted - self.at_door)
 
     def _vacant(self, now: float, ahead: float) -> int:
         """Tokens and places there are, or are expected `ahead`."""
@@ -143,9 +139,11 @@ class LaneState:
         number = self.granted + self.at_door + 1
         bucket, window, places = self.speed.bucket, self.window, self._places()
         wait = max(0.0, number + window.open - places) * window.latency / places
-        if bucket is not None:
-            wait = max(wait, (number - bucket.available(now)) * bucket.interval)
-        return wait
+        return (
+            wait
+            if bucket is None
+            else max(wait, (number - bucket.available(now)) * bucket.interval)
+        )
 
     def reach(self, seconds: float) -> float:
         """How many attempts may start, one after the other, within so many seconds."""
@@ -176,7 +174,7 @@ class LaneState:
         self.trouble.accepted(attempt.began if attempt else now)
         self.window.accepted(now)
         if self.state == "slowed":
-            if self.pinned <= now:
+            if self.pinned <= now and (self.lane.sender or not self.hosts.apart):
                 self.speed.grow(self.backlog, self.window.latency, now)
         elif self.state == "probing" and (attempt is None or attempt.epoch == self.epoch):
             self._recover(attempt.began if attempt else now, now)
@@ -196,9 +194,8 @@ class LaneState:
         """An attempt was refused for a reason that concerns the lane. True: the state changed."""
         self.seen = now
         self.refused_total += 1
-        trouble = self.trouble
-        trouble.refused(reaction, now)
         self.reasons.note(evidence)
+        (trouble := self.trouble).refused(reaction, now)
         if reaction.shadow:
             return False
         trouble.refused_at = now
@@ -212,6 +209,7 @@ class LaneState:
             longer, self.until = until > self.until, max(until, self.until)
             return longer
         if fresh and (self.state != "free" or trouble.enough(reaction, now)):
+            self.blamed = "" if self.state == "probing" else evidence.address
             self._close(reaction, hint, now)
             return True
         return False
@@ -226,24 +224,23 @@ class LaneState:
         """The first refusal of an epoch."""
         trouble = self.trouble
         if self.state == "probing":
-            self._suspend(now + trouble.probe_was_refused(reaction, hint, now), now)
+            self.suspend(now + trouble.probe_was_refused(reaction, hint, now), now)
             return
         trouble.begin(reaction, self.state == "free", now)
         if reaction.act == "connections":
             self.window.refused(now, self.settings.longest_explore)
         elif reaction.act == "slow":
             self.window.limit = max(self.window.limit, trouble.tolerance)
-        self._suspend(now + trouble.patience.first(reaction, hint), now)
+        self.suspend(now + trouble.patience.first(reaction, hint), now)
 
-    def _suspend(self, until: float, now: float) -> None:
+    def suspend(self, until: float, now: float) -> None:  # then one message probes
         self.until = until
         self._change(now)
         self._enter("suspended", now)
 
     def _change(self, now: float) -> None:
         """What began before is from now on no news."""
-        self.epoch += 1
-        self.adjusted = now
+        self.epoch, self.adjusted = self.epoch + 1, now
 
     def _recover(self, began: float, now: float) -> None:
         """A probe was taken: go on at what the receiver has shown to take."""
@@ -294,17 +291,16 @@ class LaneState:
         """Hold a state until a time, whatever the receiver says."""
         self.pinned = until
         if state == "suspended":
-            self._suspend(until, now)
+            self.suspend(until, now)
         elif state == "slowed":
             self._slow(rate or (self.bucket.rate if self.bucket else 1.0), now)
         else:
-            self._free(now)
+            self.cancel(now, until)
             self.window.limit = float(self.settings.window.largest)
-            self._change(now)
 
-    def cancel(self, now: float) -> None:
+    def cancel(self, now: float, pinned: float = 0.0) -> None:
         """Forget the trouble: free again."""
-        self.pinned = 0.0
+        self.pinned = pinned
         self._free(now)
         self._change(now)
 

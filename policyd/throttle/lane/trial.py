@@ -10,11 +10,14 @@ Failure: none.
 from __future__ import annotations
 
 from policyd.throttle.evidence import Evidence
+from policyd.throttle.lane.following import follow
+from policyd.throttle.lane.hosts import GREETING
+from policyd.throttle.lane.sender import of_receiver
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.window import Attempt
 from policyd.throttle.settings.pacing import Reaction
 
-__all__ = ["DRAWING", "is_certain", "may_try", "try_lane"]
+__all__ = ["DRAWING", "is_certain", "may_try", "try_lane", "try_six"]
 
 _OF_RECEIVER = frozenset({"connect", "helo", "starttls", "auth", "mail"})
 
@@ -37,6 +40,34 @@ def is_certain(evidence: Evidence) -> bool:
     return evidence.stage in _OF_RECEIVER
 
 
+def _is_of_host(evidence: Evidence) -> bool:
+    """Whether this may be one machine's own trouble: the network, or that it is busy."""
+    if evidence.origin == "local" or evidence.category.startswith("net."):
+        return True
+    return evidence.category == "flow.busy" and evidence.stage in GREETING
+
+
+def try_six(
+    evidence: Evidence, reaction: Reaction, attempt: Attempt | None, state: LaneState, now: float
+) -> bool:
+    """Whether a block concerns our IPv6 address only."""
+    if reaction.act != "pause" or reaction.shadow or evidence.scope != "ip":
+        return False
+    return state.hosts.refused_six(evidence, reaction, attempt, now)
+
+
+def _is_hosts_limit(
+    evidence: Evidence, reaction: Reaction, hint: float | None, state: LaneState, now: float
+) -> bool:
+    """Whether it is a rate of one host, where hosts have limits of their own."""
+    if reaction.shadow or evidence.scope == "domain":
+        return False
+    if not state.hosts.refused(evidence, reaction, hint, state.settings, now):
+        return False
+    follow(of_receiver(state, None)[0], now)
+    return True
+
+
 def _is_own(evidence: Evidence, state: LaneState, domain: str) -> bool:
     """Whether these are the receiver's own words for "not now", and not of an odd domain."""
     standing = state.court.standing
@@ -57,12 +88,17 @@ def try_lane(
     """Slow the lane, if it is to blame; False: the message waits for a time of its own."""
     court = state.court
     domain = attempt.domain if attempt is not None else evidence.domain
-    of_network = evidence.origin == "local" or evidence.category.startswith("net.")
-    if reaction.act == "pause" and of_network and evidence.host:
-        if state.hosts.troubled(evidence.host, now):
+    if try_six(evidence, reaction, attempt, state, now):
+        court.kept += 1
+        return False
+    if reaction.act == "pause" and evidence.host and _is_of_host(evidence):
+        if state.hosts.troubled(evidence, reaction, now):
             court.kept += 1
             return False
         court.certain(now)
+    elif _is_hosts_limit(evidence, reaction, hint, state, now):
+        court.kept += 1
+        return False
     elif is_certain(evidence):
         court.certain(now)
     else:

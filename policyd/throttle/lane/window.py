@@ -10,6 +10,7 @@ Failure: none; the tables are bounded, a lost log line costs an attempt its time
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from math import inf
 
 from policyd.throttle.settings.pacing import WindowSettings
@@ -30,8 +31,8 @@ _WAITING = 64  # closed attempts per domain that may wait for their log line
 class Attempt:
     """One delivery attempt that was let through."""
 
-    __slots__ = ("accepted", "began", "below", "domain", "epoch", "heard", "kept", "open", "probe",
-                 "refused", "under")  # fmt: skip
+    __slots__ = ("accepted", "began", "below", "domain", "epoch", "heard", "kept", "offered",
+                 "open", "probe", "refused", "under")  # fmt: skip
 
     def __init__(self, domain: str, began: float, epoch: int, probe: bool) -> None:
         self.domain = domain
@@ -45,6 +46,7 @@ class Attempt:
         self.kept = False  # refused, and the lane is not to blame
         self.under: Attempt | None = None  # the same in the receiver's own lane, if that is another
         self.below: Window | None = None  # its window
+        self.offered: Sequence[str] = ()  # addresses of the hosts it may go to, if several
 
 
 class Window:
@@ -149,6 +151,12 @@ class Window:
         if attempt.below is not None and attempt.under is not None:
             attempt.below.close(attempt.under, now)
         return True
+
+    def set_aside(self, attempt: Attempt) -> None:
+        """It waits for a host that keeps silent: its place is free, its end tells no latency."""
+        if attempt.open:
+            attempt.open = False
+            self.open -= 1
 
     def pair(self, domain: str, accepted: bool, now: float) -> Attempt | None:
         """The attempt to `domain` a log line speaks of, closed; None: it was not asked for.

@@ -15,6 +15,7 @@ from typing import Any
 from policyd.settings.units import Duration
 from policyd.throttle.settings.court import CourtSettings
 from policyd.throttle.settings.door import DoorSettings
+from policyd.throttle.settings.hosts import HostSettings
 from policyd.throttle.settings.limits import NO_LIMITS, Limits
 from policyd.throttle.settings.reactions import (
     BY_STANCE,
@@ -126,6 +127,9 @@ class PacingSettings:
     )
     court: CourtSettings = field(
         default_factory=CourtSettings, metadata={"doc": "who may stop a receiver"}
+    )
+    hosts: HostSettings = field(
+        default_factory=HostSettings, metadata={"doc": "hosts of one receiver"}
     )
     floor: float = field(
         default=1 / 120,
