@@ -246,3 +246,20 @@ def test_hours_that_are_none_are_refused(hours: str) -> None:
     """A typing mistake is said at once."""
     with pytest.raises(ValueError, match="HH:MM-HH:MM"):
         Limits(hours=hours)
+
+
+def test_a_restart_in_the_middle_of_a_stop_goes_on_at_what_the_receiver_took() -> None:
+    """What was accepted before is saved with the lane; else it would begin at one a second."""
+    before, after = controller(), controller()
+    now = flow(before, 40, NOW, 0.1)
+    refuse(before, now)
+    assert after.restore(before.snapshot(now), now) == 0
+    now += 2.6
+    after.peek(BIG, now)
+    now += 3.1  # the probe is no message of a domain that delivered
+    probe = after.admit(BIG, "d2.test", now)
+    assert probe.attempt is not None
+    after.observe(evidence(queue_id="P", domain="d2.test", time=now, group=(now,)), now)
+    (lane,) = after.of_receiver(BIG.receiver, now)
+    assert lane.bucket is not None
+    assert 3 < lane.bucket.rate < 10

@@ -67,9 +67,8 @@ class LaneState:
 
     def use_settings(self, settings: PacingSettings, now: float) -> None:
         """Live under these settings from now on; told limits may have their hours."""
-        told = NO_LIMITS  # of the receiver as a whole: no sender's domain has them for itself
-        if not self.lane.sender:
-            told = settings.limits(self.lane.receiver, self._posix(now))
+        told = settings.limits(self.lane.receiver, self._posix(now))
+        told = NO_LIMITS if self.lane.sender else told  # they are the receiver's as a whole
         before, self.limits, self.settings = self.limits, told, settings
         self.speed.use_settings(settings, told)
         self.court.use(settings.court)
@@ -184,13 +183,9 @@ class LaneState:
         return self.window.pair(domain, accepted, now)
 
     def refuse(
-        self,
-        evidence: Evidence,
-        reaction: Reaction,
-        hint: float | None,
-        attempt: Attempt | None,
-        now: float,
-    ) -> bool:
+        self, evidence: Evidence, reaction: Reaction, hint: float | None,
+        attempt: Attempt | None, now: float,
+    ) -> bool:  # fmt: skip
         """An attempt was refused for a reason that concerns the lane. True: the state changed."""
         self.seen = now
         self.refused_total += 1
