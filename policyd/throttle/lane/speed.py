@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import sqrt
 
 from policyd.throttle.lane.gcra import Gcra
-from policyd.throttle.lane.prospect import BLOCKED_UNSEEN, NOTHING_SEEN, distance
+from policyd.throttle.lane.prospect import BLOCKED_UNSEEN, NOTHING_SEEN, Prospect, distance
 from policyd.throttle.settings.pacing import Limits, PacingSettings
 
 __all__ = ["Speed"]
@@ -95,6 +95,10 @@ class Speed:
         self.ceiling = None
         self.number = self.safe = 0.0
         self.explore_gap = self._explore
+
+    def expect(self, prospect: Prospect, number: float, safe: float) -> None:
+        """What is known of the limit when mail flows again."""
+        self.prospect, self.number, self.safe = prospect, number, safe
 
     def within(self, rate: float) -> float:
         """The rate, kept between floor and top."""

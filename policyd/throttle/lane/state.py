@@ -72,11 +72,7 @@ class LaneState:
         before, self.limits, self.settings = self.limits, told, settings
         self.speed.use_settings(settings, told)
         self.court.use(settings.court)
-        self.window.told = told.attempts
-        if told.attempts:
-            self.window.limit = float(told.attempts)
-        elif before.attempts:
-            self.window.reset(0)
+        self.window.tell(told.attempts)
         if told.rate and told.rate != before.rate:
             self._slow(told.rate, now)
         elif before.rate and not told.rate and self.pinned <= now:
@@ -251,8 +247,7 @@ class LaneState:
                 speed.refused(trouble.learn(began), self.backlog, now)
             self._slow(speed.bucket.rate, now)
         elif trouble.act in ("slow", "pause"):
-            speed.prospect = trouble.prospect(began)
-            speed.number, speed.safe = trouble.capacity, trouble.sure
+            speed.expect(trouble.prospect(began), trouble.capacity, trouble.sure)
             self._slow(speed.prospect.rate, now)
         trouble.flowing = began
         self._enter("slowed", now)

@@ -96,6 +96,14 @@ class Window:
         limit = int(min(self.limit, self.told)) if self.told else int(self.limit)
         return limit if self.cap is None else min(limit, self.cap)
 
+    def tell(self, attempts: int) -> None:
+        """An operator's limit; 0: none, or none any more."""
+        if attempts:
+            self.limit = float(attempts)
+        elif self.told:
+            self.reset(0)
+        self.told = attempts
+
     def open_with_time(self, now: float) -> None:
         """Who is slow to answer does not close the window: places come with time, too."""
         full = self.open >= int(self.limit) and self.cap is None and not self.told
