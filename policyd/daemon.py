@@ -24,12 +24,14 @@ from policyd.config import Config
 from policyd.core import Core, Prepared, prepare
 from policyd.counting.facts import LogFacts
 from policyd.errors import ControlError, MxheedError
+from policyd.exim.side import EximSide
 from policyd.hooks.answers import SAFE, paced
 from policyd.hooks.doorkeeper import Doorkeeper
 from policyd.metrics.sources import Health, metrics
 from policyd.metrics.table import Metrics
 from policyd.postfix.releasing import Releasing
 from policyd.postfix.wiring import Wiring
+from policyd.process.alive import Alive
 from policyd.process.clock import Clock
 from policyd.process.reloading import Reloading
 from policyd.process.signals import Signals
@@ -40,6 +42,7 @@ from policyd.reading.sight import Sight
 from policyd.reading.sources import ASKED, PLAYED, Chosen, appears, status_of
 from policyd.reading.unwritten import Unwritten
 from policyd.serve.listeners import Listeners
+from policyd.serve.paths import control_path, exim_paths
 from policyd.serve.session import HookCounts, how_often, last_asked
 from policyd.serve.turns import Steps
 from policyd.servers import Servers, serve
@@ -94,8 +97,14 @@ class Daemon:
         self.logs = LogFacts(self.core, partial(status_of, chosen, self.follower))
         # what comes through a pipe was never read before: there is nothing to catch up with
         self.follower.caught_up = chosen.kind in ("stdin", "sample")
-        self.releasing = Releasing(self.core, played=chosen.kind == "sample")
+        played = chosen.kind == "sample"
+        self.exim = EximSide(self.core, played=played)
+        self.releasing = Releasing(self.core, played=played, elsewhere=self.exim.let_go)
+        self.releasing.alone = lambda: self.exim.working() is None
         know = partial(setattr, self.core, "beyond")
+        serve = config.serve
+        beside = exim_paths(control_path(serve.control, os.environ, os.geteuid()))
+        self.alive = Alive(serve.alive or beside[1])
         self.wiring = Wiring(config.release.config_directory, know)
         self._stopping = asyncio.Event()
         self.replaced = False  # the sample, by a log
@@ -127,6 +136,7 @@ class Daemon:
         wiring = asyncio.create_task(self.wiring.run())
         waiting = asyncio.create_task(self._await_log())
         self.releasing.begin()
+        self.exim.begin()
         say(self.chosen, self.state, servers.addresses)
         self._ready()
         await self._stopping.wait()
@@ -137,6 +147,8 @@ class Daemon:
         self.core.hurry()
         self.follower.stop()
         self.releasing.end()
+        self.exim.end()
+        self.alive.remove()
         for task in (watching, ticking, wiring, waiting):
             task.cancel()
         self.core.controller.door.open(self.clock())
@@ -149,6 +161,7 @@ class Daemon:
             clock=self.clock,
             maps=self.hooks.maps,
             policy=self.hooks.policy,
+            exim=self.hooks.exim,
             metrics=self._page_of_metrics,
             troubles=self._troubles,
             page=self._page,
@@ -168,7 +181,7 @@ class Daemon:
             Health(
                 lambda: bool(self._safe()),
                 lambda: self.store.damaged,
-                self.releasing.working,
+                self._working,
                 lambda: self.releasing.ways,
                 self.store,
             ),
@@ -179,6 +192,7 @@ class Daemon:
     def tick(self) -> None:
         """Once a second: what time alone decides, also where nobody lets mail go."""
         now = self.clock()
+        self.alive.touch()
         self.logs.note(now)
         if self.follower.opened or self.follower.trouble:
             self.sight.report(self.follower.trouble or self.logs.lost, now)
@@ -188,6 +202,11 @@ class Daemon:
         if self.follower.caught_up:
             self.core.lately.note(self.core.counters.tallies, now)
             self.unwritten.note(*self.logs.marks, self._asked(), self.clock.wall(), now)
+
+    def _working(self) -> bool | None:
+        """Whether held mail can be let go, by every MTA that is here; None: there is none."""
+        told = [one for one in (self.releasing.working(), self.exim.working()) if one is not None]
+        return all(told) if told else None
 
     def _asked(self) -> int:
         return how_often(self._counts, "mx")
@@ -232,7 +251,7 @@ class Daemon:
         found = {
             "log": self.sight.why or self.unwritten.why or self.logs.why(self._asked() > 0),
             "state": self.store.trouble or self.store.damage,
-            "release": self.releasing.trouble,
+            "release": self.releasing.trouble or self.exim.trouble,
         }
         if self.chosen.kind == "sample":
             # who asked for it knows; who has no log of his own must hear of it
@@ -278,3 +297,4 @@ class Daemon:
         if self._awaiting:
             _log.warning("changes that only a restart takes: %s", self._awaiting)
         self.releasing.begin()
+        self.exim.begin()

@@ -14,6 +14,7 @@ from typing import Literal
 
 from policyd.errors import ListenError
 from policyd.serve.listen import parse
+from policyd.serve.paths import BESIDE
 from policyd.settings.units import Duration
 
 __all__ = ["ClosedSettings", "ServeSettings", "StatusSettings", "SubmissionSettings"]
@@ -163,6 +164,14 @@ class ServeSettings:
             "doc": "Where Postfix asks the policy service (check_policy_service).",
         },
     )
+    exim: tuple[str, ...] = field(
+        default=(BESIDE,),
+        metadata={
+            "restart": True,
+            "doc": "Where Exim asks (`${readsocket}`, docs/exim.md). `beside`: the unix socket "
+            "`exim` in the control socket's directory.",
+        },
+    )
     http: tuple[str, ...] = field(
         default=("inet:127.0.0.1:9825",),
         metadata={
@@ -184,6 +193,22 @@ class ServeSettings:
         metadata={
             "restart": True,
             "doc": "The group that may use the unix sockets of the hooks, such as `postfix`.",
+        },
+    )
+    alive: str = field(
+        default="",
+        metadata={
+            "restart": True,
+            "doc": "The file that is touched each second, so that Exim does not ask a daemon that "
+            "hangs. Empty: `alive` in the control socket's directory.",
+        },
+    )
+    exim_group: str = field(
+        default="",
+        metadata={
+            "restart": True,
+            "doc": "The group that may use the unix sockets of `exim`, such as `Debian-exim`. "
+            "Exim asks its gate as root, who always may.",
         },
     )
     mode: str = field(
@@ -262,7 +287,8 @@ class ServeSettings:
     submission: SubmissionSettings = SubmissionSettings()
 
     def __post_init__(self) -> None:
-        for text in (*self.socketmap, *self.policy, *self.http):
+        asked = (one for one in self.exim if one != BESIDE)
+        for text in (*self.socketmap, *self.policy, *self.http, *asked):
             try:
                 parse(text)
             except ListenError as wrong:

@@ -82,6 +82,11 @@ class Admissions(Departures):
         if lane.window.close(attempt, now):
             self._room(lane, now)
 
+    def unmade(self, lane: LaneState, attempt: Attempt, now: float) -> None:
+        """The MTA made no attempt after all: nothing more will be heard of it."""
+        if lane.window.drop(attempt):
+            self._room(lane, now)
+
     def _room(self, state: LaneState, now: float) -> None:
         """An attempt ended, or was judged: who waits at the door may go, or must be held."""
         if state.at_door:

@@ -125,7 +125,7 @@ class Controller(Admissions):
     def _observe_hold(self, evidence: Evidence, now: float) -> None:
         """One of our own holds (or its echo)."""
         # deferred while nobody answered the gate: the question that tells the home never came
-        home = self._homes.get(evidence.domain)
+        home = self.home(evidence.queue_id, evidence.domain)
         self._aftermath.held(evidence, home or Lane(evidence.pool or "", evidence.receiver), now)
 
     def _observe_echo(self, evidence: Evidence, now: float) -> None:
@@ -143,7 +143,7 @@ class Controller(Admissions):
             self._judge(evidence, self.lane(lane, now), None, now)
 
     def _lane_of(self, line: Evidence | AcceptedMail) -> Lane | None:
-        home = self._homes.get(line.domain)
+        home = self.home(line.queue_id, line.domain)
         if line.receiver == "unknown":
             return home
         pool = line.pool

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from policyd.serve.policy import Handler as PolicyHandler
+from policyd.serve.readsocket import EximHandler
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler as MapHandler
 from policyd.serve.turns import Steps
@@ -56,6 +57,7 @@ class Services:
     clock: Callable[[], float]
     maps: Mapping[str, MapHandler]
     policy: PolicyHandler
+    exim: EximHandler
     metrics: Callable[[], Steps[Sequence[bytes] | None]]  # None: the log is not caught up with yet
     troubles: Callable[[], Mapping[str, str]]  # what is not well, and why; empty: healthy
     page: Callable[[int | None], Steps[Page]]  # of so many receivers at most

@@ -22,6 +22,7 @@ from tests.patience import stretched
 
 from . import namespace
 from .errors import LabError
+from .exim import Exim
 from .mxheed import Mxheed
 from .postfix import DEFAULT_FRAGMENTS, Flavour, Postfix
 from .submission import Message
@@ -78,6 +79,7 @@ class Lab:
         self.directory = Path(tempfile.mkdtemp(prefix="mxheed-lab-"))
         self.directory.chmod(0o755)
         self.postfix = Postfix(self, flavour)
+        self.exim = Exim(self)
         self.mxheed = Mxheed(self)
         self._agent = namespace.enter(self.directory)
         self._receivers: list[ReceiverView] = []

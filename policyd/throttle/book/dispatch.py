@@ -18,6 +18,7 @@ from policyd.throttle.book.door import Door
 from policyd.throttle.book.grants import Grants
 from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.message import Message, Part
+from policyd.throttle.book.queueid import is_named
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.trial import DRAWING
@@ -117,8 +118,8 @@ class Dispatcher:
         if room < 1:
             return None
         message = self._chosen(lane, state, now)
-        if message is None:
-            return None
+        if message is None or (is_named(message.queue_id) and state.room(now) < 1):
+            return None  # Exim's questions do not wait at the door: what comes early is held again
         wanted = sum(self._transactions(p) for p in message.parts.values() if p.lane == lane)
         if wanted > room:
             room = self._reach(state) - state.granted - state.at_door
@@ -244,6 +245,7 @@ class Dispatcher:
         blamed: Mapping[str, Sequence[Waiting]],
         began: float,
         now: float,
+        ours: Callable[[str], bool] = lambda queue_id: True,
     ) -> tuple[int, int]:
         """Make the book agree with the queue as listed from `began` on; (added, dropped).
 
@@ -265,6 +267,8 @@ class Dispatcher:
                 part.recipients = recipients
             added += 1
         for message in self._book:
+            if not ours(message.queue_id):
+                continue
             if message.queue_id not in present and max(message.since, message.released) < began:
                 self._book.drop(message.queue_id)
                 dropped += 1

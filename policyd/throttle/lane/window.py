@@ -109,6 +109,10 @@ class Window:
         self.latency = took if self.latency == 0.0 else self.latency * 0.9 + took * 0.1
         return True
 
+    def drop(self, attempt: Attempt) -> bool:
+        """It was not made after all: no log line will speak of it; True: it was still open."""
+        return self._forget(attempt)
+
     def pair(self, domain: str, accepted: bool, now: float) -> Attempt | None:
         """The attempt to `domain` a log line speaks of, closed; None: it was not asked for.
 
