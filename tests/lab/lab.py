@@ -190,9 +190,12 @@ class Lab:
         sender: str = "alice@lab.test",
         connections: int = 4,
         port: int = 25,
+        host: str = "127.0.0.1",
     ) -> Counter[str]:
         """Submit one message for each entry; counts the replies by their code."""
-        replies = self.replies(recipients, sender=sender, connections=connections, port=port)
+        replies = self.replies(
+            recipients, sender=sender, connections=connections, port=port, host=host
+        )
         return Counter(reply[:3] for reply in replies)
 
     def replies(
@@ -202,6 +205,7 @@ class Lab:
         sender: str = "alice@lab.test",
         connections: int = 4,
         port: int = 25,
+        host: str = "127.0.0.1",
     ) -> list[str]:
         """Submit one message for each entry; the reply that decided each."""
         messages: list[Message] = [
@@ -213,7 +217,7 @@ class Lab:
             for number, entry in enumerate(recipients)
         ]
         replies: list[str] = self.call(
-            "submit", messages=messages, connections=connections, port=port
+            "submit", messages=messages, connections=connections, port=port, host=host
         )
         return replies
 
