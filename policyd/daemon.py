@@ -165,7 +165,7 @@ class Daemon:
             metrics=self._page_of_metrics,
             troubles=self._troubles,
             page=self._page,
-            control=Operator(self.core, self._ordered, self.releasing.tell, self._again),
+            control=Operator(self.core, self._ordered, self._tell_release, self._again),
             closed=self.hooks.closed,
             logs=lambda: logs_view(self.logs.of_logs(), self.clock.wall()),
             wall=self.clock.wall,
@@ -202,6 +202,10 @@ class Daemon:
         if self.follower.caught_up:
             self.core.lately.note(self.core.counters.tallies, now)
             self.unwritten.note(*self.logs.marks, self._asked(), self.clock.wall(), now)
+
+    async def _tell_release(self) -> dict[str, Any]:
+        """Both hands tried now, for an operator."""
+        return {**await self.releasing.tell(), "exim": dict(await self.exim.tell())}
 
     def _working(self) -> bool | None:
         """Whether held mail can be let go, by every MTA that is here; None: there is none."""

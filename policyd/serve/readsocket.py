@@ -19,10 +19,13 @@ from policyd.serve.eximline import LineReader, Question, read
 from policyd.serve.later import Later
 from policyd.serve.session import Session
 
-__all__ = ["GO", "HOLD", "EximHandler", "ReadsocketEndpoint"]
+__all__ = ["GO", "HOLD", "TRIAL", "TRIAL_DOMAIN", "EximHandler", "ReadsocketEndpoint"]
 
 GO = b"go"
 HOLD = b"hold"
+# a question of the doctor's: of a message and for a domain that cannot be, and always held
+TRIAL, TRIAL_DOMAIN = "000000-000000-00", "mxheed.invalid"
+_TRIAL = f"hold {TRIAL} {TRIAL_DOMAIN} ".encode()
 # all that is ever answered, on one line, in ASCII: a text of ours becomes a reply to a client
 _ALLOWED = re.compile(rb"go|hold|later [0-9]{2,}:[0-9]{2}:[0-9]{2} [!-~]{1,80}")
 
@@ -70,6 +73,8 @@ class ReadsocketEndpoint(Endpoint[bytes]):
 
     def answer(self, line: bytes, session: Session, began: float) -> bytes | Later:
         """One question to one answer, now or later; never raises."""
+        if line.startswith(_TRIAL):
+            return HOLD
         question = read(line)
         if question is None:
             self.faults.note("question", session.peer, repr(line[:80]), self.clock())

@@ -21,9 +21,7 @@ class Message(TypedDict):
     subject: str
 
 
-async def submit(
-    messages: list[Message], connections: int, host: str, port: int
-) -> list[str]:
+async def submit(messages: list[Message], connections: int, host: str, port: int) -> list[str]:
     """Submit all messages over that many connections."""
     replies = [""] * len(messages)
     todo = list(enumerate(messages))[::-1]

@@ -1,4 +1,4 @@
-"""Debian's own Exim and mxheed: held, let go, delivered; and mail flows whatever becomes of mxheed."""
+"""Debian's Exim and mxheed: held, let go, delivered; mail flows whatever becomes of mxheed."""
 
 from __future__ import annotations
 
