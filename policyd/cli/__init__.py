@@ -36,6 +36,7 @@ COMMANDS = (
     "setup",
     "doctor",
     "bypass",
+    "exim_hand",
 )
 
 
@@ -134,7 +135,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ClickException: newer versions of typer carry a click of their own
     wrong_usage: Any = typer.BadParameter.__mro__[2]
     try:
-        chosen = application(*[name for name in args[:1] if name in COMMANDS])
+        chosen = application(
+            *[name for one in args[:1] if (name := one.replace("-", "_")) in COMMANDS]
+        )
         result = chosen(args=args, standalone_mode=False, prog_name="mxheed")
         sys.stdout.flush()  # a full disk is told here, not after all is said
     except typer.Exit as stop:
