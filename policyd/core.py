@@ -31,6 +31,7 @@ from policyd.counting.tlsdemands import TlsDemands
 from policyd.counting.unread import Unread
 from policyd.hooks.beyond import Beyond
 from policyd.hooks.eximgate import EximGate
+from policyd.hooks.eximrcpt import answered
 from policyd.hooks.mxgate import Gate
 from policyd.hooks.standing import Standings, stands_of
 from policyd.hooks.statusmap import HeardRefusal, StatusMap
@@ -177,6 +178,8 @@ class Core:
 
     def exim(self, question: Question, session: Session) -> bytes | Later:
         """Exim's questions."""
+        if question.verb == "rcpt":
+            return answered(question, session, self.policy)
         return self.eximgate.ask(question, session)
 
     def closed(self, session: Session) -> None:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from policyd.errors import MxheedError
 
@@ -47,28 +46,25 @@ class Runner:
         # in memory, not in a pipe: who is not read any more must not be ended by that
         said = os.memfd_create("exim", os.MFD_CLOEXEC)
         try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                env=self._environment, cwd="/", start_new_session=True,
-            )  # fmt: skip
+            process = os.posix_spawn(
+                command[0], command, self._environment, file_actions=_streams(said), setsid=True
+            )
         except BaseException:
             os.close(said)
             raise
         return await self._end_of(process, said, patience)
 
-    async def _end_of(
-        self, process: subprocess.Popen[bytes], said: int, patience: float
-    ) -> Ended | None:
+    async def _end_of(self, process: int, said: int, patience: float) -> Ended | None:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[Ended] = loop.create_future()
-        watch = os.pidfd_open(process.pid)
+        watch = os.pidfd_open(process)
         self._running.add(watch)
 
         def gone() -> None:
             loop.remove_reader(watch)
             self._running.discard(watch)
             os.close(watch)
-            code = process.wait()
+            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
             words = os.pread(said, _KEPT, 0)
             os.close(said)
             if not ended.done():
@@ -79,3 +75,9 @@ class Runner:
             async with asyncio.timeout(patience):
                 return await ended
         return None
+
+
+def _streams(said: int) -> list[tuple[Any, ...]]:
+    """Nothing to read; what is said goes there."""
+    nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    return [nothing, (os.POSIX_SPAWN_DUP2, said, 1), (os.POSIX_SPAWN_DUP2, said, 2)]

@@ -9,6 +9,9 @@ Failure: a longer line is a `fault` and nothing more comes out; a line of anothe
 from __future__ import annotations
 
 import re
+from base64 import b64decode
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 __all__ = ["LONGEST", "LineReader", "Question", "read"]
@@ -16,6 +19,7 @@ __all__ = ["LONGEST", "LineReader", "Question", "read"]
 LONGEST = 8192  # bytes of a question; Exim's own strings may be longer, those of DNS are not
 _MOST_HOSTS = 64
 _MOST_WORDS = 16  # attributes
+_TEXTS = (b"sender", b"user", b"context")
 
 _ID = re.compile(
     rb"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})"
@@ -36,6 +40,7 @@ class Question(NamedTuple):
     pool: str = ""
     sender: bytes = b""  # the envelope sender's domain
     wait: float = 0.0  # seconds the asker waits for an answer
+    told: Mapping[bytes, bytes] = MappingProxyType({})  # texts that came in base64, decoded
 
 
 def read(line: bytes) -> Question | None:
@@ -72,6 +77,7 @@ def read(line: bytes) -> Question | None:
         told.get(b"pool", b"").decode("utf-8", "replace"),
         told.get(b"from", b"").lower(),
         _number(told.get(b"wait", b"")) or 0.0,
+        {name: _text(told[name]) for name in _TEXTS if name in told},
     )
 
 
@@ -84,6 +90,14 @@ def _hosts(text: bytes) -> list[tuple[int, bytes]] | None:
             return None
         found.append((int(host[1] or 0), host[2].lower()))
     return found
+
+
+def _text(encoded: bytes) -> bytes:
+    """What may be anything, blanks and all: an address."""
+    try:
+        return b64decode(encoded, validate=True)
+    except ValueError:
+        return b""
 
 
 def _number(text: bytes) -> float | None:

@@ -27,7 +27,7 @@ HOLD = b"hold"
 TRIAL, TRIAL_DOMAIN = "000000-000000-00", "mxheed.invalid"
 _TRIAL = f"hold {TRIAL} {TRIAL_DOMAIN} ".encode()
 # all that is ever answered, on one line, in ASCII: a text of ours becomes a reply to a client
-_ALLOWED = re.compile(rb"go|hold|later [0-9]{2,}:[0-9]{2}:[0-9]{2} [!-~]{1,80}")
+_ALLOWED = re.compile(rb"go|hold|(?:defer|reject) [ -~]{1,400}")
 
 EximHandler = Callable[[Question, Session], bytes | Later]
 
