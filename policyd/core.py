@@ -31,7 +31,6 @@ from policyd.counting.tlsdemands import TlsDemands
 from policyd.counting.unread import Unread
 from policyd.hooks.beyond import Beyond
 from policyd.hooks.eximgate import EximGate
-from policyd.hooks.eximrcpt import answered
 from policyd.hooks.mxgate import Gate
 from policyd.hooks.standing import Standings, stands_of
 from policyd.hooks.statusmap import HeardRefusal, StatusMap
@@ -44,8 +43,6 @@ from policyd.process.clock import Clock
 from policyd.receiver.lookup import MxLookup
 from policyd.receiver.recipient_limits import RecipientLimits
 from policyd.receiver.rollup import UNKNOWN, Receivers
-from policyd.serve.eximline import Question
-from policyd.serve.later import Later
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler
@@ -130,7 +127,7 @@ class Core:
         """What is asked by Postfix; it stands on the controller and the receivers."""
         now = self.clock.now
         self.gate = Gate(self.controller, self.receivers, now, Whose(now), lambda: self.beyond)
-        self.eximgate = EximGate(self.controller, self.receivers, now)
+        self.eximgate = EximGate(self.controller, self.receivers, now, self.policy)
         self.statusmap = StatusMap(
             self.classifier.classify,
             self.receivers.of_host,
@@ -175,12 +172,6 @@ class Core:
             "status": lambda key, session, pool: self.statusmap.ask(key, session, pool),
             "transport": lambda key, session, pool: self.transports.ask(key, session, pool),
         }
-
-    def exim(self, question: Question, session: Session) -> bytes | Later:
-        """Exim's questions."""
-        if question.verb == "rcpt":
-            return answered(question, session, self.policy)
-        return self.eximgate.ask(question, session)
 
     def closed(self, session: Session) -> None:
         """A client of the socketmaps has gone."""
@@ -244,7 +235,7 @@ class Core:
         self.demands.take(delivery, receiver, verdict, self.clock())
         pool = self._pools.get(delivery.service)
         evidence = from_delivery(delivery, verdict, receiver, pool=pool)
-        if delivery.mta != "exim" or self.eximgate.concerns(evidence):
+        if self.eximgate.concerns(evidence):
             self.controller.observe(evidence, self.clock())
         self.memory.heard(evidence, stamp)
         self.hints.take(evidence, self.counters.row_name(receiver))
@@ -263,7 +254,6 @@ class Core:
         now = self.clock()
         self.receivers.learn(mail.domain, mail.host, now)
         self.controller.delivered(mail, now)
-        self.eximgate.records.accepted(mail.queue_id, mail.receiver)
 
     def _removed(self, removed: Removed) -> None:
         self.controller.removed(removed.queue_id)

@@ -7,6 +7,7 @@ mistakes is refused as a whole and the old one stays. The sockets answer before 
 with: Postfix never waits for us.
 Failure: `MxheedError` for what prevents a start (an address in use, a state file in use); what goes
 wrong later is logged, shown on /healthz, and never stops mail.
+Length: what begins together ends together, and is read in one place.
 """
 
 from __future__ import annotations
@@ -24,12 +25,11 @@ from policyd.config import Config
 from policyd.core import Core, Prepared, prepare
 from policyd.counting.facts import LogFacts
 from policyd.errors import ControlError, MxheedError
-from policyd.exim.side import EximSide
+from policyd.exim.hands import Hands
 from policyd.hooks.answers import SAFE, paced
 from policyd.hooks.doorkeeper import Doorkeeper
 from policyd.metrics.sources import Health, metrics
 from policyd.metrics.table import Metrics
-from policyd.postfix.releasing import Releasing
 from policyd.postfix.wiring import Wiring
 from policyd.process.alive import Alive
 from policyd.process.clock import Clock
@@ -97,10 +97,7 @@ class Daemon:
         self.logs = LogFacts(self.core, partial(status_of, chosen, self.follower))
         # what comes through a pipe was never read before: there is nothing to catch up with
         self.follower.caught_up = chosen.kind in ("stdin", "sample")
-        played = chosen.kind == "sample"
-        self.exim = EximSide(self.core, played=played)
-        self.releasing = Releasing(self.core, played=played, elsewhere=self.exim.let_go)
-        self.releasing.alone = lambda: self.exim.working() is None
+        self.releasing = Hands(self.core, played=chosen.kind == "sample")
         know = partial(setattr, self.core, "beyond")
         serve = config.serve
         beside = exim_paths(control_path(serve.control, os.environ, os.geteuid()))
@@ -136,7 +133,6 @@ class Daemon:
         wiring = asyncio.create_task(self.wiring.run())
         waiting = asyncio.create_task(self._await_log())
         self.releasing.begin()
-        self.exim.begin()
         say(self.chosen, self.state, servers.addresses)
         self._ready()
         await self._stopping.wait()
@@ -147,7 +143,6 @@ class Daemon:
         self.core.hurry()
         self.follower.stop()
         self.releasing.end()
-        self.exim.end()
         self.alive.remove()
         for task in (watching, ticking, wiring, waiting):
             task.cancel()
@@ -165,14 +160,14 @@ class Daemon:
             metrics=self._page_of_metrics,
             troubles=self._troubles,
             page=self._page,
-            control=Operator(self.core, self._ordered, self._tell_release, self._again),
+            control=Operator(self.core, self._ordered, self.releasing.tell, self._again),
             closed=self.hooks.closed,
             logs=lambda: logs_view(self.logs.of_logs(), self.clock.wall()),
             wall=self.clock.wall,
         )
         servers = await serve(self.core.config.serve, services, listeners)
         self._counts = counts = servers.counts
-        self.releasing.asked = lambda: counts["socketmap"].answers
+        self.releasing.asked_by_postfix(lambda: counts["socketmap"].answers)
         self._metrics = metrics(
             self.core,
             counts,
@@ -181,7 +176,7 @@ class Daemon:
             Health(
                 lambda: bool(self._safe()),
                 lambda: self.store.damaged,
-                self._working,
+                self.releasing.working,
                 lambda: self.releasing.ways,
                 self.store,
             ),
@@ -202,15 +197,6 @@ class Daemon:
         if self.follower.caught_up:
             self.core.lately.note(self.core.counters.tallies, now)
             self.unwritten.note(*self.logs.marks, self._asked(), self.clock.wall(), now)
-
-    async def _tell_release(self) -> dict[str, Any]:
-        """Both hands tried now, for an operator."""
-        return {**await self.releasing.tell(), "exim": dict(await self.exim.tell())}
-
-    def _working(self) -> bool | None:
-        """Whether held mail can be let go, by every MTA that is here; None: there is none."""
-        told = [one for one in (self.releasing.working(), self.exim.working()) if one is not None]
-        return all(told) if told else None
 
     def _asked(self) -> int:
         return how_often(self._counts, "mx")
@@ -255,7 +241,7 @@ class Daemon:
         found = {
             "log": self.sight.why or self.unwritten.why or self.logs.why(self._asked() > 0),
             "state": self.store.trouble or self.store.damage,
-            "release": self.releasing.trouble or self.exim.trouble,
+            "release": self.releasing.trouble,
         }
         if self.chosen.kind == "sample":
             # who asked for it knows; who has no log of his own must hear of it
@@ -301,4 +287,3 @@ class Daemon:
         if self._awaiting:
             _log.warning("changes that only a restart takes: %s", self._awaiting)
         self.releasing.begin()
-        self.exim.begin()

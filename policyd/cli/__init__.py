@@ -36,7 +36,7 @@ COMMANDS = (
     "setup",
     "doctor",
     "bypass",
-    "exim_hand",
+    "exim-hand",
 )
 
 
@@ -62,7 +62,7 @@ def application(*commands: str) -> typer.Typer:
     )
 
     for name in commands or COMMANDS:
-        import_module(f"policyd.cli.{name}").register(app)
+        import_module(f"policyd.cli.{name.replace('-', '_')}").register(app)
     # also so that typer does not take the name of an only command for a word
     app.callback()(named)
     return app
@@ -135,9 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # ClickException: newer versions of typer carry a click of their own
     wrong_usage: Any = typer.BadParameter.__mro__[2]
     try:
-        chosen = application(
-            *[name for one in args[:1] if (name := one.replace("-", "_")) in COMMANDS]
-        )
+        chosen = application(*[name for name in args[:1] if name in COMMANDS])
         result = chosen(args=args, standalone_mode=False, prog_name="mxheed")
         sys.stdout.flush()  # a full disk is told here, not after all is said
     except typer.Exit as stop:

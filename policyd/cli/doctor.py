@@ -19,10 +19,12 @@ from rich.console import Console
 from rich.text import Text
 
 from policyd.cli.at_hand import HELP, at_hand
+from policyd.config import Config
 from policyd.doctor import CHECKS, WITHOUT_POSTFIX, examine
+from policyd.doctor.exim import EximSeen
 from policyd.doctor.exim import findings as exim_findings
 from policyd.doctor.eximseen import seen as exim_seen
-from policyd.doctor.gather import gather, machine
+from policyd.doctor.gather import Machine, gather, machine
 from policyd.doctor.values import Finding, Level
 
 __all__ = ["UNCHECKED", "register"]
@@ -50,7 +52,7 @@ def register(app: typer.Typer) -> None:
         """
         settings, path = at_hand(config)
         around = machine(settings)
-        exim = exim_seen(settings, around.daemon)
+        exim = _exim(settings, around)
         found: list[Finding] = []
         for number, directory in enumerate(settings.release.config_directory or ("",)):
             facts = gather(settings, around, directory, str(path or ""))
@@ -68,6 +70,11 @@ def register(app: typer.Typer) -> None:
             typer.echo(", ".join(_told(counts)) or "all is well")
         if counts["wrong"] or counts["unchecked"]:
             raise typer.Exit(1 if counts["wrong"] else UNCHECKED)
+
+
+def _exim(settings: Config, around: Machine) -> EximSeen | None:
+    """The machine's Exim; None: there is none."""
+    return exim_seen(settings, around.daemon)
 
 
 def _told(counts: Counter[Level]) -> Iterator[str]:

@@ -19,14 +19,14 @@ from policyd.exim.hand import EximCommand
 from policyd.exim.remote import request
 from policyd.exim.running import BusyError, Ended
 
-__all__ = ["Service", "serve"]
+__all__ = ["HandService", "serve"]
 
 _LINE = 256  # bytes
 _PATIENCE = 5.0  # seconds for a request to come
 _PATH = "/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin"
 
 
-class Service:
+class HandService:
     """One Exim."""
 
     def __init__(self, command: str = "") -> None:
@@ -55,7 +55,7 @@ class Service:
 
 async def serve(listener: socket.socket, command: str = "") -> None:
     """For ever."""
-    service = Service(command)
+    service = HandService(command)
     server = await asyncio.start_unix_server(service.client, sock=listener, limit=_LINE)
     async with server:
         await server.serve_forever()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from policyd.exim.config import EximConfig
 from policyd.exim.lines import SELECTORS, Wanted, gate
 
-__all__ = ["Fragment", "commands", "fragment", "has_gate", "own_list", "wanted"]
+__all__ = ["EximLines", "commands", "fragment", "has_gate", "own_list", "wanted"]
 
 _SPLIT = "/etc/exim4/conf.d/main/000_mxheed"
 _UNSPLIT = "/etc/exim4/exim4.conf.localmacros"
@@ -23,7 +23,7 @@ _GATE = "${if and{"
 _SIGN = "{hold $message_exim_id"
 
 
-class Fragment(NamedTuple):
+class EximLines(NamedTuple):
     """Lines, and where they belong."""
 
     file: str
@@ -56,14 +56,14 @@ def wanted(config: EximConfig, socket: str, alive: str, pool: str = "") -> Wante
     )
 
 
-def fragment(config: EximConfig, asked: Wanted) -> Fragment:
+def fragment(config: EximConfig, asked: Wanted) -> EximLines:
     """What is to be added, and where."""
     text = f"{_BEGIN}\n{gate(asked)}{_selectors(config)}{_END}\n"
     if config.layout == "plain":
         how = "to be put into the first section (above the first `begin`) of"
-        return Fragment(config.file, text, how, "exim -bV && kill -HUP $(cat PIDFILE)")
+        return EximLines(config.file, text, how, "exim -bV && kill -HUP $(cat PIDFILE)")
     file = _SPLIT if config.layout == "split" else _UNSPLIT
-    return Fragment(file, text, "to be added to", "update-exim4.conf && service exim4 reload")
+    return EximLines(file, text, "to be added to", "update-exim4.conf && service exim4 reload")
 
 
 def _selectors(config: EximConfig) -> str:
@@ -81,7 +81,7 @@ def _selectors(config: EximConfig) -> str:
     )
 
 
-def commands(piece: Fragment, layout: str) -> str:
+def commands(piece: EximLines, layout: str) -> str:
     """The same as a shell's work."""
     if layout == "plain":
         return f"# put this into {piece.file} yourself: nothing there says where\nexit 1\n"

@@ -60,6 +60,13 @@ SAFE = Hooks(
 )
 
 
+class AnswersExim(Protocol):
+    """Whoever answers Exim (`policyd.hooks.eximgate.EximGate`)."""
+
+    def ask(self, question: Question, session: Session) -> bytes | Later:
+        """One question."""
+
+
 class Answering(Protocol):
     """Whoever has learnt answers (`policyd.core.Core`)."""
 
@@ -70,8 +77,9 @@ class Answering(Protocol):
     def policy(self, request: Request, session: Session) -> bytes:
         """The policy service."""
 
-    def exim(self, question: Question, session: Session) -> bytes | Later:
-        """Exim's questions."""
+    @property
+    def eximgate(self) -> AnswersExim:
+        """Exim's questions; another one after a reload."""
 
     def closed(self, session: Session) -> None:
         """A client of the socketmaps has gone."""
@@ -92,7 +100,7 @@ def paced(core: Answering, sight: Sight) -> Hooks:
         return DUNNO if sight.blind else core.policy(request, session)
 
     def exim(question: Question, session: Session) -> bytes | Later:
-        return GO if sight.blind else core.exim(question, session)
+        return GO if sight.blind else core.eximgate.ask(question, session)
 
     maps = {name: guarded(ask) for name, ask in core.maps.items()}
     return Hooks(MappingProxyType(maps), policy, exim, core.closed)

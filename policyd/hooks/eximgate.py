@@ -14,14 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from policyd.bounded import Bounded
+from policyd.hooks.eximrcpt import answered
 from policyd.hooks.eximretry import RetryRecords
 from policyd.hooks.names import Names
 from policyd.receiver.domains import DomainCache
 from policyd.receiver.rollup import UNKNOWN, Receivers
 from policyd.serve.eximline import Question
 from policyd.serve.later import Later
+from policyd.serve.policy import Request
 from policyd.serve.readsocket import GO, HOLD
 from policyd.serve.session import Session
+from policyd.throttle.book.queueid import is_named
 from policyd.throttle.controller import Controller
 from policyd.throttle.evidence import Evidence, Lane
 from policyd.throttle.judging.blame import is_our_own
@@ -39,11 +42,17 @@ class EximGate:
     """See the module."""
 
     def __init__(
-        self, controller: Controller, receivers: Receivers, clock: Callable[[], float]
+        self,
+        controller: Controller,
+        receivers: Receivers,
+        clock: Callable[[], float],
+        policy: Callable[[Request, Session], bytes],
     ) -> None:
+        """`policy` answers at submission, as it answers Postfix."""
         self._controller = controller
         self._receivers = receivers
         self._clock = clock
+        self._policy = policy
         self._born = clock()
         names = Names(receivers)
         self._lane, self._domain = names.lane, names.domain
@@ -55,6 +64,8 @@ class EximGate:
 
     def ask(self, question: Question, session: Session) -> bytes | Later:
         """Hold or go, now or when its turn has come."""
+        if question.verb == "rcpt":
+            return answered(question, session, self._policy)
         if question.none:
             return GO  # a null MX: Exim knows what to do
         controller, now = self._controller, self._clock()
@@ -115,6 +126,8 @@ class EximGate:
         An operator's own hold_domains says the same as ours. What was held before we began, we do
         not remember; the lane of its domain does.
         """
+        if not is_named(evidence.queue_id):
+            return True  # Postfix's
         key = (evidence.queue_id, evidence.domain)
         if evidence.outcome == "held" and key not in self._held:
             before = evidence.time < self._born and self._controller.holds(evidence.domain)

@@ -1,5 +1,6 @@
 """Where mxheed can be asked, and what the hooks may answer.
 
+Length: each setting is told in its own words, and the sockets in one place.
 Contract: frozen values; the defaults need no privileges, everything listens on the loopback. An
 address is `inet:HOST:PORT` or `unix:/path`. Failure: none; `listen.parse` refuses bad addresses.
 """

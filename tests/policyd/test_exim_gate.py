@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from base64 import b64encode
 
 import pytest
 
 from policyd.hooks.eximgate import EximGate
 from policyd.receiver.rollup import Receivers
 from policyd.serve.eximline import Question, read
+from policyd.serve.policy import Request
 from policyd.serve.session import Session
 from policyd.throttle import Controller
 from policyd.throttle.evidence import Evidence, Lane
@@ -34,10 +36,16 @@ class World:
         self.now = NOW
         self.controller = Controller(PacingSettings(), rng=random.Random(1))
         self.receivers = Receivers(_Nobody())
-        self.gate = EximGate(self.controller, self.receivers, lambda: self.now)
+        self.gate = EximGate(self.controller, self.receivers, lambda: self.now, self.policy)
+
+        self.policy_says = b"DUNNO"
+
+    def policy(self, request: Request, session: Session) -> bytes:
+        self.requested = request
+        return self.policy_says
 
     def ask(self, line: str) -> bytes:
-        question = read(f"hold {line}".encode())
+        question = read(line.encode() if line.startswith("rcpt ") else f"hold {line}".encode())
         assert isinstance(question, Question)
         answer = self.gate.ask(question, Session())
         assert isinstance(answer, bytes)
@@ -181,3 +189,26 @@ def test_what_exims_own_records_keep_from_being_tried(
     assert records.blocks(FIRST, "mx:big.test") is blocked
     records.accepted(FIRST, "mx:big.test")
     assert not records.blocks(FIRST, "mx:big.test")
+
+
+@pytest.mark.parametrize(
+    ("action", "answer"),
+    [
+        (b"DUNNO", b"go"),
+        (b"DEFER_IF_PERMIT 4.7.1 busy; retry=00:05:00", b"defer 4.7.1 busy; retry=00:05:00"),
+        (b"REJECT 5.7.1 closed", b"reject 5.7.1 closed"),
+        (b"HOLD", b"go"),
+        (b"FILTER smtp:[a]", b"go"),
+        (b"WARN x", b"go"),
+    ],
+)
+def test_at_submission_it_says_what_the_policy_service_says(
+    world: World, action: bytes, answer: bytes
+) -> None:
+    """What concerns one recipient is passed on; what touches a whole message is not."""
+    world.policy_says = action
+    sender = b64encode(b"a b@lists.test\nx=y").decode()
+    assert world.ask(f"rcpt d1.test sender={sender} user=!") == answer
+    assert world.requested.get(b"recipient") == b"rcpt@d1.test"
+    assert world.requested.get(b"sender") == b"a b@lists.test?x=y"
+    assert world.requested.get(b"sasl_username") == b""
