@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from policyd.exim.config import cutoff
 from policyd.exim.running import BusyError, Ended, Runner
 from policyd.postfix.hand import HandError
 
@@ -31,7 +32,7 @@ _READ = 4096  # bytes of what it said
 _NAMES = ("exim4", "exim")
 _OPTIONS = {
     "go": ("-Mc",), "force": ("-M",), "list": ("-bp",), "check": ("-Mc", NOBODY),
-    "story": ("-Mvl",),
+    "story": ("-Mvl",), "rule": ("-brt", "mxheed.invalid"),
 }  # fmt: skip
 
 _REMEDIES = (
@@ -52,7 +53,7 @@ class Way(Protocol):
         """Whether there is an Exim to be reached."""
 
     async def ask(self, verb: str, ids: Iterable[str] = ()) -> Ended:
-        """`go`, `force`, `list`, `check`, `story`; OSError, BusyError: it cannot be asked."""
+        """`go`, `force`, `list`, `check`, `story`, `rule`; OSError, BusyError: it cannot be."""
 
 
 class EximCommand:
@@ -127,6 +128,11 @@ class EximHand:
         _, ended = await self._ask("story", (message,))
         return ended.said if ended is not None and ended.code == 0 else b""
 
+    async def lifetime(self) -> float:
+        """Seconds after which Exim's retry rules give a message up; 0.0: not told."""
+        _, ended = await self._ask("rule")
+        return cutoff(ended.said.decode("utf-8", "replace")) if ended is not None else 0.0
+
     async def check(self) -> str:
         """Whether Exim takes a release from us now."""
         self._unchecked, _ = await self._ask("check", ())
@@ -149,7 +155,7 @@ def words(name: str, verb: str, ended: Ended) -> str:
     Without its rights Exim ends with 0: it only complains to us of what it usually logs.
     """
     said = ended.said[-_READ:].decode("utf-8", "replace")
-    reads = verb in ("list", "story")
+    reads = verb in ("list", "story", "rule")
     complains = not reads and _LOCKED not in said and any(sign in said for sign in _SIGNS)
     if ended.code == 0 and not complains:
         return ""

@@ -19,7 +19,8 @@ from policyd.exim.running import Ended
 __all__ = ["SOCKET", "Remote", "answer", "request"]
 
 SOCKET = "/run/mxheed-exim/hand"
-VERBS = ("go", "force", "list", "check", "story")
+_ALONE = ("list", "check", "rule")
+_VERBS = ("go", "force", "story", *_ALONE)
 _MOST = 16 * 1024 * 1024
 _PATIENCE = 70.0  # seconds; the service has patience of its own
 
@@ -56,8 +57,8 @@ class Remote:
 def request(line: bytes) -> tuple[str, tuple[str, ...]] | None:
     """The verb and the ids of a request; None: it is none."""
     verb, *ids = line.decode("ascii", "replace").split()[:2] or [""]
-    alone = verb in ("list", "check")
-    if verb not in VERBS or alone == bool(ids) or not all(map(ID.fullmatch, ids)):
+    alone = verb in _ALONE
+    if verb not in _VERBS or alone == bool(ids) or not all(map(ID.fullmatch, ids)):
         return None
     return verb, tuple(ids)
 

@@ -107,6 +107,8 @@ class EximSide:
         except HandError as wrong:
             self._complain("cannot read Exim's queue: %s", wrong)
             return False
+        if life := await self.hand.lifetime():
+            controller.exim_lives(life)
         listed = await asyncio.to_thread(lambda: list(parse(listing)))
         self.hand.frozen = frozenset(one.message for one in listed if one.frozen)
         moving = [one for one in listed if not one.frozen]  # a frozen one is not ours to lift

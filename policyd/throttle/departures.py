@@ -39,6 +39,10 @@ class Departures(Lanes):
             return self._dispatcher.everything(now, limit)
         return self._dispatcher.due(now, limit)
 
+    def exim_lives(self, seconds: float) -> None:
+        """How long Exim's retry rules keep a message."""
+        self._dispatcher.exim_lifetime = seconds
+
     def unreleased(self, queue_id: str, now: float) -> None:
         """The hand could not let it go: it waits again."""
         self._dispatcher.unreleased(queue_id, now)

@@ -24,6 +24,7 @@ BESIDE = Path("/usr/local/lib/mxheed-tests/exim")
 ADDRESS = "127.0.0.2"
 
 _SPOOL = "/var/spool/exim4"
+_TEMPLATE = "/etc/exim4/exim4.conf.template"
 _MACROS = "/etc/exim4/exim4.conf.localmacros"
 
 # what Debian's installer asks for
@@ -87,8 +88,11 @@ class Exim:
         self.log_file = lab.directory / "log" / "exim4" / "mainlog"
         self._running = False
 
-    def configure(self, macros: str = "", *, split: bool = False) -> None:
-        """Write Debian's configuration; `macros` go where an administrator's go."""
+    def configure(self, macros: str = "", *, split: bool = False, retry: str = "") -> None:
+        """Write Debian's configuration; `macros` go where an administrator's go.
+
+        `retry`: the one retry rule for all, instead of Debian's.
+        """
         check = self._lab.check
         for path, mode in (("/var/log/exim4", "2750"), (_SPOOL, "0750")):
             check("install", "-d", "-o", "Debian-exim", "-g", "adm", "-m", mode, path)
@@ -99,7 +103,12 @@ class Exim:
         check("rm", "-f", _MACROS, "/etc/exim4/conf.d/main/000_localmacros")
         macro_file = "/etc/exim4/conf.d/main/000_localmacros" if split else _MACROS
         check("tee", macro_file, text=_LAB + macros)
+        if retry:
+            rules = "/etc/exim4/conf.d/retry/30_exim4-config"
+            check("sed", "-i", f"s/^[*] .*F,2h.*/* * {retry}/", rules, _TEMPLATE)
         check("update-exim4.conf")
+        if retry:
+            check("bash", "-c", f"for one in {rules} {_TEMPLATE}; do cp {BESIDE}$one $one; done")
 
     def start(self, *options: str) -> None:
         """Listen, without queue runs unless `options` ask for them."""

@@ -146,6 +146,7 @@ def test_a_message_s_own_log_tells_what_is_held() -> None:
         (b"story " + ID.encode(), ("story", (ID,))),
         (b"list", ("list", ())),
         (b"check", ("check", ())),
+        (b"rule", ("rule", ())),
         (b"go", None),
         (b"list " + ID.encode(), None),
         (b"go -bP", None),
@@ -154,7 +155,7 @@ def test_a_message_s_own_log_tells_what_is_held() -> None:
         (b"\xff\xfe", None),
     ],
 )
-def test_the_service_knows_five_verbs(line: bytes, meaning: object) -> None:
+def test_the_service_knows_six_verbs(line: bytes, meaning: object) -> None:
     """Nothing else is ever run."""
     assert request(line) == meaning
 

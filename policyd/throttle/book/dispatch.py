@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from typing import Literal, NamedTuple
 
 from policyd.throttle.book.door import Door
@@ -91,6 +92,7 @@ class Dispatcher:
         self._rng = rng or random.Random()
         self._released: deque[tuple[float, str]] = deque()
         self._aged = 0.0
+        self.exim_lifetime = inf  # what Exim's retry rules say, once they were read
         self._first = 0  # whose turn it is among the lanes
 
     def due(self, now: float, limit: int) -> list[Release]:
@@ -182,22 +184,29 @@ class Dispatcher:
     def _overdue(self, now: float) -> Release | None:
         """One message that has waited too long, or is about to expire."""
         settings = self.settings
-        latest = settings.queue_lifetime - settings.last_chance
+        soonest = min(settings.longest_hold, self._latest(False), self._latest(True))
         for message in self._book.oldest():
             if not message.parts:
                 continue
+            latest = self._latest(is_named(message.queue_id))
             held_long = now - max(message.since, message.released) > settings.longest_hold
             expiring = (
                 now - message.arrived > latest and message.released < message.arrived + latest
             )
             if not (held_long or expiring):
-                if now - message.since < min(settings.longest_hold, latest):
+                if now - message.since < soonest:
                     break
                 continue
             lane = next(iter(message.parts.values())).lane
             room = len(message.parts)
             return self._let_go(message, lane, self._state_of(lane, now), room, "age", now)
         return None
+
+    def _latest(self, exim: bool) -> float:
+        """The age at which a message had better be tried: its MTA gives it up a while later."""
+        settings = self.settings
+        life = min(settings.queue_lifetime, self.exim_lifetime if exim else inf)
+        return life - min(settings.last_chance, life / 4)
 
     def expire(self, now: float) -> None:
         """Take back grants nobody used; what was let go and never seen waits again."""
