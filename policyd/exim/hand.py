@@ -167,4 +167,6 @@ def words(name: str, verb: str, ended: Ended) -> str:
 def _told(name: str, verb: str, said: str) -> str:
     option = _OPTIONS[verb][0]
     todo = next((todo for sign, todo in _REMEDIES if sign in said), _OTHERWISE)
+    if name.startswith("unix:") and ("No such file" in said or "refused" in said):
+        todo = "start mxheed-exim-hand.socket"
     return f"`{name} {option}`: {said}; {todo}"

@@ -12,6 +12,7 @@ import asyncio
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 
 from policyd.exim.hand import ID
 from policyd.exim.running import Ended
@@ -31,14 +32,14 @@ class Remote:
     def __init__(self, path: str) -> None:
         self._path = path
         self.name = f"unix:{path}"
+        self._seen = False
 
     @property
     def there(self) -> bool:
-        """Whether the socket is there; who listens starts when it is asked."""
-        try:
-            return stat.S_ISSOCK(os.stat(self._path).st_mode)
-        except OSError:
-            return False
+        """Whether the socket is there, or was: that it is gone must be told, not be overlooked."""
+        with suppress(OSError):
+            self._seen = self._seen or stat.S_ISSOCK(os.stat(self._path).st_mode)
+        return self._seen
 
     async def ask(self, verb: str, ids: Iterable[str] = ()) -> Ended:
         """One question."""

@@ -9,6 +9,7 @@ import pytest
 
 from policyd.exim.lines import Wanted, gate
 from tests.lab import Lab
+from tests.lab.namespace import ENVIRONMENT, PYTHON
 
 pytestmark = [pytest.mark.live, pytest.mark.exim]
 
@@ -144,3 +145,144 @@ def test_whatever_becomes_of_it_mail_flows(exim: Lab, fate: Callable[[Lab], None
     finally:
         exim.run("pkill", "-f", "s.listen")
         exim.check("rm", "-f", SOCKET, ALIVE)
+
+
+def test_held_mail_is_not_bounced_by_exims_own_clock(lab: Lab) -> None:
+    """Held for longer than Exim's retry rules last: each is tried before, and none bounces."""
+    exim = lab.exim
+    exim.configure(LINE, retry="F,24s,3s")
+    exim.start("-q3s")
+    try:
+        lab.mxheed.start(LOGS | {"release": {"reconcile": "1s"}})
+        busy = lab.receiver("busy", domains=3)
+        deliver(lab, "warm@d0.busy.test")
+        suspend(lab, 600)
+        names = [f"u{number}@d{number % 3}.busy.test" for number in range(6)]
+        send(lab, names)
+        lab.until(lambda: len(exim.lines("domain is held")) >= 6, "all are held")
+        lab.until(lambda: len(busy.taken()) == 7, "each was tried in good time", 40)
+        assert exim.lines("**") == []
+        assert exim.queue() == {}
+    finally:
+        exim.clear()
+        exim.configure()
+
+
+def test_a_restart_takes_up_what_is_held(exim: Lab) -> None:
+    """Killed while mail is held: the next one finds it in Exim's queue and lets it go."""
+    exim.mxheed.start(LOGS)
+    busy = exim.receiver("busy", domains=2)
+    deliver(exim, "warm@d0.busy.test")
+    suspend(exim)
+    send(exim, ["a@d0.busy.test", "b@d1.busy.test"])
+    exim.until(lambda: len(exim.exim.lines("domain is held")) == 2, "both are held")
+    exim.mxheed.kill()
+    exim.check("rm", "-f", "/var/lib/mxheed/mxheed.db")  # nothing is remembered
+    exim.mxheed.launch()
+    exim.until(lambda: len(busy.taken()) == 3, "what was held goes", 20)
+    assert exim.exim.queue() == {}
+
+
+def test_a_refusal_at_the_banner_is_led_past(exim: Lab) -> None:
+    """Exim's own record would keep the message from being tried: it is let go by -M."""
+    exim.mxheed.start(LOGS)
+    said = "421 4.7.0 Too many messages from you; retry=00:00:03"
+    busy = exim.receiver("busy", "fixed", stage="connect", reply=said)
+    send(exim, ["first@d0.busy.test"])
+    exim.until(busy.refused, "it refuses")
+    busy.play("accept")
+    exim.until(lambda: len(busy.taken()) == 1, "it goes when the hint is over", 20)
+    assert exim.mxheed.total("mxheed_release_requests_total", way="exim_forced") >= 1
+    assert len(busy.refused()) == 1
+
+
+def test_what_an_operator_holds_stays_held(lab: Lab) -> None:
+    """An operator's own hold_domains goes before ours; mxheed leaves its mail alone."""
+    own = LINE.replace("hold_domains = ", "hold_domains = d0.kept.test : ")
+    lab.exim.configure(own)
+    lab.exim.start()
+    try:
+        lab.mxheed.start(LOGS)
+        kept = lab.receiver("kept", domains=2)
+        send(lab, ["a@d0.kept.test", "b@d1.kept.test"])
+        lab.until(kept.taken, "the other domain's mail goes")
+        lab.until(lambda: len(lab.exim.lines("domain is held")) == 1, "one is held")
+        assert lab.mxheed.total("mxheed_held_messages") == 0
+        assert kept.taken() == ["b@d1.kept.test"]
+    finally:
+        lab.exim.clear()
+        lab.exim.configure()
+
+
+def test_postfix_and_exim_share_a_lane(exim: Lab) -> None:
+    """A refusal that Exim heard holds Postfix's mail too; both are let go, each by its own hand."""
+    exim.mxheed.start(LOGS | {"serve": {"submission": {"suspended": "dunno"}}})
+    busy = exim.receiver("busy", "once", domains=2, reply=BUSY, seconds=3)
+    send(exim, ["first@d0.busy.test"])
+    exim.until(lambda: exim.mxheed.total("mxheed_replies_total") >= 1, "mxheed knows of it")
+    assert exim.submit(["second@d1.busy.test"]) == {"250": 1}  # to Postfix
+    send(exim, ["third@d1.busy.test"])
+    exim.until(lambda: len(exim.exim.lines("domain is held")) == 1, "Exim holds")
+    exim.until(lambda: exim.postfix.deliveries("deferred"), "Postfix holds")
+    exim.until(lambda: len(busy.taken()) == 3, "all is delivered", 20)
+    assert len(busy.refused()) == 1
+    lanes = [lane["receiver"] for lane in exim.mxheed.throttle()["lanes"]]
+    assert lanes == ["mx:busy.test"]
+
+
+def test_the_service_lets_mail_go_for_a_daemon_without_rights(exim: Lab) -> None:
+    """The daemon is in no group of Exim's: it asks the hand, which is Exim's user."""
+    socket = "/run/hand/hand"
+    exim.check("install", "-d", "-o", "Debian-exim", "-m", "0755", "/run/hand")
+    without = exim.check("sed", "s/^\\(Debian-exim:.*:\\)mxheed$/\\1/", "/etc/group")
+    groups = exim.check("cat", "/etc/group")
+    exim.check("tee", "/etc/group", text=without)
+    hand = ["bash", "-c", f"{PYTHON} -m policyd.cli exim-hand --socket unix:{socket}"]
+    exim.call("spawn", name="hand", command=hand, user="Debian-exim", env=ENVIRONMENT)
+    try:
+        exim.until(lambda: exim.run("test", "-S", socket).code == 0, "the hand listens")
+        exim.check("chmod", "0666", socket)
+        exim.mxheed.start(LOGS | {"release": {"exim_hand": socket}})
+        busy = exim.receiver("busy", "once", reply=BUSY, seconds=2)
+        send(exim, ["first@d0.busy.test"])
+        exim.until(lambda: len(busy.taken()) == 1, "it is let go after the hint", 15)
+        assert exim.mxheed.total("mxheed_release_working") == 1
+        told = exim.mxheed.cli("doctor", "--config", "/run/mxheed.yaml", user="root").out
+        assert "the daemon can let mail held in Exim's queue go" in told
+        exim.run("pkill", "-f", "exim-hand")
+        exim.check("rm", "-f", socket)
+        told = exim.mxheed.cli("doctor", "--config", "/run/mxheed.yaml", user="root").out
+        assert "cannot let mail held in Exim's queue go" in told
+    finally:
+        exim.run("pkill", "-f", "exim-hand")
+        exim.check("tee", "/etc/group", text=groups)
+
+
+def test_setup_and_doctor_on_debian(lab: Lab) -> None:
+    """From nothing to a gate that works, in both of Debian's forms; each mistake is found."""
+
+    def doctor() -> str:
+        return lab.mxheed.cli("doctor", "--config", "/run/mxheed.yaml", user="root").out
+
+    lab.mxheed.start(LOGS)
+    try:
+        for split in (False, True):
+            lab.exim.configure(split=split)
+            lab.exim.start()
+            assert "hold_domains does not ask mxheed" in doctor()
+            arguments = ("setup", "exim", "--commands", "--config", "/run/mxheed.yaml")
+            script = lab.mxheed.cli(*arguments, user="root").out
+            script = script.replace("service exim4 reload", "true")
+            lab.check("sh", "-c", f"PATH=$PATH:/usr/sbin; mxheed() {{ :; }}; {script}")
+            lab.exim.stop()
+            lab.exim.start()
+            told = doctor()
+            assert "hold_domains was expanded: it asks mxheed" in told
+            assert "log_selector lacks" not in told
+            lab.exim.stop()
+        broken = LINE.replace(">, defer_never,mx=", "defer_never,>, mx=")
+        lab.exim.configure(broken)
+        assert "Exim cannot expand hold_domains, and defers all outbound mail" in doctor()
+    finally:
+        lab.exim.clear()
+        lab.exim.configure()
