@@ -165,14 +165,6 @@ class ServeSettings:
             "doc": "Where Postfix asks the policy service (check_policy_service).",
         },
     )
-    exim: tuple[str, ...] = field(
-        default=(BESIDE,),
-        metadata={
-            "restart": True,
-            "doc": "Where Exim asks (`${readsocket}`, docs/exim.md). `beside`: the unix socket "
-            "`exim` in the control socket's directory.",
-        },
-    )
     http: tuple[str, ...] = field(
         default=("inet:127.0.0.1:9825",),
         metadata={
@@ -194,6 +186,14 @@ class ServeSettings:
         metadata={
             "restart": True,
             "doc": "The group that may use the unix sockets of the hooks, such as `postfix`.",
+        },
+    )
+    exim: tuple[str, ...] = field(
+        default=(BESIDE,),
+        metadata={
+            "restart": True,
+            "doc": "Where Exim asks (`${readsocket}`, docs/exim.md). `beside`: the unix socket "
+            "`exim` in the control socket's directory.",
         },
     )
     alive: str = field(

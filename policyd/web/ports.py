@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from policyd.serve.policy import Handler as PolicyHandler
-from policyd.serve.readsocket import EximHandler
+from policyd.serve.readsocket import GO, EximHandler
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler as MapHandler
 from policyd.serve.turns import Steps
@@ -57,11 +57,11 @@ class Services:
     clock: Callable[[], float]
     maps: Mapping[str, MapHandler]
     policy: PolicyHandler
-    exim: EximHandler
     metrics: Callable[[], Steps[Sequence[bytes] | None]]  # None: the log is not caught up with yet
     troubles: Callable[[], Mapping[str, str]]  # what is not well, and why; empty: healthy
     page: Callable[[int | None], Steps[Page]]  # of so many receivers at most
     control: Control | None = None
     closed: Callable[[Session], None] | None = None  # a socketmap connection has ended
     logs: Callable[[], LogsView] = LogsView  # how each log is read
+    exim: EximHandler = lambda question, session: GO
     wall: Callable[[], float] | None = None  # POSIX seconds, where `clock` is something else
