@@ -91,6 +91,7 @@ class Releaser:
         receiver_of: Callable[[str], str],
         told: Told = lambda queued, put_off, now: None,
         elsewhere: Elsewhere | None = None,
+        alone: Callable[[], bool] = lambda: True,
         steady: Callable[[float], float] = float,
         run: Run = run_command,
     ) -> None:
@@ -100,6 +101,7 @@ class Releaser:
         self._receiver_of = receiver_of
         self._told = told
         self._elsewhere = elsewhere
+        self._alone = alone  # no other MTA is here
         self._recalled = False  # what was put off before our time is known; the log tells the rest
         self._steady = steady  # POSIX seconds on our own clock
         self.hand = Postqueue(
@@ -194,7 +196,7 @@ class Releaser:
         try:
             listing = await self.hand.listing()
         except HandError as wrong:  # what is not listed would be forgotten
-            if self._elsewhere is None or not self.hand.away:  # another MTA may be the only one
+            if self._alone() or not self.hand.away:
                 self._complain("cannot read the queue: %s", wrong)
             return False
         controller, steady = self._controller, self._steady

@@ -29,9 +29,9 @@ class Releasing:
         self._core = core
         self._played = played
         self._elsewhere = elsewhere
+        self.alone: Callable[[], bool] = lambda: True  # no other MTA is here
         self._releaser = self._new()
         self._task: asyncio.Task[None] | None = None
-        self.alone: Callable[[], bool] = lambda: True  # no other MTA is here
         self.asked: Callable[[], object] = lambda: False  # has Postfix ever asked the gate?
 
     def _new(self) -> Releaser:
@@ -43,6 +43,7 @@ class Releasing:
             receiver_of=lambda domain: receivers.of_domain(domain).receiver,
             told=reader(core.classifier.classify, receivers.of_host),
             elsewhere=self._elsewhere,
+            alone=lambda: self.alone(),
             steady=core.clock.steady,
         )
 

@@ -45,8 +45,9 @@ def control_path(configured: str, environ: Mapping[str, str], uid: int, run: str
 
 def exim_paths(control: str) -> tuple[str, str]:
     """Beside the control socket: where Exim asks, and the file that is touched each second."""
-    folder = os.path.dirname(control)
-    return os.path.join(folder, "exim"), os.path.join(folder, "alive")
+    folder, name = os.path.split(control)
+    front = "" if name == _NAME else f"{name}."  # several daemons may have one folder
+    return os.path.join(folder, f"{front}exim"), os.path.join(folder, f"{front}alive")
 
 
 def control_places(

@@ -12,7 +12,6 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import inf
 from typing import Literal, NamedTuple
 
 from policyd.throttle.book.door import Door
@@ -92,7 +91,7 @@ class Dispatcher:
         self._rng = rng or random.Random()
         self._released: deque[tuple[float, str]] = deque()
         self._aged = 0.0
-        self.exim_lifetime = inf  # what Exim's retry rules say, once they were read
+        self.exim_lifetime = float("inf")  # what Exim's retry rules say, once they were read
         self._first = 0  # whose turn it is among the lanes
 
     def due(self, now: float, limit: int) -> list[Release]:
@@ -190,9 +189,7 @@ class Dispatcher:
                 continue
             latest = self._latest(is_named(message.queue_id))
             held_long = now - max(message.since, message.released) > settings.longest_hold
-            expiring = (
-                now - message.arrived > latest and message.released < message.arrived + latest
-            )
+            expiring = message.released < message.arrived + latest < now
             if not (held_long or expiring):
                 if now - message.since < soonest:
                     break
@@ -204,9 +201,9 @@ class Dispatcher:
 
     def _latest(self, exim: bool) -> float:
         """The age at which a message had better be tried: its MTA gives it up a while later."""
-        settings = self.settings
-        life = min(settings.queue_lifetime, self.exim_lifetime if exim else inf)
-        return life - min(settings.last_chance, life / 4)
+        life = self.settings.queue_lifetime
+        life = min(life, self.exim_lifetime) if exim else life
+        return life - min(self.settings.last_chance, life / 4)
 
     def expire(self, now: float) -> None:
         """Take back grants nobody used; what was let go and never seen waits again."""
@@ -276,9 +273,8 @@ class Dispatcher:
                 part.recipients = recipients
             added += 1
         for message in self._book:
-            if not ours(message.queue_id):
-                continue
-            if message.queue_id not in present and max(message.since, message.released) < began:
+            there = message.queue_id in present or not ours(message.queue_id)
+            if not there and max(message.since, message.released) < began:
                 self._book.drop(message.queue_id)
                 dropped += 1
         return added, dropped
