@@ -152,7 +152,7 @@ def test_an_attempt_that_exim_did_not_make_gives_its_place_back(world: World) ->
 def test_the_sender_is_known_at_the_first_attempt(world: World) -> None:
     """A sender's domain that is blamed waits, also where the log has not named it yet."""
     assert world.ask(f"{FIRST} d1.test from=lists.test 10 mx.big.test") == b"go"
-    assert world.controller.blame.senders.get(FIRST) == "lists.test"
+    assert world.controller.blame.present.sender(FIRST) == "lists.test"
 
 
 def test_two_attempts_of_a_message_are_two_transactions(world: World) -> None:
