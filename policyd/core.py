@@ -200,6 +200,7 @@ class Core:
     def _queue_lines(self, text: bytes) -> None:
         """Who sends is known before a block is read, what is removed is forgotten after it."""
         now = self.clock()
+        self.eximgate.take_in(text)
         for queue_id, sender in queue_lines(text):
             if sender is None:
                 self.controller.blame.present.left(queue_id)

@@ -18,10 +18,11 @@ from policyd.exim.config import cutoff
 from policyd.exim.running import BusyError, Ended, Runner
 from policyd.postfix.hand import HandError
 
-__all__ = ["ID", "NOBODY", "EximCommand", "EximHand", "Way", "words"]
+__all__ = ["ID", "NOBODY", "EximCommand", "EximHand", "Way", "arrived", "words"]
 
 ID = re.compile(r"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})")
 NOBODY = "000000-000000-00"  # of the year 1970
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BEGUN = 0.3  # seconds after which what runs is a delivery: it is not waited for
 _READING = 60.0
 _LOCKED = "(another process is handling this message)"
@@ -41,6 +42,14 @@ _REMEDIES = (
     ("No such file", "is Exim installed here? release.exim names its command"),
 )
 _OTHERWISE = "run it by hand as the same user"
+
+
+def arrived(message: str) -> float:
+    """When a message came, as its id tells it (base 62); POSIX seconds."""
+    value = 0
+    for digit in message[:6]:
+        value = value * 62 + _DIGITS.index(digit)
+    return float(value)
 
 
 class Way(Protocol):

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from policyd.core import Core
-from policyd.exim.hand import EximCommand, EximHand
+from policyd.exim.hand import EximCommand, EximHand, arrived
 from policyd.exim.queue import Listed, parse
 from policyd.exim.remote import Remote
 from policyd.exim.story import held
@@ -30,6 +30,9 @@ __all__ = ["EximSide"]
 
 log = logging.getLogger(__name__)
 
+_LOOK = 0.2  # seconds between two looks at what came in
+_AT_ONCE = 4
+_YOUNG = 600.0  # seconds before our start; what is older was in the log only
 _AGAIN = 10.0  # seconds until a queue that could not be read is tried again
 _STORIES = 2000  # messages whose own logs are read after a start; the others wait for a queue run
 _PATH = "/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin"
@@ -41,7 +44,7 @@ class EximSide:
     def __init__(self, core: Core, *, played: bool) -> None:
         self._core = core
         self._played = played
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._recalled = False  # what was held before our time is known
         self._complained = float("-inf")
         self.counts = {"reconciled": 0, "added": 0, "dropped": 0}
@@ -59,12 +62,13 @@ class EximSide:
         self.end()
         self.hand = self._hand()
         if not self._played and self._core.config.release.enabled:
-            self._task = asyncio.create_task(self._run())
+            self._tasks = [asyncio.create_task(one) for one in (self._run(), self._push())]
 
     def end(self) -> None:
         """Read and let go no more; what was begun goes on by itself."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
 
     async def let_go(self, release: Release) -> str:
         """Why a message could not be let go; "" for success."""
@@ -77,6 +81,17 @@ class EximSide:
         known = self._core.controller.book.get(message)
         parts = (*known.parts.values(), *known.pending.values()) if known is not None else ()
         return all(part.lane == release.lane for part in parts)
+
+    async def _push(self) -> None:
+        """Have messages tried that Exim took in without an attempt: then the gate is asked."""
+        queued, born = self._core.eximgate.queued, self._core.clock.wall()
+        while True:
+            await asyncio.sleep(_LOOK)
+            while queued and not (self.hand.away or self._core.controller.stands_aside):
+                some = [queued.popleft() for _ in range(min(_AT_ONCE, len(queued)))]
+                young = (one for one in some if born - arrived(one) < _YOUNG)
+                await asyncio.gather(*(self.hand.let_go(one) for one in young))
+            queued = self._core.eximgate.queued  # a reload makes another gate
 
     # the queue ------------------------------------------------------------------------------------
 

@@ -11,9 +11,11 @@ Failure: what is odd goes; the tables are bounded, what they forget costs a plac
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from policyd.bounded import Bounded
+from policyd.hooks.eximqueued import queued
 from policyd.hooks.eximrcpt import answered
 from policyd.hooks.eximretry import RetryRecords
 from policyd.hooks.names import Names
@@ -60,6 +62,7 @@ class EximGate:
         self._open: Bounded[_Key, tuple[LaneState, Attempt]] = Bounded(_OPEN)
         self._held: Bounded[_Key, bool] = Bounded(_OPEN)
         self.records = RetryRecords()
+        self.queued: deque[str] = deque(maxlen=_OPEN)  # taken in without an attempt
         self.decisions = dict.fromkeys(DECISIONS, 0)
 
     def ask(self, question: Question, session: Session) -> bytes | Later:
@@ -119,6 +122,10 @@ class EximGate:
         self._open[key] = (state, attempt)
         self.decisions["admitted"] += 1
         return GO
+
+    def take_in(self, text: bytes) -> None:
+        """Lines of the log: which messages came in without an attempt?"""
+        self.queued.extend(queued(text))
 
     def concerns(self, evidence: Evidence) -> bool:
         """A log line of a message is about to be judged; False: it is no matter of ours.

@@ -286,3 +286,14 @@ def test_setup_and_doctor_on_debian(lab: Lab) -> None:
     finally:
         lab.exim.clear()
         lab.exim.configure()
+
+
+def test_what_came_in_without_an_attempt_is_tried(exim: Lab) -> None:
+    """The eleventh and later message of a connection does not wait for a queue run."""
+    exim.mxheed.start(LOGS)
+    fine = exim.receiver("fine")
+    names = [f"u{number}@d0.fine.test" for number in range(25)]
+    assert exim.submit(names, host="127.0.0.2", connections=1) == {"250": 25}
+    exim.until(lambda: len(fine.taken()) == 25, "all arrive", 30)
+    assert len([line for line in exim.exim.log() if "no immediate delivery" in line]) == 15
+    assert sorted(fine.taken()) == sorted(names)

@@ -212,3 +212,14 @@ def test_at_submission_it_says_what_the_policy_service_says(
     assert world.requested.get(b"recipient") == b"rcpt@d1.test"
     assert world.requested.get(b"sender") == b"a b@lists.test?x=y"
     assert world.requested.get(b"sasl_username") == b""
+
+
+def test_what_came_in_without_an_attempt_is_noted(world: World) -> None:
+    """Exim's own line is, a reply or a subject that quotes it is not."""
+    stamp = b"2026-11-28 21:57:59"
+    world.gate.take_in(
+        stamp + b" 1xXHrT-0007Ig-2A no immediate delivery: more than 10 messages received\n"
+        + stamp + b".123 +0100 [77] 1xXHrT-00000007Igk-2AbC no immediate delivery: load average\n"
+        + stamp + b" 1xXHrT-0007Ig-2C <= a@b T=\"1xXHrT-0007Ig-2D no immediate delivery: x\"\n"
+    )  # fmt: skip
+    assert list(world.gate.queued) == ["1xXHrT-0007Ig-2A", "1xXHrT-00000007Igk-2AbC"]
