@@ -35,8 +35,8 @@ _START = (
     ("systemctl", "restart", "mxheed.service"),
 )
 _START_EXIM = (
-    ("systemctl", "enable", "mxheed-exim.socket", "mxheed-exim-hand.socket"),
-    ("systemctl", "start", "mxheed-exim.socket", "mxheed-exim-hand.socket"),
+    ("systemctl", "enable", "mxheed-exim-hand.socket"),
+    ("systemctl", "start", "mxheed-exim-hand.socket"),
 )
 
 

@@ -37,8 +37,8 @@ _OPTIONS = {
 }  # fmt: skip
 
 _REMEDIES = (
-    ("Spool ", "NoNewPrivileges takes Exim's rights away: use mxheed-exim.socket"),
-    ("ermission denied", "put the user into Exim's group, or use mxheed-exim.socket"),
+    ("Spool ", "NoNewPrivileges takes Exim's rights away: use mxheed-exim-hand.socket"),
+    ("ermission denied", "put the user into Exim's group, or use mxheed-exim-hand.socket"),
     ("No such file", "is Exim installed here? release.exim names its command"),
 )
 _OTHERWISE = "run it by hand as the same user"

@@ -17,8 +17,6 @@ from policyd.web.asking import find
 
 __all__ = ["places"]
 
-_SYSTEMD = "/run/mxheed-exim/ask"  # mxheed-exim.socket
-
 
 def places(serve: ServeSettings, environ: Mapping[str, str], uid: int) -> tuple[str, str]:
     """The socket in the words of `${readsocket}`, and the file."""
@@ -26,8 +24,6 @@ def places(serve: ServeSettings, environ: Mapping[str, str], uid: int) -> tuple[
     with suppress(ControlError, OSError):
         control = find(control_places(serve.control, environ, uid)).place.path
     beside, alive = exim_paths(os.path.abspath(control))
-    if os.path.exists(_SYSTEMD):
-        beside = _SYSTEMD  # the daemon gets it instead of its own
     named = next(iter(serve.exim), BESIDE)
     socket = beside if named == BESIDE else named.removeprefix("unix:")
     return socket, serve.alive or alive
