@@ -5,7 +5,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint dashboards live bench bench-rules bench-logs bench-serve bench-greedy bench-pacing \
+.PHONY: help run test native lint dashboards live bench bench-rules bench-logs bench-serve bench-greedy \
+        bench-pacing bench-faults \
         soak-kills soak-memory fuzz fresh pipx clean
 
 PYTHON ?= python3
@@ -22,7 +23,7 @@ $(VENV)/.python:
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" contrib/dev/venv
 	@touch $@
 
-$(VENV)/.run: $(VENV)/.python setup.cfg
+$(VENV)/.run: $(VENV)/.python setup.cfg setup.py logparse/native.c
 	@echo "installing mxheed into $(VENV) …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@$(BIN)/python -m rules.compile
@@ -43,6 +44,10 @@ test: $(VENV)/.test ## install what the tests need and run the whole suite
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -n $(WORKERS) $(T) $(if $(K),-k '$(K)')
+
+native: $(VENV)/.run ## build the native part again (needs a C compiler and Python's headers)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --force-reinstall --editable .
+	@$(BIN)/python -c 'from logparse import native; print(native.path); exit(not native.scan)'
 
 lint: $(VENV)/.test ## ruff and mypy only
 	@$(BIN)/ruff check .
@@ -75,6 +80,10 @@ bench-greedy: $(VENV)/.test ## what a polite client feels beside greedy ones
 bench-pacing: $(VENV)/.test ## the proving ground: stock Postfix against Postfix with mxheed
 	@contrib/dev/test-packages
 	@$(BIN)/python -m bench.pacing
+
+bench-faults: $(VENV)/.test ## mail while mxheed is killed, stopped, robbed of its state
+	@contrib/dev/test-packages
+	@$(BIN)/python -m bench.faults
 
 soak-kills: $(VENV)/.test ## 200 random kills while a log grows and rotates
 	@$(BIN)/python -m bench.kills --kills 200

@@ -32,12 +32,23 @@ class Scenario:
     tls: bool = False
     quiet: bool = False  # little to do at a time: may be played beside others
     fewer: bool = False  # mxheed has contrib/postfix's transports for fewer recipients
+    senders: Sequence[str] = ("alice@lab.test",)  # in turn
+    blamed: str = ""  # a sender's domain: the time is that of its mail, others are told apart
     backlog: bool = False  # the mail is queued first, and let go at once: delivery is measured
 
     @property
     def recipients(self) -> int:
         """How many deliveries there are to make."""
         return sum(len(to) for to in self.mail)
+
+    @property
+    def judged(self) -> int:
+        """Those of them that the limit concerns."""
+        return sum(
+            len(to)
+            for number, to in enumerate(self.mail)
+            if self.senders[number % len(self.senders)].endswith(self.blamed)
+        )
 
 
 def _mail(name: str, count: int, domains: int = DOMAINS) -> list[tuple[str, ...]]:
@@ -99,6 +110,28 @@ SCENARIOS: tuple[Scenario, ...] = (
         _people("one-recipient", 50, 6),
         ideal=20.0,
         quiet=True,
+    ),
+    *(
+        Scenario(
+            name,
+            "each sender's domain 20 messages in each window of 2 s; half of the mail is of one, "
+            f"to {'20 domains' if domains > 1 else 'one domain'}",
+            {
+                "kind": "sender-rate",
+                "limit": 20,
+                "per": 2.0,
+                "reply": "450 4.7.1 Sender domain {} exceeded its rate, try again later",
+            },
+            _mail(name, 600, domains),
+            ideal=28.0,
+            domains=domains,
+            senders=[
+                "news@bulk.test" if number % 2 else f"u@people{number % 60}.test"
+                for number in range(60)
+            ],
+            blamed="bulk.test",
+        )
+        for name, domains in (("sender-domain", DOMAINS), ("sender-one", 1))
     ),
     Scenario(
         "grey-hint",

@@ -131,7 +131,7 @@ def _kill_one(folder: Path, pick: Random, sources: int) -> None:
 def _drain(folder: Path, sources: int) -> None:
     words = ("bench.kills_child", str(folder), "--drain", f"--sources={sources}")
     with _python(*words, stdout=subprocess.PIPE) as child:
-        child.communicate(timeout=120)
+        child.communicate(timeout=600)
     assert child.returncode == 0
 
 

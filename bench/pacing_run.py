@@ -37,6 +37,7 @@ class Outcome:
     held: int  # log lines that only say our own gate held something
     submitting: float
     cpu: Cpu
+    others: tuple[float, float] = (0.0, 0.0)  # mail nobody blames: half there, all there
 
     @property
     def connections_per_message(self) -> float:
@@ -69,7 +70,7 @@ def play(scenario: Scenario, mxheed: bool) -> Outcome:
             lab.check("postconf", "-e", "defer_transports=smtp")
             lab.check("postfix", "reload")
         begin, before = time.time(), used(lab)
-        accepted = lab.submit(scenario.mail)
+        accepted = lab.submit(scenario.mail, sender=scenario.senders)
         submitting = time.time() - begin
         if accepted != {"250": len(scenario.mail)}:
             raise LabError(f"{scenario.name}: Postfix answered {accepted}")
@@ -81,7 +82,7 @@ def play(scenario: Scenario, mxheed: bool) -> Outcome:
         with contextlib.suppress(LabError):
             _wait(lab, receiver, scenario, scenario.seconds - submitting, patient=mxheed)
         cpu = used(lab).since(before)
-        return _outcome(lab, receiver, begin, submitting, cpu)
+        return _outcome(lab, scenario, receiver, begin, submitting, cpu)
 
 
 def _start(lab: Lab, scenario: Scenario, mxheed: bool) -> None:
@@ -112,14 +113,14 @@ def _wait(
 
 
 def _outcome(
-    lab: Lab, receiver: ReceiverView, begin: float, submitting: float, cpu: Cpu
+    lab: Lab,
+    scenario: Scenario,
+    receiver: ReceiverView,
+    begin: float,
+    submitting: float,
+    cpu: Cpu,
 ) -> Outcome:
-    times = sorted(
-        event["t"] - begin
-        for event in receiver.events("data")
-        if event["reply"] == "250"
-        for _ in event["recipients"]
-    )
+    times, others = _times(receiver, scenario.blamed, begin)
     return Outcome(
         delivered=len(times),
         seconds=times[-1] if times else 0.0,
@@ -132,7 +133,19 @@ def _outcome(
         held=sum("DNS reply filter drops" in line for line in lab.postfix.log()),
         submitting=submitting,
         cpu=cpu,
+        others=(statistics.median(others), others[-1]) if others else (0.0, 0.0),
     )
+
+
+def _times(receiver: ReceiverView, blamed: str, begin: float) -> tuple[list[float], list[float]]:
+    """When the mail that is limited was delivered, and when all other."""
+    limited: list[float] = []
+    others: list[float] = []
+    for event in receiver.events("data"):
+        if event["reply"] == "250":
+            kind = limited if event["sender"].endswith(blamed) else others
+            kind += [event["t"] - begin] * len(event["recipients"])
+    return sorted(limited), sorted(others)
 
 
 def _refused_messages(receiver: ReceiverView) -> int:

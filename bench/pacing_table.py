@@ -100,7 +100,7 @@ def limited(scenario: Scenario, pair: Pair) -> str:
     stock, mxheed = pair
     share = f"{mxheed.refusals / stock.refusals:.1%}" if stock.refusals else "–"
     return (
-        f"| {scenario.name}: {scenario.says} | {scenario.ideal:g} s "
+        f"| {scenario.name}: {scenario.says}{_others(scenario, pair)} | {scenario.ideal:g} s "
         f"| {_delivered(scenario, stock)}{_later(scenario, stock)} | {_refused(stock)} "
         f"| {_delivered(scenario, mxheed)} | {mxheed.seconds / scenario.ideal:.2f} "
         f"| {_refused(mxheed)} | {share} "
@@ -110,9 +110,19 @@ def limited(scenario: Scenario, pair: Pair) -> str:
     )
 
 
+def _others(scenario: Scenario, pair: Pair) -> str:
+    """Mail beside it that nobody blames: when half of it was there, and all."""
+    if not scenario.blamed:
+        return ""
+    (half, last), (our_half, our_last) = pair.stock.others, pair.mxheed.others
+    return (
+        f" (all other mail: half {half:.2f} → {our_half:.2f} s, all {last:.2f} → {our_last:.2f} s)"
+    )
+
+
 def _delivered(scenario: Scenario, outcome: Outcome) -> str:
-    whole = "all" if outcome.delivered >= scenario.recipients else f"{outcome.delivered}"
-    return f"{whole} of {scenario.recipients}, {outcome.seconds:.1f} s"
+    whole = "all" if outcome.delivered >= scenario.judged else f"{outcome.delivered}"
+    return f"{whole} of {scenario.judged}, {outcome.seconds:.1f} s"
 
 
 def _refused(outcome: Outcome) -> str:
@@ -124,14 +134,14 @@ def _refused(outcome: Outcome) -> str:
 
 def _half(scenario: Scenario, outcome: Outcome) -> str:
     """The median of all deliveries, those to come included."""
-    if outcome.delivered <= scenario.recipients / 2:
+    if outcome.delivered <= scenario.judged / 2:
         return f"≥ {_BACKOFF:.0f} s"
     return f"{outcome.median:.1f} s"
 
 
 def _later(scenario: Scenario, stock: Outcome) -> str:
     """What is left waits for Postfix's back-off: how long at least, if each turn takes as much."""
-    left = scenario.recipients - stock.delivered - stock.bounced
+    left = scenario.judged - stock.delivered - stock.bounced
     if left <= 0:
         return ""
     if not stock.delivered:
@@ -168,11 +178,11 @@ def table(limited_rows: Sequence[str], free_rows: Sequence[str], pairs: int) -> 
     return text
 
 
-def publish(text: str) -> None:
-    """Put the tables between their marks in the README."""
-    begin, end = "<!-- pacing: begin -->\n", "<!-- pacing: end -->\n"
+def publish(text: str, mark: str = "pacing", title: str = "Pacing") -> None:
+    """Put a text between its marks in the README, under a section of its own if they are new."""
+    begin, end = f"<!-- {mark}: begin -->\n", f"<!-- {mark}: end -->\n"
     readme = _README.read_text() if _README.exists() else "# Measurements\n"
     if begin not in readme:
-        readme += f"\n## Pacing\n\n{begin}{end}"
+        readme += f"\n## {title}\n\n{begin}{end}"
     pattern = re.escape(begin) + ".*?" + re.escape(end)
     _README.write_text(re.sub(pattern, lambda _: begin + text + end, readme, flags=re.S))

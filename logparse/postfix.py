@@ -67,15 +67,17 @@ class PostfixParser:
         block: bytes,
         take: Callable[[re.Match[bytes]], bool] | None = None,
         places: list[int] | None = None,
+        scan: Callable[[bytes, list[int], int], int] | None = None,
     ) -> Iterator[re.Match[bytes] | bytes]:
         """The lines of `block` that may hold an event: matches of `RECORD`, or raw bytes.
 
         Where `take` is given, it is shown each match of `SENT` first and says if it has dealt with
-        it. `places` is where these lines begin; they are looked for if it is not known.
+        it. `places` is where these lines begin; they are looked for if it is not known. `scan` is
+        asked at each of them, and says at which it is not ours yet.
         """
         if places is None:
             return _searched(block, self._removed, take)
-        return _found(block, places, take)
+        return _found(block, places, take, scan)
 
     def delivery(self, match: re.Match[bytes], now: float) -> Delivery:
         """The value of a line that `RECORD` matched."""
@@ -205,11 +207,19 @@ def _note(
 
 
 def _found(
-    block: bytes, places: list[int], take: Callable[[re.Match[bytes]], bool] | None
+    block: bytes,
+    places: list[int],
+    take: Callable[[re.Match[bytes]], bool] | None,
+    scan: Callable[[bytes, list[int], int], int] | None,
 ) -> Iterator[re.Match[bytes] | bytes]:
     """Records whose places are known."""
     match, sent = RECORD.fullmatch, SENT.match
-    for begin in places:
+    index, count = 0, len(places)
+    while index < count:
+        if scan is not None and (index := scan(block, places, index)) == count:
+            return
+        begin = places[index]
+        index += 1
         if take is not None and (record := sent(block, begin)) is not None and take(record):
             continue
         end = block.find(b"\n", begin)

@@ -110,6 +110,7 @@ class Core:
             by_host=config.log.hosts == "label",
             shown=config.log.hosts != "ignore",
         )
+        self.memory.hosts = lambda: self.machines.of_hosts() if self.machines.by_host else {}
         self._connect(config)
         self.snapshots = Snapshots(self._parts, clock)
         self.documents = self.snapshots.documents
@@ -236,8 +237,7 @@ class Core:
         self.demands.take(delivery, receiver, verdict, self.clock())
         pool = self._pools.get(delivery.service)
         evidence = from_delivery(delivery, verdict, receiver, pool=pool)
-        if self.eximgate.concerns(evidence):
-            self.controller.observe(evidence, self.clock())
+        self.eximgate.observe(evidence, self.clock())
         self.memory.heard(evidence, stamp)
         self.hints.take(evidence, self.counters.row_name(receiver))
 
@@ -264,6 +264,8 @@ class Core:
         evidence = from_status(
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
         )._replace(stage=heard.stage)
+        if (known := heard.queue_id) is not None:
+            evidence = evidence._replace(sender=self.controller.blame.present.sender(known, ""))
         self.gate.refused(evidence, heard.session)
 
     # what survives a restart ------------------------------------------------------------------
@@ -273,9 +275,7 @@ class Core:
         pacing, receivers = self.controller, self.receivers
         return {
             "pipeline": SnapshotPart(
-                self.machines.snapshot,
-                lambda saved, _: self.machines.restore(saved),
-                Machines.SAVED,
+                self.machines.snapshot, lambda old, _: self.machines.restore(old), Machines.SAVED
             ),
             "throttle": SnapshotPart(
                 lambda: pack(pacing.snapshot(self.clock())),

@@ -1,13 +1,14 @@
 """What a test needs of its machine, and the one table of what may be skipped where.
 
-Contract: the marks `root`, `live`, `needs(PROGRAM, …)` and `browser` name a need. A test whose need
-is not met is skipped by name, with what is missing; where `TABLE` says that it must not, and for a
-skip of any other kind, the test fails. tests/README.md shows the table. A pytest plugin.
+Contract: the marks `root`, `live`, `needs(PROGRAM, …)`, `browser` and `native` name a need. A test
+whose need is not met is skipped by name, with what is missing; where `TABLE` says that it must not,
+and for a skip of any other kind, the test fails. tests/README.md shows the table. A pytest plugin.
 Failure: none of its own.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import shutil
@@ -41,7 +42,7 @@ class Need:
         """Here and now."""
         if os.environ.get("CI") != "true":
             return True
-        return self.with_ci == NOT_DEBIAN and _system() != "debian"
+        return self.with_ci == NOT_BUILT or (self.with_ci == NOT_DEBIAN and _system() != "debian")
 
 
 def _not_root() -> str | None:
@@ -57,6 +58,11 @@ def _browser() -> str | None:
     return None if find() else "no Chromium, Chrome or Firefox here that runs"
 
 
+def _native() -> str | None:
+    built = importlib.util.find_spec("logparse._native") is not None
+    return None if built else "the native part is not built here (make native)"
+
+
 def _system() -> str:
     try:
         return platform.freedesktop_os_release().get("ID", "")
@@ -64,6 +70,7 @@ def _system() -> str:
         return ""
 
 
+NOT_BUILT = "where no C compiler or no header of Python is"
 NOT_DEBIAN = "only where the system is not Debian (Ubuntu packages no browser)"
 
 TABLE = (
@@ -75,6 +82,7 @@ TABLE = (
     Need("needs", "certain programs", _programs, "where one of them is not installed"),
     Need("browser", "Chromium, Chrome or Firefox", _browser, "where none is found that runs",
          NOT_DEBIAN),
+    Need("native", "the native part", _native, NOT_BUILT, NOT_BUILT),
 )  # fmt: skip
 
 _UNMET = pytest.StashKey[Need]()

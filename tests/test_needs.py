@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def outcome(folder: Path, body: str, **environment: str) -> str:
     """pytest's last words about a file of tests, read by the plugin that all our tests obey."""
     (folder / "test_inner.py").write_text(f"import pytest\n{body}")
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers = root\n  live\n  needs\n  browser\n")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\nmarkers = root\n  live\n  needs\n  browser\n  native\n"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.needs", "-q", "-rfEs", str(folder)],
         cwd=ROOT, capture_output=True, text=True, check=False,

@@ -72,9 +72,10 @@ def _version(asked: bool) -> None:
     if asked:
         import typer
 
+        from logparse.native import path
         from policyd.web.status import VERSION
 
-        typer.echo(f"mxheed {VERSION}")
+        typer.echo(f"mxheed {VERSION} ({path})")
         raise typer.Exit
 
 

@@ -1,4 +1,4 @@
-"""`mxheed history`: what a receiver did, by minutes, hours or days, and how its lanes changed.
+"""`mxheed history`: what a receiver did, by minutes, hours or days, and what was new about it.
 
 Contract: reads the state file beside the daemon and changes nothing; `--json` prints everything as
 one object. Times are local ones, in JSON POSIX seconds.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from policyd.cli.at_hand import HELP, at_hand
 from policyd.settings.units import duration
 
 if TYPE_CHECKING:
-    from policyd.memory.reading import Past, PastCell
+    from policyd.memory.reading import Past, PastCell, PastText
     from policyd.memory.states import Transition
 
 __all__ = ["Json", "StateFile", "UsedConfig", "moment", "past", "register"]
@@ -48,7 +49,7 @@ def history(
     state: StateFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a receiver did in the past, and how its lanes changed."""
+    """Show what a receiver did in the past, how its lanes changed, and what it said anew."""
     now = time.time()
     try:
         begin = now - duration(since)
@@ -61,13 +62,17 @@ def history(
     try:
         cells = memory.cells(receiver, begin, now, span)
         changes = memory.transitions(receiver, begin)
+        texts = [text for text in memory.texts(begin) if text.receiver == receiver]
         answer = _answer(receiver, begin, cells, changes, memory)
+        answer["texts"] = [text._asdict() for text in texts]
     finally:
         memory.close()
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
     else:
-        _print(receiver, since, cells, changes, answer["bytes"])
+        _print(
+            receiver, since, cells, [*map(_change, changes), *map(_text, texts)], answer["bytes"]
+        )
 
 
 def past(config: Path | None, state: Path | None) -> Past:
@@ -116,17 +121,15 @@ def _as_json(cell: PastCell) -> dict[str, Any]:
     }
 
 
-def _print(
-    receiver: str, since: str, cells: list[PastCell], changes: list[Transition], size: int
-) -> None:
+def _print(receiver: str, since: str, cells: list[PastCell], news: list[str], size: int) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from policyd.web.spelling import legible
 
-    console = Console(highlight=False)
-    if not cells and not changes:
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    if not cells and not news:
         console.print(Text(f"nothing is remembered of {legible(receiver)} in the last {since}"))
     if cells:
         table = Table(box=None, pad_edge=False)
@@ -137,8 +140,8 @@ def _print(
         for cell in cells:
             table.add_row(*(Text(legible(word)) for word in _row(cell)))
         console.print(table)
-    for change in changes:
-        console.print(Text(legible(_change(change))), soft_wrap=True)
+    for line in news:
+        console.print(Text(legible(line)), soft_wrap=True)
     console.print(Text(f"the state file holds {size / 1e6:.1f} MB"))
 
 
@@ -173,3 +176,8 @@ def _change(change: Transition) -> str:
     pool = f" pool {change.pool}" if change.pool else ""
     why = f"  {change.rule or 'no rule'}: {change.reply}" if change.reply else ""
     return words + pool + why
+
+
+def _text(text: PastText) -> str:
+    heard = f"{text.heard}×" if text.heard > 1 else "once"
+    return f"{moment(text.first)}  new words, heard {heard}  {text.rule or 'no rule'}: {text.reply}"

@@ -22,7 +22,7 @@ INTRO = """\
 Exit codes: 0 done, 1 something to mend (told on standard error), 2 wrong usage, 3 an unexpected
 error (one line tells where the traceback is), 4 (`doctor` only) nothing was found wrong, but not
 everything could be looked at, 130 Ctrl-C.
-`mxheed --version` prints the version.
+`mxheed --version` prints the version, and what reads logs for reports.
 
 This page is made from the program: `python -m policyd.cli.reference > docs/commands.md`.
 """

@@ -17,8 +17,8 @@ from policyd.web.spelling import ago, blamed, clock_time, legible, meaning, rate
 
 __all__ = ["explanation", "listing"]
 
-_HEADS = ("receiver", "pool", "state", "since", "until", "rate", "held", "deferred")
-_NUMBERS = 5  # from here on, columns of numbers
+_HEADS = ("receiver", "pool", "sender", "state", "since", "until", "rate", "held", "deferred")
+_NUMBERS = 6  # from here on, columns of numbers
 _STYLES = {"free": "green", "slowed": "yellow", "suspended": "bold red", "probing": "cyan"}
 
 
@@ -63,6 +63,7 @@ def _row(lane: Mapping[str, Any], now: float) -> tuple[Text, ...]:
     return (
         Text(str(lane["receiver"])),
         Text(lane.get("pool", "")),
+        Text(legible(lane.get("sender", ""))),
         _state(lane),
         Text(ago(lane["since"], now) if lane.get("since") else ""),
         Text(ago(lane["until"], now) if (lane.get("until") or 0) > now else ""),
@@ -83,7 +84,8 @@ def explanation(receiver: Mapping[str, Any]) -> None:
         console.print(f"{title}: free; nothing was sent there yet")
     for lane in receiver.get("lanes", ()):
         pool = f", pool {lane['pool']}" if lane.get("pool") else ""
-        console.print(Text(title + pool, style="bold"), _state(lane))
+        sender = f", mail from {legible(lane['sender'])}" if lane.get("sender") else ""
+        console.print(Text(title + pool + sender, style="bold"), _state(lane))
         for line in _lines(lane, now):
             console.print(Text("  " + line), soft_wrap=True)
 

@@ -13,7 +13,7 @@ Failure: none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from logparse.exim_lines import Found
@@ -43,6 +43,8 @@ class Delays(dict[bytes | float, int]):
 class PostfixPath(Protocol):
     """What the pipeline asks first about a line of mail Postfix delivered; see the module."""
 
+    @property
+    def scan(self) -> Callable[[bytes, list[int], int], int] | None: ...
     def learn(self, relay: bytes, receiver: str) -> None: ...
     def forget(self) -> None: ...
     def postfix(self, match: re.Match[bytes]) -> bool: ...
@@ -94,6 +96,8 @@ class RelayRows:
 
 class FastPath(RelayRows):
     """The fast path to the counters; see the module."""
+
+    scan = None  # there is no native part of it
 
     def __init__(self, counters: Counters, sessions: Sessions, delays: Delays) -> None:
         super().__init__(counters)

@@ -45,6 +45,8 @@ class _Seconds(dict[bytes, float]):
 class LiveFastPath:
     """See the module."""
 
+    scan = None  # there is no native part of it
+
     def __init__(
         self,
         counting: PostfixPath,

@@ -149,7 +149,8 @@ class Pipeline:
         take: Take | None = self._quick.postfix if self._takes else None
         if take is not None and self.by_outcome is not None:
             take = _counted(take, self.by_outcome)
-        for record in self._parser.postfix.records(part.text, take, part.telling):
+        scan = self._quick.scan if self.by_outcome is None else None
+        for record in self._parser.postfix.records(part.text, take, part.telling, scan):
             if isinstance(record, bytes):
                 event = self._parser.postfix.careful(record, now)
                 if event is not None:

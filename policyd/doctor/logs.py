@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from logparse import native
 from policyd.doctor.values import Check, Facts, Finding
 from policyd.settings.units import spell
 from policyd.web.view import SourceView
@@ -77,4 +78,11 @@ def _words(log: SourceView) -> str:
     return ", ".join(words)
 
 
-CHECKS = (Check("how each log is read", _logs, needs=("logs",), each=False),)
+def _reader(facts: Facts) -> Iterator[Finding]:
+    yield Finding("fine", f"reports are made by {native.path}")
+
+
+CHECKS = (
+    Check("how each log is read", _logs, needs=("logs",), each=False),
+    Check("what reads logs for reports", _reader, each=False),
+)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from policyd.hooks.questions import Questions
 from policyd.throttle.book.door import Waiter
+from policyd.throttle.book.queueid import Locked
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.window import Attempt
 
@@ -18,8 +19,8 @@ class Asking:
     """See the module."""
 
     __slots__ = (
-        "attempt", "behind", "beside", "checked", "ended", "first", "lane", "message", "part",
-        "pool", "questions", "seen", "shut", "tells", "waiter",
+        "asker", "attempt", "behind", "beside", "checked", "ended", "first", "lane", "message",
+        "part", "pool", "questions", "seen", "shut", "tells", "waiter",
     )  # fmt: skip
 
     def __init__(self, questions: Questions, before: Asking | None) -> None:
@@ -38,4 +39,5 @@ class Asking:
         self.part = False  # whoever was asked before us may have been asked for its beginning
         self.pool: str | None = None  # by which it goes, once an address was asked for
         self.message: object = None  # whose attempt it is, where that must be known,
+        self.asker: Locked | None = None  # its queue file, where a sender is blamed
         self.seen = False  # and was seen to be still

@@ -127,6 +127,11 @@ class EximGate:
         """Lines of the log: which messages came in without an attempt?"""
         self.queued.extend(queued(text))
 
+    def observe(self, evidence: Evidence, now: float) -> None:
+        """A log line of either MTA is judged, if it is a matter of ours."""
+        if self.concerns(evidence):
+            self._controller.observe(evidence, now)
+
     def concerns(self, evidence: Evidence) -> bool:
         """A log line of a message is about to be judged; False: it is no matter of ours.
 

@@ -22,11 +22,12 @@ from typing import Any, Protocol
 from policyd.bounded import Bounded
 from policyd.hooks.asking import Asking
 from policyd.hooks.beyond import Beyond
+from policyd.hooks.namefirst import NameFirst
 from policyd.hooks.names import Names
 from policyd.hooks.questions import Questions
 from policyd.receiver.rollup import Receivers
 from policyd.serve.later import Later
-from policyd.throttle.book.grants import nobody
+from policyd.throttle.book.grants import Who, nobody
 from policyd.throttle.book.queueid import Locked, locked
 from policyd.throttle.controller import Controller
 from policyd.throttle.evidence import Evidence, Lane
@@ -77,6 +78,7 @@ class Gate:
         names = Names(receivers)
         self._lane, self._domain = names.lane, names.domain
         self._born = clock()
+        self._names = NameFirst(controller.blame.present, controller.door.soon, clock)
         # pools of whose agents the status filter has spoken; a client may name as many as it likes
         self._telling: Bounded[str | None, bool] = Bounded(256)
         self.decisions = dict.fromkeys(DECISIONS, 0)
@@ -202,9 +204,19 @@ class Gate:
         asking.checked = preference
         if asking.attempt is not None:
             return KEEP
-        domain, controller = self._domain(questions.domain), self._controller
-        who = partial(self._locked, session) if controller.promised else nobody
-        attempt, state, waiter = controller.admit(lane, domain, now, patient=True, who=who)
+        domain = self._domain(questions.domain)
+        if lane in self._controller.senders:
+            asking.asker = own = self._locked(session)
+            admit = partial(self._admit, asking, lane, domain, session, lambda: own)
+            return self._names.first(own, admit, lambda: session.memory is asking)
+        who = partial(self._locked, session) if self._controller.promised else nobody
+        return self._admit(asking, lane, domain, session, who)
+
+    def _admit(
+        self, asking: Asking, lane: Lane, domain: str, session: HasMemory, who: Who
+    ) -> bytes | Later:
+        told = self._controller.admit(lane, domain, self._clock(), patient=True, who=who)
+        attempt, state, waiter = told
         if waiter is None:
             return self._decided(asking, state, attempt, session)
         later = Later()
@@ -226,8 +238,7 @@ class Gate:
                 return lane
         return None
 
-    def _locked(self, session: HasMemory) -> Locked | None:
-        """Which queue file the client has locked."""
+    def _locked(self, session: HasMemory) -> Locked | None:  # which queue file the client has
         return locked(self._whose(session))
 
     def _decided(
@@ -289,6 +300,7 @@ class Gate:
         """It was about mail that was accepted."""
         asking: Asking | None = session.memory
         if asking is not None and asking.lane is not None and asking.attempt is not None:
+            self._names.leaves(asking.asker)
             self._controller.accepted(asking.lane, asking.attempt, self._clock())
 
     def refused(self, evidence: Evidence, session: HasMemory) -> None:

@@ -46,6 +46,7 @@ class HeardRefusal(NamedTuple):
     reply: str
     verdict: Verdict
     stage: Stage | None = None
+    queue_id: str | None = None  # where the verdict blames the sender's domain, and it is known
 
 
 class StatusMap:
@@ -101,8 +102,11 @@ class StatusMap:
                 receiver or "", verdict, reading.reply, lambda: self._whose(session), now
             )
         )
+        queue_id = self._whose(session) if verdict.scope == "domain" else None
         self._refused(
-            HeardRefusal(now, session, host, receiver, reading.reply, verdict, reading.stage)
+            HeardRefusal(
+                now, session, host, receiver, reading.reply, verdict, reading.stage, queue_id
+            )
         )
         return b"OK 4" + key[1:] if soft else NOTFOUND
 

@@ -1,6 +1,7 @@
 """The memory of a running daemon: it notes what happens, and hands it over at each commit.
 
-Contract: `begin` once the counters, the lanes and the file of an earlier run are there; `minute`
+Contract: `begin` once the counters, the lanes and the file of an earlier run are there; `hosts` is
+what became of each machine's mail, which has cells of its own, named "host:NAME"; `minute`
 before lines of another minute of the log are counted; `heard`, `gone` and `changed` as things
 happen. `take` is what the next commit writes, `put_back` undoes it. Nothing here waits for a disk.
 Failure: none; bounds are those of its parts.
@@ -8,7 +9,7 @@ Failure: none; bounds are those of its parts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from sqlite3 import Connection
 
 from policyd.counting.counters import Counters
@@ -22,7 +23,9 @@ from policyd.store import Store
 from policyd.throttle.evidence import Evidence
 from policyd.throttle.lane.state import LaneState, State
 
-__all__ = ["Memory"]
+__all__ = ["HOST", "Memory"]
+
+HOST = "host:"  # so begin the names of cells that are a machine's
 
 _QUIET = 600.0
 _TRIMMED = 10.0  # seconds between two times that what is old is forgotten
@@ -42,6 +45,9 @@ class Memory:
         self.cells, self.notes = Cells(), Notes(settings)
         self.states = States(self._put, self.notes.transition, posix)
         self._news: tuple[float, dict[str, int]] = (0.0, {})
+        # what became of each machine's mail, where machines are told apart
+        self.hosts: Callable[[], Mapping[tuple[str, ...], float]] = dict
+        self._hosts: dict[tuple[str, ...], float] = {}
         self._counters = counters
         self._steady, self._wall = steady, wall
         self._key = ("", b"")
@@ -56,6 +62,7 @@ class Memory:
     def begin(self, lanes: Iterable[LaneState], store: Store) -> None:
         """What an earlier run counted is remembered already."""
         self.cells.begin(self._counters.tallies)
+        self._hosts = dict(self.hosts())
         self.states.begin(lanes, self._steady())
         self.notes.begin(store.look(trailed, []))
 
@@ -110,7 +117,13 @@ class Memory:
             self._taken = None
 
     def _sweep(self) -> None:
-        self.cells.sweep(self._counters.tallies, self._time // 60)
+        minute = self._time // 60
+        self.cells.sweep(self._counters.tallies, minute)
+        for (host, outcome), count in self.hosts().items():
+            more = int(count - self._hosts.get((host, outcome), 0))
+            if more > 0:
+                self.cells.put(minute, HOST + host, outcome, more)
+                self._hosts[host, outcome] = count
 
     def _put(self, minute: int, receiver: str, word: str, number: int) -> None:
         self.cells.put(minute, self._counters.row_name(receiver), word, number)

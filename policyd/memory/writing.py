@@ -37,7 +37,7 @@ KEPT_TEXTS = 300  # of each receiver: who says something new each time costs nob
 KEPT_STEPS = 200  # of each message
 _OTHER = "other"
 _LONGEST = 300
-_VARYING = re.compile(r"[0-9]+|(?<![A-Za-z])[0-9A-Za-z]*[0-9][0-9A-Za-z]*")
+_VARYING = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]*[0-9][0-9A-Za-z]*")
 
 _TRANSITION = (
     "INSERT INTO transitions (time, receiver, pool, before, after, cause, rule, category, reply,"

@@ -152,6 +152,17 @@ PACING: tuple[Family, ...] = (
         ("by",),
     ),
     Family(
+        "mxheed_sender_lanes",
+        "gauge",
+        "Senders' domains that a receiver blames, each paced in a lane of its own there.",
+    ),
+    Family(
+        "mxheed_senders_asked_total",
+        "counter",
+        "Attempts that began where a sender's domain was blamed, by how their message was known.",
+        ("by",),
+    ),
+    Family(
         "mxheed_release_requests_total",
         "counter",
         "Requests to Postfix to let a message go, by the way they took.",

@@ -102,6 +102,9 @@ def metrics(
     )
     page.add("mxheed_releases_total", lambda: _named(releases()))
     page.add("mxheed_promises_asked_total", lambda: _named(core.controller.promises))
+    senders = core.controller.senders
+    page.add("mxheed_sender_lanes", lambda: {(): len(senders)})
+    page.add("mxheed_senders_asked_total", lambda: _named(senders.asked))
     page.add("mxheed_release_requests_total", lambda: _named(health.ways()))
     page.add("mxheed_release_working", lambda: _known(health.releases()))
     page.add("mxheed_mx_lookups_total", lambda: _named(core.lookup.counts))

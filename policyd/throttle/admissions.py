@@ -12,8 +12,10 @@ from functools import partial
 
 from policyd.throttle.book.door import Admission
 from policyd.throttle.book.grants import Grants, Who, nobody
+from policyd.throttle.book.queueid import Locked
 from policyd.throttle.departures import Departures
 from policyd.throttle.evidence import Lane
+from policyd.throttle.lane.sender import of_receiver
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.trial import may_try
 from policyd.throttle.lane.window import Attempt
@@ -45,14 +47,19 @@ class Admissions(Departures):
     ) -> Admission:
         """One attempt asks to start: it may, or it is held, or, if `patient`, waits at the door."""
         state = self._lanes.get(lane) or self.lane(lane, now)
+        if self.senders and state.lane in self.senders:
+            state, who = self._of_sender(state, who())
+            lane = state.lane
         grant = self._grants.take(lane, domain, now, who) if self.promised else None
         if grant is not None:
             passes = grant.must or (not state.at_door and state.passes(now))
         else:
             passes = state.room(now) > 0 and not self._backlog_first(state, now)
+            # who is stopped keeps no delivery agent from those who are not blamed
+            patient = patient and (not lane.sender or state.state == "free")
         must = grant is not None and grant.must
-        if (grant is None and self.crowded(lane, domain, now)) or (
-            passes and not must and not may_try(state, domain, now)
+        if (grant is None and self.crowded(lane.of_sender(""), domain, now)) or (
+            passes and not must and not self._may_try(state, domain, now)
         ):
             passes = patient = False  # it waits by itself, or is no message to probe with
         if not passes and self.settings.shadow:
@@ -65,6 +72,20 @@ class Admissions(Departures):
                 return Admission(None, state, waiter)
         self._held(state, domain)
         return Admission(None, state)
+
+    def _of_sender(self, state: LaneState, asker: Locked | str | None) -> tuple[LaneState, Who]:
+        """The lane of who asks, if the receiver blames its sender's domain."""
+        present = self.blame.present
+        named = asker if isinstance(asker, str) else None
+        queue_id = present.of(asker.inode) if isinstance(asker, Locked) else named
+        known = "message" if queue_id else "unknown" if asker is not None else "unseen"
+        self.senders.asked[known] += 1
+        own = self.senders.of(state.lane, present.sender(queue_id, "")) if queue_id else None
+        return own or state, lambda: asker
+
+    def _may_try(self, state: LaneState, domain: str, now: float) -> bool:
+        base, _ = of_receiver(state, None)
+        return may_try(state, domain, now) and (base is state or may_try(base, domain, now))
 
     def _backlog_first(self, state: LaneState, now: float) -> bool:
         """New mail queues behind what waits, unless nobody fetches the tokens."""
@@ -91,6 +112,12 @@ class Admissions(Departures):
         """An attempt ended, or was judged: who waits at the door may go, or must be held."""
         if state.at_door:
             self.door.look(state, now)
+        if state.lane.sender:
+            self._room(of_receiver(state, None)[0], now)
+        elif self.senders:
+            for own in list(self.senders.get(state.lane, {}).values()):
+                if own.at_door:
+                    self.door.look(own, now)
         waits = self.book.waits
         if (waits.held or waits.deferred) and state.bucket is None and waits.parts(state.lane):
             self.on_room()

@@ -22,7 +22,7 @@ from policyd.throttle.evidence import STALE, AcceptedMail, Evidence, Lane
 from policyd.throttle.judging.aftermath import Aftermath
 from policyd.throttle.judging.blame import Blame, is_our_own
 from policyd.throttle.judging.retrytable import RetryTable
-from policyd.throttle.judging.transactions import Transactions
+from policyd.throttle.judging.transactions import Transaction, Transactions
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.trial import is_certain
 from policyd.throttle.lane.window import Attempt
@@ -53,7 +53,9 @@ class Controller(Admissions):
         self.on_room: Callable[[], None] = lambda: None
         rng = rng or random.Random()
         self._retry = RetryTable(settings, rng)
-        self.blame = Blame(settings, self._retry, self._count, self.book.mailboxes.told)
+        self.blame = Blame(
+            settings, self._retry, self._count, self.book.mailboxes.told, self.senders
+        )
         self._aftermath = Aftermath(self.book, self.blame, self._retry, self.classes, self._alone)
         self.door = Door(settings.door, self._held)
         self._dispatcher = Dispatcher(settings, self.book, self.lane, self.door, self._count, rng)
@@ -73,12 +75,12 @@ class Controller(Admissions):
         self.book.share = self.classes.share
         self.door.settings = settings.door
         self._retry.use(settings)
-        for state in self._lanes.values():
+        for state in (*self._lanes.values(), *self.senders):
             state.use_settings(settings, now)
 
     def _alone(self, lane: Lane, domain: str) -> float:
         """Until when this domain waits by itself at this lane; 0.0: not at all."""
-        state = self._lanes.get(lane)
+        state = self._lanes.get(lane) or self.senders.find(lane)
         return state.court.until(domain) if state is not None else 0.0
 
     def observe(self, evidence: Evidence, now: float) -> None:
@@ -100,14 +102,21 @@ class Controller(Admissions):
         self, evidence: Evidence, lane: LaneState | None, attempt: Attempt | None, now: float
     ) -> None:
         """The status filter's question: a refusal before its log line, counted here and now."""
+        sender = evidence.sender or (lane.lane.sender if lane is not None else "")
+        nameless = evidence.scope == "domain" and not sender
         if lane is not None and attempt is not None:
             if not lane.window.close(attempt, now):
                 return  # a later recipient, or a kept session: the log will tell
+            if nameless:
+                self._room(lane, now)
+                return  # the log tells whom it blames
             if evidence.receiver not in ("unknown", lane.lane.receiver):  # a fallback host spoke
                 self._room(lane, now)
                 lane, attempt.epoch = self.lane(Lane(lane.lane.pool, evidence.receiver), now), -1
             attempt.heard = attempt.refused = True
             attempt.kept = self._judge(evidence, lane, attempt, now)
+        elif nameless:
+            return
         elif evidence.receiver != "unknown" and (evidence.domain or is_certain(evidence)):
             # else one mailbox may have said it, and only the log tells which
             self._transactions.hear(evidence, now)
@@ -155,7 +164,9 @@ class Controller(Admissions):
         lane = self._lane_of(evidence)
         if lane is None:
             return
-        state = self.lane(lane, now)
+        state: LaneState = self.lane(lane, now)
+        sender = self.blame.sender(evidence)
+        state = self.senders.of(lane, sender) or state
         kept = again = False  # a further recipient of a transaction that was refused already
         if now - evidence.time <= STALE:
             if evidence.host and evidence.origin == "remote":
@@ -163,7 +174,7 @@ class Controller(Admissions):
             transaction = self._transactions.of(evidence, evidence.outcome == "sent", state, now)
             again = transaction.refused
             if evidence.outcome == "sent":
-                transaction.accept(state, now)
+                self._accept(transaction, state, sender, now)
             elif not again:
                 transaction.refused = True
                 if self._transactions.known(evidence, now):
@@ -172,6 +183,7 @@ class Controller(Admissions):
                     judge = self.blame.judge
                     transaction.kept = judge(evidence, state, transaction.attempt, now)
             kept = transaction.kept
+            state = self.senders.of(lane, sender) or state  # it may be blamed since
         self._aftermath.tried(evidence, state, again, kept, now)
         self._room(state, now)
 
@@ -183,9 +195,18 @@ class Controller(Admissions):
             state = self.lane(lane, now)
             if mail.fresh:
                 state.hosts.answered(mail.host, now)
-                self._transactions.of(mail, True, state, now).accept(state, now)
+                sender = self.blame.present.sender(mail.queue_id, "")
+                state = self.senders.of(lane, sender) or state
+                self._accept(self._transactions.of(mail, True, state, now), state, sender, now)
                 self.book.mailboxes.passed(lane, mail.domain, now)
             self._room(state, now)
+
+    def _accept(self, transaction: Transaction, state: LaneState, sender: str, now: float) -> None:
+        """A recipient of it was accepted."""
+        if not transaction.told:
+            transaction.told = True
+            self.senders.accepted(state.lane.of_sender(""), sender, now)
+        transaction.accept(state, now)
 
     def elsewhere(self, line: Evidence | AcceptedMail, now: float) -> None:
         """An attempt of another machine from our addresses: it moves the lane, no message of ours.

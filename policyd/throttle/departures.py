@@ -51,7 +51,7 @@ class Departures(Lanes):
         """Seconds after which `due` may have something new; at most one."""
         waits, ahead = [1.0], self._dispatcher.grants.ahead
         for lane in self.book.lanes():
-            state = self._lanes.get(lane)
+            state = self._lanes.get(lane) or self.senders.find(lane)
             waits.append(max(0.02, state.turn(now) - ahead) if state else 0.02)
         if (aside := self.book.next_due()) is not None:
             waits.append(max(0.02, aside - now))
@@ -72,8 +72,8 @@ class Departures(Lanes):
         `told`: by queue id, what receivers said to its recipients, and to how many.
         """
 
-        def lane_of(domain: str) -> Lane:
-            return self._homes.get(domain) or Lane("", receiver_of(domain))
+        def lane_of(domain: str, sender: str) -> Lane:
+            return self._of_own(self._homes.get(domain) or Lane("", receiver_of(domain)), sender)
 
         listed = [one._replace(held=self.hops.of_all(one.held)) for one in queue]
         for queued in listed:
@@ -96,13 +96,18 @@ class Departures(Lanes):
             if self.stands_aside or len(found) >= room:
                 break
             for evidence, recipients in words:
-                if self.blame.concerns_lane(evidence):
-                    asked = self.hops.translate(evidence, self._homes)
-                    lane = self._likely_lane(asked)
+                asked = self.hops.translate(evidence, self._homes)
+                lane = self._of_own(self._likely_lane(asked), asked.sender)
+                if self.blame.concerns_lane(evidence, lane):
                     due = max(now, self.blame.until(lane, asked.sender))
                     part = Waiting(lane, asked.domain, recipients, due)
                     found.setdefault(queue_id, []).append(part)
         return found
+
+    def _of_own(self, lane: Lane, sender: str) -> Lane:
+        """The lane of this sender's domain, if the receiver blames it."""
+        own = self.senders.of(lane, sender)
+        return own.lane if own is not None else lane
 
     def _likely_lane(self, evidence: Evidence) -> Lane:
         """The queue does not tell by which pool it tried: the domain's own, else one in trouble.

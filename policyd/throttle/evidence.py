@@ -49,6 +49,11 @@ class Lane(NamedTuple):
 
     pool: str  # "" is the default pool
     receiver: str
+    sender: str = ""  # only of this domain, which the receiver blames; "": of all
+
+    def of_sender(self, sender: str) -> Lane:
+        """The lane of one sender's domain there; "": the receiver's own."""
+        return Lane(self.pool, self.receiver, sender)
 
 
 class Evidence(NamedTuple):

@@ -43,6 +43,7 @@ class Explanation:
 
     receiver: str
     pool: str
+    sender: str  # the domain whose mail it is, if only one's
     state: str
     since: float  # when this state began
     began: float  # when it was free last
@@ -84,6 +85,7 @@ def explain(state: LaneState, waiting: int, now: float, mode: str = "on") -> Exp
     return Explanation(
         receiver=state.lane.receiver,
         pool=state.lane.pool,
+        sender=state.lane.sender,
         state=state.state,
         since=state.since,
         began=state.trouble.course.began or state.since,
@@ -111,9 +113,10 @@ def explain(state: LaneState, waiting: int, now: float, mode: str = "on") -> Exp
 
 
 def _name(state: LaneState) -> str:
-    return f"{state.lane.receiver} (pool {state.lane.pool})" if state.lane.pool else (
+    name = f"{state.lane.receiver} (pool {state.lane.pool})" if state.lane.pool else (
         state.lane.receiver
     )  # fmt: skip
+    return f"{name}, for mail from {state.lane.sender}," if state.lane.sender else name
 
 
 def _speed(rate: float) -> str:

@@ -78,6 +78,8 @@ def _pairs(
     yield "receiver", _quoted(state.lane.receiver)
     if state.lane.pool:
         yield "pool", _quoted(state.lane.pool)
+    if state.lane.sender:
+        yield "sender", _quoted(state.lane.sender)
     yield "from", before
     yield "to", state.state
     if state.state == "suspended":

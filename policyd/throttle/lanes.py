@@ -16,6 +16,7 @@ from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.nexthop import NextHops
 from policyd.throttle.evidence import Lane
 from policyd.throttle.explain import Explanation, explain
+from policyd.throttle.judging.senders import SenderLanes
 from policyd.throttle.lane.state import LaneState, State
 from policyd.throttle.settings.pacing import PacingSettings
 
@@ -37,7 +38,9 @@ class Lanes:
         self.settings = settings
         self._posix = posix
         self.book = book
-        self._lanes: dict[tuple[str, str], LaneState] = {}  # by Lane, or a tuple that equals one
+        # by Lane, or a tuple that equals one
+        self._lanes: dict[tuple[str, str, str], LaneState] = {}
+        self.senders = SenderLanes(book.waiting, posix)
         self._homes: Bounded[str, Lane] = Bounded(200_000)  # domain → the lane that held it last
         self._told: Bounded[tuple[str, str], Lane] = Bounded(50_000)  # message, domain → its lane
         self.hops = NextHops(100_000)
@@ -51,6 +54,10 @@ class Lanes:
     def lane(self, lane: Lane, now: float) -> LaneState:
         """A lane's state, made if it is new."""
         found = self._lanes.get(lane)
+        if found is None and lane.sender:
+            found = self.senders.find(lane)
+            lane = lane.of_sender("")  # its mail is as any other's again
+            return found if found is not None else self.lane(lane, now)
         if found is None:
             if len(self._lanes) >= self.settings.lanes:
                 self._forget_some()
@@ -63,7 +70,8 @@ class Lanes:
         self.on_change(lane, before, now)
 
     def _forget_some(self) -> None:
-        for state in sorted(self._lanes.values(), key=_worth)[: max(1, len(self._lanes) // 8)]:
+        alone = [state for state in self._lanes.values() if state.lane not in self.senders]
+        for state in sorted(alone, key=_worth)[: max(1, len(self._lanes) // 8)]:
             del self._lanes[state.lane]
         self._pools = {state.lane.pool for state in self._lanes.values()}
 
@@ -76,6 +84,7 @@ class Lanes:
             if now - self._checked <= 1.0:
                 return
             self._checked, self._round = now, iter(list(self._lanes.values()))
+            self.senders.tend(now)
         some = list(islice(self._round, _AT_A_TIME))
         self._round_over = len(some) < _AT_A_TIME
         for state in some:
@@ -90,11 +99,17 @@ class Lanes:
             state.advance(now)
         return list(self._lanes.values())
 
+    def shown(self, now: float) -> list[LaneState]:
+        """The same, and those of senders' domains."""
+        for own in self.senders:
+            own.advance(now)
+        return [*self.lanes(now), *self.senders]
+
     def of_receiver(self, receiver: str, now: float) -> Sequence[LaneState]:
         """The lanes of one receiver, brought up to date; asked for each message submitted."""
         found = []
         for pool in self._pools:
-            state = self._lanes.get((pool, receiver))
+            state = self._lanes.get((pool, receiver, ""))
             if state is not None:
                 state.advance(now)
                 found.append(state)
@@ -131,7 +146,7 @@ class Lanes:
     def _held(self, state: LaneState, domain: str) -> None:
         """An attempt is answered "not now": remember whose domain it is, for the log names none."""
         state.held_total += 1
-        self.set_home(domain, state.lane)
+        self.set_home(domain, state.lane.of_sender("") if state.lane.sender else state.lane)
 
     def holds(self, domain: str) -> bool:
         """Whether mail to this recipient's domain was held by the gate, as far as is known."""
@@ -141,11 +156,13 @@ class Lanes:
 
     def explain(self, receiver: str, now: float, pool: str | None = None) -> list[Explanation]:
         """Every lane of a receiver (of one pool, if given), explained."""
-        return [explain(s, self.book.waiting(s.lane), now) for s in self._of(receiver, pool)]
+        lanes = self._of(receiver, pool)
+        own = [own for state in lanes for own in self.senders.get(state.lane, {}).values()]
+        return [explain(s, self.book.waiting(s.lane), now) for s in (*lanes, *own)]
 
     def troubled(self, now: float) -> list[Explanation]:
         """Every lane that is not free, explained; the latest change first."""
-        lanes = [state for state in self.lanes(now) if state.state != "free"]
+        lanes = [state for state in self.shown(now) if state.state != "free"]
         lanes.sort(key=lambda state: -state.since)
         return [explain(state, self.book.waiting(state.lane), now) for state in lanes]
 
@@ -153,7 +170,7 @@ class Lanes:
 
     def _of(self, receiver: str, pool: str | None) -> Sequence[LaneState]:
         pools = self._pools if pool is None else (pool,)
-        found = (self._lanes.get((name, receiver)) for name in sorted(pools))
+        found = (self._lanes.get((name, receiver, "")) for name in sorted(pools))
         return [state for state in found if state is not None]
 
     def pin(
@@ -176,6 +193,8 @@ class Lanes:
         """Forget a receiver's trouble: free again, at a modest start."""
         lanes = self._of(receiver, pool)
         for lane in lanes:
+            for own in list(self.senders.get(lane.lane, {}).values()):
+                own.cancel(now)
             lane.cancel(now)
         return len(lanes)
 

@@ -6,6 +6,7 @@ Held messages are not in it: the queue itself tells them. `restore` starts every
 that a restart never lets more through than going on would have, and moves times to the clock of
 today.
 Failure: an entry of another version or shape is left out and counted; learning starts anew there.
+Length: what is saved, in which shape, and how it is taken back stand side by side.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.mailclasses import MailClasses
 from policyd.throttle.book.nexthop import NextHops
 from policyd.throttle.evidence import Lane
+from policyd.throttle.judging.senders import SenderLanes
 from policyd.throttle.lane.prospect import Prospect
 from policyd.throttle.lane.reasons import Reason, Reasons
 from policyd.throttle.lane.standing import DomainStandings
@@ -62,6 +64,7 @@ _REASON = {
     "rule": Maybe(str), "category": str, "scope": str, "count": _COUNT, "first": float,
     "last": float, "reply": str, "host": str,
 }  # fmt: skip
+_HISTORY = [(float, _SOME)]  # when how many were accepted; neither is this
 _COURT = (float, DomainStandings.SAVED)  # its first acceptance, its domains
 _ROW = {
     "lane": (str, str),
@@ -76,6 +79,7 @@ _ROW = {
     "reasons": [_REASON],
     **_KEPT,
 }
+_OF_SENDER = {**_ROW, "sender": str}
 # queue id, arrived, sender; pool, receiver; domain, recipients, due, refused
 _WAITING = (str, float, str, str, str, str, AtLeast(1), float, _COUNT)
 _TIMES = frozenset({
@@ -90,6 +94,7 @@ class Knowing(Protocol):
     book: HoldBook
     classes: MailClasses
     hops: NextHops
+    senders: SenderLanes
     counts: dict[str, int]
     retired: bool
 
@@ -112,12 +117,17 @@ def snapshot(controller: Knowing, now: float) -> dict[str, Any]:
     lanes.sort(key=lambda state: state.seen)
     troubled = {state.lane for state in lanes if state.state != "free"}
     homes = [
-        [domain, *lane] for domain, lane in controller.homes() if lane in troubled
+        [domain, *lane[:2]] for domain, lane in controller.homes() if lane in troubled
     ]  # fmt: skip
     return {
         "version": VERSION,
         "time": now,
         "lanes": [_lane(state) for state in lanes[-_LANES:]],
+        "senders": [
+            {**_lane(own), "sender": own.lane.sender}
+            for own in controller.senders
+            if own.advance(now) != "free"
+        ],
         "homes": homes[-_HOMES:],
         "hops": [list(row) for row in controller.hops.rows()][-_HOMES:],
         "aside": _aside(controller, now),
@@ -134,7 +144,7 @@ def _worth(state: LaneState) -> bool:
 
 def _lane(state: LaneState) -> dict[str, Any]:
     return {
-        "lane": list(state.lane),
+        "lane": list(state.lane[:2]),
         "state": state.state,
         "rate": state.bucket.rate if state.bucket else None,
         "speed": {name: getattr(state.speed, name) for name in _SPEED},
@@ -144,6 +154,7 @@ def _lane(state: LaneState) -> dict[str, Any]:
         "greylist": {"age": state.greylist.age},
         "episode": {name: getattr(state.trouble.course, name) for name in _EPISODE},
         "trouble": {name: getattr(state.trouble, name) for name in _TROUBLE},
+        "history": state.trouble.history.rows(),
         "court": [state.court.first, state.court.standing.rows()],
         "reasons": [
             {name: getattr(r, name) for name in _REASON} | {"reply": masked(r.reply)}
@@ -158,7 +169,7 @@ def _aside(controller: Knowing, now: float) -> list[list[Any]]:
     for message in controller.book.oldest():
         for part in message.parts.values():
             if part.due > now and len(found) < _ASIDE:
-                row = [message.queue_id, message.arrived, message.sender, *part.lane]
+                row = [message.queue_id, message.arrived, message.sender, *part.lane[:2]]
                 found.append([*row, part.domain, part.recipients, part.due, part.refused])
     return found
 
@@ -171,6 +182,7 @@ def restore(controller: Knowing, saved: Mapping[str, Any], now: float, shift: fl
     left_out = 0
     tables: tuple[tuple[str, Any, Callable[[Knowing, Any, _Today], None]], ...] = (
         ("lanes", _ROW, _restore_lane),
+        ("senders", _OF_SENDER, _restore_sender),
         ("homes", (str, str, str), _restore_home),
         ("hops", (str, str), _restore_hop),
         ("aside", _WAITING, _restore_part),
@@ -220,13 +232,26 @@ def _restore_part(controller: Knowing, row: Any, today: _Today) -> None:
     message = controller.book.message(queue_id, now, today.time(arrived, 0.0))
     message.sender, message.klass = sender, controller.classes.of(sender, domain)
     due = today.time(due, longest)
-    part = controller.book.wait(message, Lane(pool, receiver), domain, now, due)
+    lane = Lane(pool, receiver)
+    own = controller.senders.of(lane, sender)
+    part = controller.book.wait(message, own.lane if own else lane, domain, now, due)
     part.recipients, part.refused = recipients, refused
 
 
 def _restore_lane(controller: Knowing, row: Mapping[str, Any], today: _Today) -> None:
+    _restore_state(controller.lane(Lane(*row["lane"]), today.now), row, today)
+
+
+def _restore_sender(controller: Knowing, row: Mapping[str, Any], today: _Today) -> None:
+    """The lane of a sender's domain, beside the receiver's."""
+    base = controller.lane(Lane(*row["lane"]), today.now)
+    own = controller.senders.make(base, row["sender"], today.now)
+    if own is not None:
+        _restore_state(own, row, today)
+
+
+def _restore_state(state: LaneState, row: Mapping[str, Any], today: _Today) -> None:
     now = today.now
-    state = controller.lane(Lane(*row["lane"]), now)
     parts: tuple[tuple[object, Mapping[str, Any], Mapping[str, Any]], ...] = (
         (state, row, _KEPT),
         (state.speed, row["speed"], _SPEED),
@@ -255,6 +280,9 @@ def _restore_lane(controller: Knowing, row: Mapping[str, Any], today: _Today) ->
         state.window.limit = float(state.limits.attempts)
     kept = [today.times({name: reason[name] for name in _REASON}) for reason in row["reasons"]]
     state.reasons = Reasons([Reason.of(**values) for values in kept])
+    history = row.get("history")
+    if history is not None and fits(history, _HISTORY):
+        state.trouble.history.restore((today.time(when, 0.0), count) for when, count in history)
     court = row.get("court")  # files of earlier versions have none
     if court is not None and fits(court, _COURT):
         first, domains = court

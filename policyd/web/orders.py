@@ -51,7 +51,7 @@ class Operator:
         now = self._core.clock()
         found = [
             {"receiver": state.lane.receiver, **asdict(lane_view(self._core, state, now))}
-            for state in self._core.controller.lanes(now)
+            for state in self._core.controller.shown(now)
         ]
         told = [
             lane
@@ -69,7 +69,10 @@ class Operator:
     def explain(self, receiver: str, pool: str | None) -> dict[str, Any]:
         """One receiver's lanes with their evidence and what happens next."""
         now = self._core.clock()
-        lanes = [asdict(lane_view(self._core, state, now)) for state in self._find(receiver, pool)]
+        senders = self._core.controller.senders
+        found = self._find(receiver, pool)
+        found += [own for state in found for own in senders.get(state.lane, {}).values()]
+        lanes = [asdict(lane_view(self._core, state, now)) for state in found]
         return {"receiver": receiver, "lanes": lanes}
 
     def change(self, verb: str, receiver: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

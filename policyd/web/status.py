@@ -146,7 +146,7 @@ def _troubled(core: Core, state: LaneState) -> bool:
 def _lanes(core: Core, now: float) -> Steps[dict[str, list[LaneState]]]:
     """Those with something to tell, by receiver."""
     found: dict[str, list[LaneState]] = {}
-    for number, state in enumerate(core.controller.lanes(now)):
+    for number, state in enumerate(core.controller.shown(now)):
         if state.reasons or _troubled(core, state):
             found.setdefault(state.lane.receiver, []).append(state)
         if not number % _STEP:
@@ -165,6 +165,7 @@ def lane_view(core: Core, state: LaneState, now: float) -> LaneView:
     return LaneView(
         state=told.state,
         pool=told.pool,
+        sender=told.sender,
         since=posix(told.began),
         stops=told.stops,
         changed=posix(told.since),

@@ -45,6 +45,7 @@ class LaneView:
 
     state: str  # free, slowed, suspended, probing
     pool: str = ""
+    sender: str = ""  # the sender's domain that the receiver blames, where it is about that one
     since: float = 0.0  # when it was free last
     stops: int = 0  # suspensions since then
     changed: float = 0.0  # when this state began

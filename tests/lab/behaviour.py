@@ -120,6 +120,18 @@ class RecipientRate(Window):
 
 
 @dataclass
+class SenderRate(Window):
+    """At most `limit` messages per sender's domain in each window; the reply may name it: {}."""
+
+    def key(self, rcpt: Rcpt) -> str:
+        return rcpt.sender.rpartition("@")[2].lower()
+
+    def rcpt(self, rcpt: Rcpt, now: float) -> str | None:
+        refusal = super().rcpt(rcpt, now)
+        return refusal and refusal.replace("{}", self.key(rcpt))
+
+
+@dataclass
 class Sliding(_Rate):
     """At most `limit` messages in any `per` seconds; each refusal blocks for `penalty`."""
 
@@ -208,6 +220,7 @@ KINDS: Mapping[str, type[Behaviour]] = {
     "once": Once,
     "window": Window,
     "recipient-rate": RecipientRate,
+    "sender-rate": SenderRate,
     "sliding": Sliding,
     "blocking": Blocking,
     "concurrency": Concurrency,

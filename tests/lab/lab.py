@@ -187,12 +187,15 @@ class Lab:
         self,
         recipients: Iterable[str | Sequence[str]],
         *,
-        sender: str = "alice@lab.test",
+        sender: str | Sequence[str] = "alice@lab.test",
         connections: int = 4,
         port: int = 25,
         host: str = "127.0.0.1",
     ) -> Counter[str]:
-        """Submit one message for each entry; counts the replies by their code."""
+        """Submit one message for each entry, from one sender or in turn from each; counts replies.
+
+        By their code.
+        """
         replies = self.replies(
             recipients, sender=sender, connections=connections, port=port, host=host
         )
@@ -202,15 +205,16 @@ class Lab:
         self,
         recipients: Iterable[str | Sequence[str]],
         *,
-        sender: str = "alice@lab.test",
+        sender: str | Sequence[str] = "alice@lab.test",
         connections: int = 4,
         port: int = 25,
         host: str = "127.0.0.1",
     ) -> list[str]:
         """Submit one message for each entry; the reply that decided each."""
+        senders = [sender] if isinstance(sender, str) else sender
         messages: list[Message] = [
             {
-                "sender": sender,
+                "sender": senders[number % len(senders)],
                 "recipients": [entry] if isinstance(entry, str) else list(entry),
                 "subject": f"message {number}",
             }

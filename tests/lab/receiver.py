@@ -151,6 +151,7 @@ class Receiver:
         self._note(
             session,
             "data",
+            sender=session.sender,
             recipients=session.recipients,
             subject=subject[1].decode("utf-8", "replace") if subject else "",
             reply=refusal or "250",

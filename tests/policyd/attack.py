@@ -13,15 +13,21 @@ from functools import partial
 from typing import Any
 
 from logparse.events import Stage
+from policyd.hooks.mxgate import Gate
+from policyd.receiver.rollup import Receivers
 from policyd.throttle import Controller
+from policyd.throttle.book.queueid import inode_of
 from policyd.throttle.evidence import Evidence
-from tests.policyd.sim import Mail, Session, Unlimited, World
+from rules.verdict import Scope
+from tests.policyd.sim import Mail, NoTable, Session, Unlimited, World
 
 __all__ = ["Attack", "Harm", "harm"]
 
 WARM = 180.0  # seconds of innocent mail before
 WATCHED = 300.0  # seconds from the attack on
 FOUR_HOURS = 14_400.0
+OURS = "ours.example"
+INNOCENT, HOSTILE = "B0000", "E0000"  # the beginnings of queue ids; an inode follows
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Attack:
     host: str = "mx.big.test"
     rule: str = "generic.rate"
     net: bool = False
+    scope: Scope = "ip"
+    sender: str = OURS  # who sends the hostile mail; all other mail is ours
 
 
 class Besieged(World):
@@ -52,27 +60,44 @@ class Besieged(World):
         self.attack, self.turns = attack, dict.fromkeys(attack.domains, 0)
         self.late: dict[str, float] = {}
         self.begins = self.start + warm
+        self._asks: dict[int, Mail] = {}  # by agent
+        self.gate = Gate(
+            self.controller, Receivers(NoTable()), lambda: self.now, lambda agent: self._file(agent)
+        )
         self.total = 1 << 30
         rng, when, number = random.Random(seed), self.start, 0
         while (when := when + rng.expovariate(a_minute / 60)) < self.begins + WATCHED:
             domain = "great.test" if rng.random() < great else f"d{rng.randrange(30)}.test"
-            self._send(Mail(f"Q{number:06d}", domain, when))
             number += 1
+            self._send(Mail(f"{INNOCENT}{number:X}", domain, when))
         for domain in attack.domains:
             for turn in range(attack.messages):
                 when = self.begins + turn * attack.gap + rng.random()
                 if turn < attack.takes and attack.prepared:
                     when = self.start + 10 + turn
-                self._send(Mail(f"E{domain}-{turn}", domain, when))
+                number += 1
+                self._send(Mail(f"{HOSTILE}{number:X}", domain, when))
         self.at(self.start + 0.1, self._tick)
 
     def _send(self, mail: Mail) -> None:
         self.at(mail.arrived, partial(self._activate, mail))
-        if mail.queue_id[0] == "Q" and mail.arrived >= self.begins:
+        if mail.queue_id.startswith(INNOCENT) and mail.arrived >= self.begins:
             self.late[mail.queue_id] = self.begins + WATCHED - mail.arrived
 
+    def _file(self, agent: object) -> str | None:
+        """The queue file that a delivery agent has locked."""
+        return f"00:1:{inode_of(self._asks[id(agent)].queue_id)}"
+
+    def _ask(self, mail: Mail, session: Session) -> None:
+        self._asks[id(session)] = mail
+        self.controller.note_sender(mail.queue_id, self._sender(mail), self.now)
+        super()._ask(mail, session)
+
+    def _sender(self, mail: Mail) -> str:
+        return self.attack.sender if mail.queue_id.startswith(HOSTILE) else OURS
+
     def _arrive(self, mail: Mail, session: Session, rest: float) -> None:
-        if mail.queue_id[0] == "E" and self._refuses(mail.domain):
+        if mail.queue_id.startswith(HOSTILE) and self._refuses(mail.domain):
             self.result.refused += 1
             self.at(self.now + 0.003, lambda: self._refused(mail, session, self.attack.category))
         else:
@@ -97,7 +122,8 @@ class Besieged(World):
         attack = self.attack
         return found._replace(
             stage=attack.stage, retry_after=attack.hint, reply=attack.reply, host=attack.host,
-            rule=attack.rule, origin="local" if attack.net else "remote",
+            rule=attack.rule, origin="local" if attack.net else "remote", scope=attack.scope,
+            sender=self._sender(mail),
         )  # fmt: skip
 
 

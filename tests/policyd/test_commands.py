@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from logparse import native
 from policyd.cli import COMMANDS, main
 from policyd.cli.crash import NAME, tell
 from policyd.cli.reference import page
@@ -54,9 +55,9 @@ def test_exit_codes_tell_what_kind_of_trouble_it_was(
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """`mxheed --version` prints the version that is installed, and no more."""
+    """`mxheed --version` prints the version that is installed, and what reads, in one line."""
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"mxheed {version('mxheed')}\n"
+    assert capsys.readouterr().out == f"mxheed {version('mxheed')} ({native.path})\n"
 
 
 def test_check_takes_the_file_as_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

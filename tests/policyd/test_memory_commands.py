@@ -128,6 +128,8 @@ def test_history_speaks_to_people(written: Written, capsys: pytest.CaptureFixtur
     assert "accepted" in shown
     assert "free → slowed (operator)" in shown or "→ slowed (operator)" in shown
     assert "the state file holds 0." in shown
+    assert "new words, heard 18×  google.flow" in shown
+    assert ADDRESS not in shown
     assert main(told(written, "history", "nobody")) == 0
     assert "nothing is remembered of nobody in the last 1d" in capsys.readouterr().out
 

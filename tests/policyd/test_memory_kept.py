@@ -162,7 +162,7 @@ def test_texts_of_one_form_are_one(kept: Kept) -> None:
     kept.hear(reply="450 try in 5 minutes, id 4f9XkQ")
     kept.commit()
     kept.now += 100
-    kept.hear(reply="450 try in 7 minutes, id 7a1Bc2")
+    kept.hear(reply="450 try in 7 minutes, id 34794A")
     kept.hear(reply="450 something else")
     kept.commit()
     found = kept.past().texts(0)

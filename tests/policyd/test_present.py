@@ -37,7 +37,7 @@ def test_a_file_that_is_used_again_at_once_is_its_new_message() -> None:
 
 
 def test_a_file_that_two_claim_is_nobodys() -> None:
-    """The line of one's leaving was lost, or there are two queues: no guess, until it is told."""
+    """The line of one's leaving was lost, or there are two queues: no guess, until one is told."""
     present = Present()
     present.told(name(1, 7), "a.example")
     present.told(name(2, 7), "b.example")
@@ -45,7 +45,10 @@ def test_a_file_that_two_claim_is_nobodys() -> None:
     present.left(name(2, 7))
     assert present.of(7) is None
     present.told(name(3, 7), "c.example")
-    assert present.of(7) == name(3, 7)
+    assert present.of(7) is None
+    present.left(name(3, 7))
+    present.told(name(1, 7), "a.example")
+    assert present.of(7) == name(1, 7)
 
 
 def test_an_exim_message_has_no_queue_file() -> None:
@@ -65,6 +68,15 @@ def test_what_is_never_asked_is_not_kept_up() -> None:
         present.told(name(2, 100 + number), "")
     assert present.of(7) is None
     assert present.of(100 + 59_999) == name(2, 100 + 59_999)
+
+
+def test_a_full_queue_can_be_asked() -> None:
+    """As many messages as are remembered, all told before the first question."""
+    present = Present()
+    for number in range(100_000):
+        present.told(name(1, 1 + number), "")
+    assert present.of(1) == name(1, 1)
+    assert present.of(100_000) == name(1, 100_000)
 
 
 @given(st.lists(st.tuples(st.sampled_from("tlq"), st.integers(1, 4)), max_size=60))

@@ -13,6 +13,8 @@ five minutes, in seconds, at 5, 50 and 500 messages a minute; "before" is with o
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.policyd.attack import Attack, harm
@@ -44,6 +46,37 @@ HARMLESS = {
         reply=LOST, gap=0.5,
     ),
 }  # fmt: skip
+
+OUR_DOMAIN = "450 4.7.1 Your domain exceeded its rate"
+# words about our sender's domain, which all innocent mail has as well
+AGAINST_OUR_DOMAIN = {
+    name: replace(attack, scope="domain", reply=OUR_DOMAIN)
+    for name, attack in HARMLESS.items()
+    if not attack.net and attack.category == "flow.rate"
+}
+
+
+@pytest.mark.parametrize("a_minute", [5, 50, 500])
+@pytest.mark.parametrize("attack", AGAINST_OUR_DOMAIN.values(), ids=AGAINST_OUR_DOMAIN)
+def test_nobody_alone_stops_the_mail_of_a_senders_domain(attack: Attack, a_minute: int) -> None:
+    """What the receiver's lane knows of the witnesses counts in the domain's own lane, too."""
+    found = harm(attack, a_minute)
+    assert found.mean < 1
+    assert found.worst < 5
+
+
+@pytest.mark.parametrize("a_minute", [5, 50, 500])
+@pytest.mark.parametrize("gap", [0.01, 2.0])
+def test_a_sender_that_the_receiver_itself_blames_delays_nobody_else(
+    a_minute: int, gap: float
+) -> None:
+    """One of our senders is refused for its domain at MAIL: others lose nothing."""
+    attack = Attack(
+        sender="news.example", scope="domain", stage="mail", reply=OUR_DOMAIN, gap=gap, messages=120
+    )
+    found = harm(attack, a_minute)
+    assert found.mean < 1
+    assert found.worst < 5
 
 
 @pytest.mark.parametrize("a_minute", [5, 50, 500])

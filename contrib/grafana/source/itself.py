@@ -96,7 +96,11 @@ HOLDS = row(
     p.lines("Ways to release", "Requests to Postfix a second by the way they took; attempts that "
             "began where places were promised, by who asked.", "short",
             ("by {{way}}", HERE.rate("mxheed_release_requests_total", "way")),
-            ("promised, asked by {{by}}", HERE.rate("mxheed_promises_asked_total", "by"))),
+            ("promised, asked by {{by}}", HERE.rate("mxheed_promises_asked_total", "by")),
+            ("a sender blamed, asked by {{by}}", HERE.rate("mxheed_senders_asked_total", "by"))),
+    p.lines("Senders' domains blamed", "Each is paced in a lane of its own at that receiver.",
+            "short",
+            (EACH, each(HERE.sum("mxheed_sender_lanes", "instance")))),
     p.states("Releases work", "Whether held messages can be let go.", {"no": "red", "yes": "green"},
              (EACH, each(HERE.min("mxheed_release_working", "instance"))), width=12),
 )  # fmt: skip

@@ -201,8 +201,7 @@ class Dispatcher:
 
     def _latest(self, exim: bool) -> float:
         """The age at which a message had better be tried: its MTA gives it up a while later."""
-        life = self.settings.queue_lifetime
-        life = min(life, self.exim_lifetime) if exim else life
+        life = min(self.settings.queue_lifetime, self.exim_lifetime if exim else float("inf"))
         return life - min(self.settings.last_chance, life / 4)
 
     def expire(self, now: float) -> None:
@@ -247,7 +246,7 @@ class Dispatcher:
     def reconcile(
         self,
         queue: Iterable[Queued],
-        lane_of: Callable[[str], Lane],
+        lane_of: Callable[[str, str], Lane],
         blamed: Mapping[str, Sequence[Waiting]],
         began: float,
         now: float,
@@ -269,7 +268,8 @@ class Dispatcher:
             for lane, domain, recipients, due in parts:
                 self._book.wait(message, lane, domain, now, due).recipients += recipients - 1
             for domain, recipients in queued.held:
-                part = self._book.wait(message, lane_of(domain), domain, now, now, held=True)
+                lane = lane_of(domain, queued.sender)
+                part = self._book.wait(message, lane, domain, now, now, held=True)
                 part.recipients = recipients
             added += 1
         for message in self._book:

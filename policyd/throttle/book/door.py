@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from policyd.throttle.book.soon import Soon
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.window import Attempt
 from policyd.throttle.settings.door import DoorSettings
@@ -53,6 +54,8 @@ class Door:
         self.settings = settings
         self._held = held
         self.alarm: Callable[[float], None] = lambda _: None
+        self.soon = Soon()  # who must be known first
+        self.soon.alarm = lambda when: self.alarm(when)
         self.counts = {"admitted": 0, "held": 0, "left": 0}  # how waiting ended
         self.seconds = 0.0  # waited, all together
         self._lines: dict[LaneState, deque[Waiter]] = {}
@@ -114,11 +117,13 @@ class Door:
 
     def tend(self, now: float) -> None:
         """Look at every line."""
+        self.soon.tend(now)
         for state in list(self._lines):
             self.look(state, now)
 
     def open(self, now: float) -> None:
         """Let everybody in, at once: we step aside."""
+        self.soon.everything()
         for state in list(self._lines):
             while line := self._lines.get(state):
                 first = line.popleft()

@@ -264,6 +264,18 @@ class HoldBook:
             self.waits.begin(message, part)
             self._queue(message, part, now)
 
+    def move_part(self, message: Message, lane: Lane, domain: str, now: float) -> None:
+        """What of this domain waits behind another lane of the same receiver, waits behind this."""
+        for known in (message.parts, message.pending):
+            other = [k for k in known if k[1] == domain and k[0] != lane and k[0][:2] == lane[:2]]
+            for key in other:
+                part = known.pop(key)
+                self.waits.end(message, part)  # if it does wait
+                part.lane = lane
+                if known.setdefault((lane, domain), part) is part and known is message.parts:
+                    self.waits.begin(message, part)
+                    self._queue(message, part, now)
+
     def settle(self, message: Message, lane: Lane, domain: str) -> None:
         """This part is done (or was refused for good)."""
         key = (lane, domain)

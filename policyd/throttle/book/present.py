@@ -19,7 +19,8 @@ __all__ = ["Present"]
 
 _MOST = 100_000
 _UNASKED = 50_000  # messages without a question, after which the inodes are not kept up any more
-_DOUBTFUL = ""
+_DOUBTFUL = ""  # stands among those who claimed a file at one time, until one is told alone
+_MOST_CLAIMS = 4
 
 
 class Present:
@@ -28,7 +29,7 @@ class Present:
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
         self._senders: Bounded[str, str] = Bounded(most)  # queue id → the sender's domain
-        self._inodes: dict[int, str] | None = None  # → queue id
+        self._inodes: dict[int, tuple[str, ...]] | None = None  # → queue ids
         self._unasked = 0
         self.sender = self._senders.get
 
@@ -39,13 +40,22 @@ class Present:
         """A message was taken up."""
         self._senders[queue_id] = sender
         if self._inodes is not None:
-            self._claim(queue_id)
+            self._unasked += 1
+            if self._unasked > _UNASKED or len(self._inodes) > 2 * self._most:
+                self._inodes = None
+            else:
+                self._claim(queue_id, self._inodes)
 
     def left(self, queue_id: str) -> None:
         """Its queue file is gone, and may be another's from the next line on."""
-        inodes, inode = self._inodes or {}, inode_of(queue_id)
-        if inode is not None and inodes.get(inode) in (queue_id, _DOUBTFUL):
-            del inodes[inode]
+        inodes = self._inodes
+        inode = inode_of(queue_id) if inodes else None
+        if inodes and inode is not None and inode in inodes:
+            rest = tuple(one for one in inodes[inode] if one != queue_id)
+            if rest in ((), (_DOUBTFUL,)):
+                del inodes[inode]
+            else:
+                inodes[inode] = rest
 
     def pop(self, queue_id: str) -> None:
         """Nothing more is told of it."""
@@ -57,17 +67,16 @@ class Present:
         if self._inodes is None:
             self._inodes = {}
             for queue_id, _ in self._senders.items():
-                self._claim(queue_id)
-        found = self._inodes.get(inode)
-        return found if found in self._senders else None
+                self._claim(queue_id, self._inodes)
+        found = self._inodes.get(inode, ())
+        return found[0] if len(found) == 1 and found[0] in self._senders else None
 
-    def _claim(self, queue_id: str) -> None:
-        inodes = self._inodes
+    @staticmethod
+    def _claim(queue_id: str, inodes: dict[int, tuple[str, ...]]) -> None:
         inode = inode_of(queue_id)
-        if inodes is None or inode is None:
+        if inode is None:
             return
-        known = inodes.get(inode, queue_id)
-        inodes[inode] = queue_id if known == queue_id else _DOUBTFUL
-        self._unasked += 1
-        if self._unasked > _UNASKED or len(inodes) > 2 * self._most:
-            self._inodes = None
+        others = tuple(one for one in inodes.get(inode, ()) if one not in (queue_id, _DOUBTFUL))
+        doubt = (_DOUBTFUL,) if others else ()
+        if len(others) < _MOST_CLAIMS:
+            inodes[inode] = (*doubt, *others, queue_id)

@@ -52,7 +52,7 @@ class Waits:
         if queue is None:
             return None
         since = queue.since
-        while since and not _holds(since[0][2]):
+        while since and not _holds(since[0][2], lane):
             heapq.heappop(since)
         return since[0][0] if since else None
 
@@ -105,10 +105,11 @@ class Waits:
     def _remember(self, queue: _Queue, part: Part) -> None:
         heapq.heappush(queue.since, (part.since, next(self._serial), part))
         if len(queue.since) > 2 * queue.held + _SPARE:
-            kept = {id(entry[2]): entry for entry in queue.since if _holds(entry[2])}
+            kept = {id(entry[2]): entry for entry in queue.since if _holds(entry[2], part.lane)}
             queue.since = list(kept.values())
             heapq.heapify(queue.since)
 
 
-def _holds(part: Part) -> bool:
-    return part.waits and part.held
+def _holds(part: Part, lane: Lane) -> bool:
+    """Whether it waits there; it may have moved."""
+    return part.waits and part.held and part.lane == lane

@@ -15,6 +15,7 @@ from policyd.throttle.book.message import Box, Message
 from policyd.throttle.evidence import STALE, Evidence, Lane, domain_of
 from policyd.throttle.judging.blame import MAILBOX, Blame
 from policyd.throttle.judging.retrytable import RetryTable
+from policyd.throttle.lane.sender import of_receiver
 from policyd.throttle.lane.state import LaneState
 
 __all__ = ["Aftermath"]
@@ -43,8 +44,9 @@ class Aftermath:
     def held(self, evidence: Evidence, lane: Lane, now: float) -> None:
         """One of our own holds (or its echo)."""
         message = self._message(evidence, now)
-        due = max(now, self._alone(lane, evidence.domain))
         box = self._book.mailboxes.blamed(lane, evidence.recipient, now)
+        lane = self._own(message, lane, evidence, now)
+        due = max(now, self._alone(lane, evidence.domain))
         part = self._book.wait(message, lane, evidence.domain, now, due, held=True, box=box)
         part.round = _round(evidence)
 
@@ -55,7 +57,16 @@ class Aftermath:
         troubled = state.advance(now) != "free"
         message = self._message(evidence, now)
         due = now if troubled else now + _ECHO
-        self._book.wait(message, state.lane, evidence.domain, now, due)
+        lane = self._own(message, state.lane, evidence, now)
+        self._book.wait(message, lane, evidence.domain, now, due)
+
+    def _own(self, message: Message, lane: Lane, evidence: Evidence, now: float) -> Lane:
+        """The lane this message waits for: its sender's, if the receiver blames that one."""
+        if self._blame.lanes:
+            own = self._blame.lanes.of(lane.of_sender(""), message.sender)
+            lane = own.lane if own is not None else lane
+            self._book.move_part(message, lane, evidence.domain, now)
+        return lane
 
     def _message(self, evidence: Evidence, now: float) -> Message:
         message = self._book.get(evidence.queue_id)
@@ -75,8 +86,11 @@ class Aftermath:
         if not evidence.queue_id:
             return
         message = self._book.get(evidence.queue_id)
+        of_all, _ = of_receiver(state, None)
         if evidence.outcome == "sent":
-            self._book.mailboxes.passed(state.lane, evidence.domain, now)
+            self._book.mailboxes.passed(of_all.lane, evidence.domain, now)
+        if message is not None:
+            self._own(message, state.lane, evidence, now)
         before = message.part(state.lane, evidence.domain) if message else None
         grey = before.grey if before else 0.0
         box: Box | None = None
@@ -85,18 +99,18 @@ class Aftermath:
         if evidence.outcome == "deferred":
             times = _times(message, (state.lane, evidence.domain), again, now)
             if evidence.category == MAILBOX and now - evidence.time <= STALE:
-                box, due = self._mailbox(evidence, state.lane, now)
+                box, due = self._mailbox(evidence, of_all.lane, now)
             else:
                 due = self._due(evidence, state, kept, times, now)
             if evidence.category == "flow.greylist" and evidence.retry_after is None:
                 grey = grey or now
-                early = state.greylist.delay(evidence.queue_id, grey, times, now)
+                early = of_all.greylist.delay(evidence.queue_id, grey, times, now)
                 due = due if early is None else now + early
-        elif grey and evidence.outcome == "sent" and state.greylist.accepted(grey, now):
-            self._book.hurry(state.lane, state.greylist.due, now)
+        elif grey and evidence.outcome == "sent" and of_all.greylist.accepted(grey, now):
+            self._book.hurry(of_all.lane, of_all.greylist.due, now)
         if due is None:
             if evidence.outcome == "sent":
-                self._book.mailboxes.accepted(state.lane, evidence.recipient, now)
+                self._book.mailboxes.accepted(of_all.lane, evidence.recipient, now)
             self._settle(message, state.lane, evidence, again)
             return
         message = message or self._message(evidence, now)
@@ -133,7 +147,7 @@ class Aftermath:
     ) -> float | None:
         """When this message may be tried again; None: the MTA's own back-off decides."""
         delay = self._retry.delay(evidence, times)
-        if self._blame.concerns_lane(evidence):
+        if self._blame.concerns_lane(evidence, state.lane):
             alone = self._alone(state.lane, evidence.domain)
             if not kept:
                 return max(now, alone)  # the lane's own state says when

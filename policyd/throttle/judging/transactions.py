@@ -29,7 +29,7 @@ Unasked = Callable[[Evidence | AcceptedMail, LaneState, float], None]
 class Transaction:
     """What the lines of one transaction have told so far."""
 
-    __slots__ = ("accepted", "attempt", "domain", "kept", "lines", "refused")
+    __slots__ = ("accepted", "attempt", "domain", "kept", "lines", "refused", "told")
 
     def __init__(self, attempt: Attempt | None, domain: str) -> None:
         self.attempt = attempt
@@ -38,6 +38,7 @@ class Transaction:
         self.accepted = bool(attempt and attempt.accepted)
         self.refused = bool(attempt and attempt.refused)
         self.kept = bool(attempt and attempt.kept)
+        self.told = False  # whose mail was accepted is known
 
     def accept(self, state: LaneState, now: float) -> None:
         """A recipient of it was accepted; the first one tells the lane."""
@@ -63,7 +64,7 @@ class Transactions:
         """The transaction of this line; its first line ends the attempt."""
         key, found = self._find(line, now)
         if found is None or found.lines >= self._recipients:
-            attempt = state.window.pair(line.domain, accepted, now)
+            attempt = state.pair(line.domain, accepted, now)
             found = self._young[key] = Transaction(attempt, line.domain)
             if found.attempt is None:
                 self._unasked(line, state, now)

@@ -6,6 +6,8 @@ Failure: none; without history there is no estimate.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = ["Accepted"]
 
 _CELLS = 64
@@ -50,6 +52,16 @@ class Accepted:
         )
         cells[best][1] += cells[best + 1][1]
         del cells[best + 1]
+
+    def rows(self) -> list[tuple[float, float]]:
+        """When how many were accepted, as plain values."""
+        return [(began, number) for began, number in self._cells]
+
+    def restore(self, rows: Iterable[tuple[float, float]]) -> None:
+        """Take them back; what was accepted meanwhile came later."""
+        saved = [[began, number] for began, number in rows][-_CELLS:]
+        self._cells = sorted(saved + self._cells)[-_CELLS:]
+        self._total += int(sum(number for _, number in saved))
 
     def within(self, now: float, span: float) -> float:
         """Accepted attempts in the last `span` seconds, at least roughly."""

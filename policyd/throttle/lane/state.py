@@ -70,7 +70,9 @@ class LaneState:
 
     def use_settings(self, settings: PacingSettings, now: float) -> None:
         """Live under these settings from now on; told limits may have their hours."""
-        told = settings.limits(self.lane.receiver, self._posix(now))
+        told = NO_LIMITS  # of the receiver as a whole: no sender's domain has them for itself
+        if not self.lane.sender:
+            told = settings.limits(self.lane.receiver, self._posix(now))
         before, self.limits, self.settings = self.limits, told, settings
         self.speed.use_settings(settings, told)
         self.court.use(settings.court)
@@ -149,12 +151,12 @@ class LaneState:
             return bucket.rate * seconds
         return self._places() * seconds / max(window.latency, _RELEASE)
 
-    def begin(self, domain: str, now: float) -> Attempt:
+    def begin(self, domain: str, now: float, *, logged: bool = True) -> Attempt:
         """An attempt starts: it takes its token, whether there is one or not."""
         self.seen = now
         self.court.began(domain)
         self.speed.take(now)
-        attempt = self.window.begin(domain, now, self.epoch, self.state == "probing")
+        attempt = self.window.begin(domain, now, self.epoch, self.state == "probing", logged)
         if attempt.probe:
             self.probe = attempt
         return attempt
@@ -175,6 +177,10 @@ class LaneState:
                 self.speed.grow(self.backlog, now)
         elif self.state == "probing" and (attempt is None or attempt.epoch == self.epoch):
             self._recover(attempt.began if attempt else now, now)
+
+    def pair(self, domain: str, accepted: bool, now: float) -> Attempt | None:
+        """The attempt that a log line speaks of, closed; None: it was not asked for."""
+        return self.window.pair(domain, accepted, now)
 
     def refuse(
         self,

@@ -26,8 +26,8 @@ _WAITING = 64  # closed attempts per domain that may wait for their log line
 class Attempt:
     """One delivery attempt that was let through."""
 
-    __slots__ = ("accepted", "began", "domain", "epoch", "heard", "kept", "open", "probe",
-                 "refused")  # fmt: skip
+    __slots__ = ("accepted", "began", "below", "domain", "epoch", "heard", "kept", "open", "probe",
+                 "refused", "under")  # fmt: skip
 
     def __init__(self, domain: str, began: float, epoch: int, probe: bool) -> None:
         self.domain = domain
@@ -39,6 +39,8 @@ class Attempt:
         self.accepted = False
         self.refused = False
         self.kept = False  # refused, and the lane is not to blame
+        self.under: Attempt | None = None  # the same in the receiver's own lane, if that is another
+        self.below: Window | None = None  # its window
 
 
 class Window:
@@ -84,20 +86,27 @@ class Window:
         limit = int(self.limit)
         return limit if self.cap is None else min(limit, self.cap)
 
-    def begin(self, domain: str, now: float, epoch: int, probe: bool) -> Attempt:
-        """Open an attempt."""
+    def begin(
+        self, domain: str, now: float, epoch: int, probe: bool, logged: bool = True
+    ) -> Attempt:
+        """Open an attempt; not `logged`: its log line is awaited by another lane."""
         attempt = Attempt(domain, now, epoch, probe)
+        if logged:
+            self._await(attempt, now)
+        self._oldest.append(attempt)
+        self.open += 1
+        if len(self._oldest) > _REMEMBERED:
+            self._forget(self._oldest.popleft())
+        return attempt
+
+    def _await(self, attempt: Attempt, now: float) -> None:
+        domain = attempt.domain
         waiting = self._by_domain.get(domain)
         if waiting is None:
             waiting = self._by_domain[domain] = deque(maxlen=_WAITING)
         elif len(waiting) == _WAITING:
             self.close(waiting[0], now)
         waiting.append(attempt)
-        self._oldest.append(attempt)
-        self.open += 1
-        if len(self._oldest) > _REMEMBERED:
-            self._forget(self._oldest.popleft())
-        return attempt
 
     def close(self, attempt: Attempt, now: float) -> bool:
         """End an attempt; False if it had ended before."""
@@ -107,6 +116,8 @@ class Window:
         self.open -= 1
         took = now - attempt.began
         self.latency = took if self.latency == 0.0 else self.latency * 0.9 + took * 0.1
+        if attempt.below is not None and attempt.under is not None:
+            attempt.below.close(attempt.under, now)
         return True
 
     def drop(self, attempt: Attempt) -> bool:

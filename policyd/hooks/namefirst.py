@@ -1,0 +1,66 @@
+"""Who asks before the log has told of it: the answer waits a moment for the name.
+
+The queue manager logs a message before its delivery agent asks, but the log is read a little later.
+
+Contract: `first` makes an answer as soon as the message is known, and after `_PATIENCE` at the
+latest; not at all for a client that has gone. `leaves` tells that a message was delivered: its
+queue file may be another's before that is read.
+Failure: none; who stays unknown is answered as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from policyd.serve.later import Later
+from policyd.throttle.book.present import Present
+from policyd.throttle.book.queueid import Locked
+from policyd.throttle.book.soon import Soon
+
+__all__ = ["NameFirst"]
+
+_PATIENCE = 0.5  # seconds
+_LOOK = 0.02  # between two looks
+
+
+class NameFirst:
+    """See the module."""
+
+    def __init__(self, present: Present, soon: Soon, clock: Callable[[], float]) -> None:
+        self._present = present
+        self._soon = soon
+        self._clock = clock
+
+    def _awaited(self, asker: Locked | None) -> bool:
+        """Whether its message may be told soon."""
+        return asker is not None and self._present.of(asker.inode) is None
+
+    def leaves(self, asker: Locked | None) -> None:
+        """Its message was delivered."""
+        queue_id = self._present.of(asker.inode) if asker is not None else None
+        if queue_id is not None:
+            self._present.left(queue_id)
+
+    def first(
+        self, asker: Locked | None, answer: Callable[[], bytes | Later], here: Callable[[], bool]
+    ) -> bytes | Later:
+        """The answer, once its message is known; `here` tells whether anybody wants it still."""
+        if not self._awaited(asker):
+            return answer()
+        later, until = Later(), self._clock() + _PATIENCE
+
+        def look(last: bool) -> None:
+            now = self._clock()
+            if not here():
+                return
+            if not last and now < until and self._awaited(asker):
+                self._soon.add(now + _LOOK, look)
+                return
+            told = answer()
+            if isinstance(told, Later):
+                told.then(later.come)
+            else:
+                later.come(told)
+
+        self._soon.add(self._clock() + _LOOK, look)
+        return later
