@@ -23,7 +23,7 @@ class Hands:
     def __init__(self, core: Core, *, played: bool) -> None:
         self._exim = EximSide(core, played=played)
         self._postfix = Releasing(core, played=played, elsewhere=self._exim.let_go)
-        self._postfix.alone = lambda: self._exim.working() is None
+        self._postfix.alone = lambda: self._exim.hand.away
 
     def begin(self) -> None:
         """Let held messages go, by the configuration in use."""

@@ -46,6 +46,7 @@ class EximSide:
         self._played = played
         self._tasks: list[asyncio.Task[None]] = []
         self._recalled = False  # what was held before our time is known
+        self._asked = False
         self._complained = float("-inf")
         self.counts = {"reconciled": 0, "added": 0, "dropped": 0}
         self.hand = self._hand()
@@ -152,6 +153,8 @@ class EximSide:
         return found
 
     def _complain(self, message: str, *arguments: object) -> None:
+        if not self._hooked:
+            return
         now = self._core.clock()
         if now - self._complained >= 60:
             self._complained = now
@@ -164,14 +167,22 @@ class EximSide:
         """Why held messages cannot be let go; "": they can, or nothing is held here."""
         return self.hand.trouble if self.working() is False else ""
 
+    @property
+    def _enabled(self) -> bool:
+        return self._core.config.release.enabled and not self._played and not self.hand.away
+
+    @property
+    def _hooked(self) -> bool:
+        """Whether Exim has ever asked: until then nothing is held there, its log is only read."""
+        self._asked = self._asked or any(self._core.eximgate.decisions.values())
+        return self._asked
+
     def working(self) -> bool | None:
-        """Whether the hand works; None where there is no Exim."""
-        if self._played or not self._core.config.release.enabled or self.hand.away:
-            return None
-        return not self.hand.trouble
+        """Whether the hand works; None where no Exim asks."""
+        return not self.hand.trouble if self._enabled and self._hooked else None
 
     async def tell(self) -> Mapping[str, Any]:
         """Tried now, with the rights of this process."""
-        if self.working() is None:
+        if not self._enabled:
             return {"away": self.hand.away}
         return {"away": False, "trouble": await self.hand.check() or self.hand.trouble}

@@ -223,3 +223,17 @@ def test_what_came_in_without_an_attempt_is_noted(world: World) -> None:
         + stamp + b" 1xXHrT-0007Ig-2C <= a@b T=\"1xXHrT-0007Ig-2D no immediate delivery: x\"\n"
     )  # fmt: skip
     assert list(world.gate.queued) == ["1xXHrT-0007Ig-2A", "1xXHrT-00000007Igk-2AbC"]
+
+
+def test_a_blamed_sender_waits_at_its_first_attempt_and_others_do_not(world: World) -> None:
+    """The question names the sender's domain before the log does."""
+    told = {"receiver": "mx:big.test", "host": "mx.big.test", "stage": "mail", "origin": "remote",
+            "category": "reputation.domain", "scope": "domain", "stance": "wait",
+            "reply": "451 4.7.1 your domain sends too much"}  # fmt: skip
+    for message in (FIRST, SECOND):
+        assert world.ask(f"{message} d1.test from=lists.test 10 mx.big.test") == b"go"
+        world.line(message, "d1.test", "deferred", **told)
+        world.now += 1
+    third, fourth = "1xXHrT-0007Ig-2C", "1xXHrT-0007Ig-2D"
+    assert world.ask(f"{third} d1.test from=lists.test 10 mx.big.test") == b"hold"
+    assert world.ask(f"{fourth} d1.test from=other.test 10 mx.big.test") == b"go"
