@@ -237,3 +237,19 @@ def test_a_blamed_sender_waits_at_its_first_attempt_and_others_do_not(world: Wor
     third, fourth = "1xXHrT-0007Ig-2C", "1xXHrT-0007Ig-2D"
     assert world.ask(f"{third} d1.test from=lists.test 10 mx.big.test") == b"hold"
     assert world.ask(f"{fourth} d1.test from=other.test 10 mx.big.test") == b"go"
+
+
+def test_a_promise_is_used_by_the_message_it_was_made_to(world: World) -> None:
+    """Two messages of one domain are let go; the second one that asks uses its own promise."""
+    suspend(world)
+    for message in (FIRST, SECOND):
+        assert world.ask(f"{message} d1.test 10 mx.big.test") == b"hold"
+        world.line(message, "d1.test", "held")
+    world.controller.cancel("mx:big.test", world.now)
+    world.now += 1
+    assert len(world.controller.due(world.now)) == 2
+    assert world.ask(f"{SECOND} d1.test 10 mx.big.test") == b"go"
+    asked = {
+        one.queue_id: [part.asked for part in one.pending.values()] for one in world.controller.book
+    }
+    assert asked == {FIRST: [False], SECOND: [True]}

@@ -177,12 +177,12 @@ def test_the_service_runs_exim_and_says_what_it_said(tmp_path: Path) -> None:
         serving = asyncio.create_task(serve(open_socket(address(f"unix:{path}")), program))
         remote = Remote(path)
         assert remote.there
-        told = await remote.ask("go", (ID,)), await remote.ask("list")
+        told = await remote.ask("story", (ID,)), await remote.ask("list")
         serving.cancel()
         return told
 
-    go, listing = asyncio.run(run())
-    assert go == (2, f"-Mc {ID}\n".encode())
+    story, listing = asyncio.run(run())
+    assert story == (2, f"-Mvl {ID}\n".encode())
     assert listing == (1, b"-bp\n")
 
 
