@@ -14,6 +14,7 @@ __all__ = ["SCENARIOS", "Scenario"]
 
 DOMAINS = 20
 RATE = "421 4.7.28 Our system has detected an unusual rate of mail from your address"
+BUSY = "421 4.3.2 System busy, try again later"
 TOO_MANY = "421 4.7.0 Too many concurrent SMTP connections from this address"
 
 
@@ -72,6 +73,30 @@ SCENARIOS: tuple[Scenario, ...] = (
         {"kind": "window", "limit": 20, "per": 2.0, "reply": RATE},
         _mail("window", 300),
         ideal=28.0,
+        quiet=True,
+    ),
+    Scenario(
+        "hint",
+        "20 messages in each window of 2 s; says retry in 10 s",
+        {"kind": "window", "limit": 20, "per": 2.0, "reply": f"{RATE}; retry=00:00:10"},
+        _mail("hint", 300),
+        ideal=28.0,
+        quiet=True,
+    ),
+    Scenario(
+        "busy",
+        "20 messages in each window of 2 s; calls it busy",
+        {"kind": "window", "limit": 20, "per": 2.0, "reply": BUSY},
+        _mail("busy", 300),
+        ideal=28.0,
+        quiet=True,
+    ),
+    Scenario(
+        "greets",
+        "takes everything; greets after 5 s",
+        {"kind": "slow", "greets": 5.0},
+        _mail("greets", 500),
+        ideal=25.0,
         quiet=True,
     ),
     Scenario(

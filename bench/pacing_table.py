@@ -111,12 +111,13 @@ def limited(scenario: Scenario, pair: Pair) -> str:
 
 
 def _others(scenario: Scenario, pair: Pair) -> str:
-    """Mail beside it that nobody blames: when half of it was there, and all."""
+    """How long mail beside it that nobody blames was in the queue."""
     if not scenario.blamed:
         return ""
     (half, last), (our_half, our_last) = pair.stock.others, pair.mxheed.others
     return (
-        f" (all other mail: half {half:.2f} → {our_half:.2f} s, all {last:.2f} → {our_last:.2f} s)"
+        f" (all other mail in the queue: median {half:.2f} → {our_half:.2f} s, "
+        f"longest {last:.2f} → {our_last:.2f} s)"
     )
 
 

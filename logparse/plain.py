@@ -77,7 +77,7 @@ class Plain:
                 block = block.replace(b"\r\n", b"\n")
             if b"\0" in block:
                 block = _LEADING.sub(b"", block)
-            if b"\x1b[" in block:
+            if b"\x1b" in block:
                 block = _COLOUR.sub(b"", block)
             block = block.removeprefix(BYTE_ORDER)
             self.count = block.count(b"\n")

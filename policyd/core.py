@@ -138,6 +138,7 @@ class Core:
             accepted=self.gate.accepted,
             refused=self._refused,
             whose=names(Whose(now), self.controller.blame.present),
+            named=self.gate.names.by(Whose(now)),
             stands=stands_of(self.controller, self.clock),
         )
         standings = Standings(self.controller, self.lookup, self.recipients, config.pacing)
@@ -153,15 +154,16 @@ class Core:
     def reload(self, prepared: Prepared) -> None:
         """Take a new configuration over; only addresses and the log need a restart."""
         config = prepared.config
-        self.hurry()
-        saved = {name: take() for name, take in self.documents.items()}
+        # what is large is handed over as it is: answers wait meanwhile
+        saved = {name: self.documents[name]() for name in ("pipeline", "status", "recipients")}
+        former = self.receivers
         self._build(prepared)
+        self.receivers.succeed(former)
         self.controller.use(config.pacing, self.clock())
         self.memory.use(config.memory)
         self._connect(config)
         self.machines.use(self.classifier.classify, self._roles.receiver_of)
-        saved.pop("throttle", None)  # the controller stays, with all that waits
-        self.restore(saved)
+        self.restore(saved)  # the controller stays, with all that waits
 
     # asked by Postfix ------------------------------------------------------------------------
 
@@ -231,8 +233,7 @@ class Core:
 
     def _attempted(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
         # from here on its time is one of our own clock, not a stamp
-        stamp = delivery.time
-        delivery = delivery._replace(time=self.clock.steady(delivery.time))
+        stamp, delivery = delivery.time, delivery._replace(time=self.clock.steady(delivery.time))
         self.recipients.take(delivery, receiver, verdict)
         self.demands.take(delivery, receiver, verdict, self.clock())
         pool = self._pools.get(delivery.service)
@@ -263,10 +264,9 @@ class Core:
     def _refused(self, heard: HeardRefusal) -> None:
         evidence = from_status(
             heard.time, heard.host or "", heard.reply, heard.verdict, heard.receiver or UNKNOWN
-        )._replace(stage=heard.stage)
-        if (known := heard.queue_id) is not None:
-            evidence = evidence._replace(sender=self.controller.blame.present.sender(known, ""))
-        self.gate.refused(evidence, heard.session)
+        )
+        sender = self.controller.blame.present.sender(heard.queue_id or "", "")
+        self.gate.refused(evidence._replace(stage=heard.stage, sender=sender), heard.session)
 
     # what survives a restart ------------------------------------------------------------------
 

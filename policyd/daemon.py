@@ -123,7 +123,7 @@ class Daemon:
 
     async def run(self, say: Say, listeners: Listeners, signals: Signals) -> bool:
         """Serve and follow until a signal, or, True, until there is a log instead of a sample."""
-        Doorkeeper(self.core.controller.door, self.clock)
+        Doorkeeper(self.core.controller.door, self.clock, self.follower.hurry)
         servers = await self._serve(listeners)
         signals.heed(self._stopping.set, self._reload)
         following = asyncio.create_task(self.follower.run())

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from rules.calm import calm
-from rules.hints import dated
+from rules.hints import COUNTED, dated
 from rules.matching import EITHER, LOCAL, REMOTE, Case, Matcher
 from rules.model import Ranked, Rule, RuleSet
 from rules.reply import read
@@ -50,7 +50,7 @@ class Classifier:
     def __init__(self, ruleset: RuleSet, *, cache: int = 16384) -> None:
         self.ruleset = ruleset
         with calm():
-            texts = Texts(ruleset.probes)
+            texts = Texts(ruleset.probes, (COUNTED,))
             self.matcher = Matcher(ruleset.entries, texts)
             self._judge = Judge(ruleset, texts)
             texts.compile()
@@ -113,24 +113,24 @@ class Classifier:
             *self.matcher.key(reply),
             *(reply.code, reply.enhanced, receiver, stage, origins, under, inner, disputed),
         )
-        known = self._seen.get(key)
+        known, look = self._seen.get(key), None
         if known is not None:
             self._alike += 1
         else:
             self._misses += 1
-            known = self._decided(case)
+            look = self.matcher.look(reply)
+            known = self._decided(case, look)
             if len(reply.wide) <= LONG:
                 if len(self._seen) >= self._limit:
                     self._seen.clear()
                 self._seen[key] = known
         if known[0] < 2:
             return known
-        return 2, self._decided_at(case, self.matcher.look(reply, 2))
+        return 2, self._decided_at(case, self.matcher.look(reply, 2, look))
 
-    def _decided(self, case: Case) -> tuple[int, Decision]:
+    def _decided(self, case: Case, look: Look) -> tuple[int, Decision]:
         """What wins without a look at links and names; layer 2 if nothing does."""
         reply = case.reply
-        look = self.matcher.look(reply)
         layer, decision = 0, self._decided_at(case, look)
         if reply.wide != reply.said and _little(decision.rule):
             advised = self._decided_at(case, self.matcher.look(reply, 1, look))

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from rules.durations import AMOUNT, CLOCK, LONGEST, SPELLED, UNIT, clock, ready, seconds
 from rules.moments import MOMENT, until
+from rules.numbers import alike
 
 __all__ = [
     "COUNTED",
@@ -135,26 +136,67 @@ class Limit(NamedTuple):
     words: str
 
 
-@functools.lru_cache(maxsize=4096)  # addresses are masked: greylisting says the same to all
 def spoken(text: str, now: float | None = None) -> Hint | None:
-    """The wait that a reply asks for; `now`: when it did, in seconds since 1970."""
-    tag = _tagged(text) if "=" in text or ":" in text else None
-    if tag:
-        return tag
-    clocked = ready(_CLOCKED).search(text) is not None
-    moment = _moment(text, now) if clocked else None
+    """The wait that a reply asks for; `now`: when it did, in seconds since 1970.
+
+    Without a clock time it stands in the same place in all texts that differ only in digits.
+    """
+    if ready(_CLOCKED).search(text):
+        return _clocked(text, now)
+    found = _place(alike(text))
+    return _hint(found[0], ready(found[0]).match(text, found[1])) if found else None
+
+
+@functools.lru_cache(maxsize=4096)  # addresses are masked: greylisting says the same to all
+def _clocked(text: str, now: float | None) -> Hint | None:
+    """The wait in a text that names a clock time."""
+    for pattern in (_TAG, _AFTER):
+        tag = ready(pattern).search(text)
+        if tag:
+            return _hint(pattern, tag)
+    moment = _moment(text, now)
     if moment and moment.seconds is not None:
         return moment
-    for pattern in _AT if clocked and not moment else ():
+    for pattern in () if moment else _AT:
         at = ready(pattern).search(text)
         if at:
             return Hint(clock(at[2], at[3], at[4]), at[1])
+    place = _phrase(text)
+    later = place and ready(place[0]).match(text, place[1])
+    if place and place[0] != _UNTIL:
+        return _hint(place[0], later)
+    return moment or (_hint(_UNTIL, later) if later else None)
+
+
+@functools.lru_cache(maxsize=4096)  # what counts seconds down says the same all the time
+def _place(text: str) -> tuple[str, int] | None:
+    """By which pattern, and where, a text without clock times speaks of a wait."""
+    for pattern in (_TAG, _AFTER) if "=" in text or ":" in text else ():
+        tag = ready(pattern).search(text)
+        if tag:
+            return pattern, tag.start()
+    return _phrase(text)
+
+
+def _phrase(text: str) -> tuple[str, int] | None:
     for pattern in _PHRASES:
         for found in ready(pattern).finditer(text):
             if not ready(_RATE).search(text, max(0, found.start() - 40), found.start()):
-                return Hint(seconds(found[2]), found[1].strip())
+                return pattern, found.start()
     later = ready(_UNTIL).search(text)
-    return moment or (Hint(None, later[0]) if later else None)
+    return (_UNTIL, later.start()) if later else None
+
+
+def _hint(pattern: str, found: re.Match[str] | None) -> Hint:
+    """What a phrase says."""
+    assert found is not None
+    if pattern == _TAG:
+        if found[2]:
+            return Hint(clock(found[2], found[3], found[4]), found[1])
+        return Hint(seconds(f"{found[5]} {found[6] or 's'}"), found[1])
+    if pattern == _UNTIL:
+        return Hint(None, found[0])
+    return Hint(seconds(found[2]), found[1] if pattern == _AFTER else found[1].strip())
 
 
 def dated(text: str) -> bool:
@@ -181,16 +223,6 @@ def recipients(text: str) -> int | None:
 def allowed(text: str) -> re.Match[str] | None:
     """The words that tell how many recipients are allowed, and the number in them."""
     return next(filter(None, (ready(pattern).search(text) for pattern in _RECIPIENTS)), None)
-
-
-def _tagged(text: str) -> Hint | None:
-    tag = ready(_TAG).search(text)
-    if tag:
-        if tag[2]:
-            return Hint(clock(tag[2], tag[3], tag[4]), tag[1])
-        return Hint(seconds(f"{tag[5]} {tag[6] or 's'}"), tag[1])
-    after = ready(_AFTER).search(text)
-    return Hint(seconds(after[2]), after[1]) if after else None
 
 
 def _moment(text: str, now: float | None) -> Hint | None:

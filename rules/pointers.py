@@ -18,6 +18,7 @@ __all__ = ["HOST", "ID", "URL", "Pointed", "point"]
 URL, HOST, ID = "x://x", "x.x", "x0"
 MOST = 8192  # words that are known to stay as they are, and as many of which the signs are known
 LONGEST = 128  # of these words
+FEW = 16  # words to be looked at, among which none is expected twice
 
 # The last label of a host name: a country's, one of the old ones, one of the common new ones, or
 # one that is reserved. Without it `RESOLVER.RST` or `later.Please` would be hosts.
@@ -90,6 +91,7 @@ _plain: set[str] = set()
 _signs: dict[str, tuple[str, list[str], list[str]]] = {}
 
 
+_Read = tuple[str, list[str], list[str], list[str]]  # the sign of a word, and what it holds
 Pointed = tuple[str, str, str, str]  # with signs; links, host names and ids, joined by blanks
 
 
@@ -107,6 +109,7 @@ def point(text: str) -> Pointed:
     urls: list[str] = []
     hosts: list[str] = []
     ids: list[str] = []
+    again: dict[str, _Read] = {}  # a long text that repeats itself does so with its ids
     place = -1
     for word in odd:
         place = words.index(word, place + 1)
@@ -121,8 +124,15 @@ def point(text: str) -> Pointed:
                 _remember(_plain, word)
         elif quoted:
             words[place] = _odd(word, words[place - 1] if place else "", urls, hosts, ids)
+        elif word in again:
+            words[place] = again[word][0]
+            for kept, more in zip((urls, hosts, ids), again[word][1:], strict=True):
+                kept.extend(more)
         else:
+            u, h, i = len(urls), len(hosts), len(ids)
             words[place] = _new(word, words[place - 1] if place else "", urls, hosts, ids)
+            if len(odd) > FEW and not _STAMP.match(word):
+                again[word] = (words[place], urls[u:], hosts[h:], ids[i:])
     return " ".join(words), " ".join(urls), " ".join(hosts), " ".join(ids)
 
 

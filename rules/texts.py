@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 import ahocorasick
 
+from rules.beside import Beside, Known
+from rules.numbers import Bare, Numbers
 from rules.patterns import pattern_set
 from rules.probe import Clues, probe
 from rules.reply import Reply
@@ -40,15 +42,6 @@ _PLACE = itemgetter(1)
 _NOTHING: frozenset[int] = frozenset()
 
 
-class Known(NamedTuple):
-    """A pattern and the numbers of its literals."""
-
-    number: int
-    literals: frozenset[int]  # without one of these it does not occur; none: it may anywhere
-    exact: bool  # where one of them is found it does occur
-    also: frozenset[int]  # if not empty: one of these must be found beside
-
-
 class Some(NamedTuple):
     """Patterns of one kind, of which one is to occur, by what is found of them."""
 
@@ -62,8 +55,12 @@ class Some(NamedTuple):
 class Texts:
     """All patterns of a rule set."""
 
-    def __init__(self, probes: Mapping[str, Clues] | None = None) -> None:
+    def __init__(
+        self, probes: Mapping[str, Clues] | None = None, clocked: Iterable[str] = ()
+    ) -> None:
+        """`clocked`: patterns that tell digits apart in clock times only."""
         self.probes = dict(probes or {})
+        self._apart = frozenset(clocked)
         self._known: dict[tuple[str, str], Known] = {}
         self._literals: dict[str, dict[str, int]] = {"": {}}  # by where they are looked for
         self._count = 0
@@ -71,7 +68,7 @@ class Texts:
         self._patterns: list[tuple[str, str]] = []
         self._plain: Any = None
         self._other: Any = None
-        self._beside: list[tuple[str, Any]] = []
+        self._numbers: Numbers | None = None  # made when the first key is asked for
 
     def add(self, pattern: str, kind: str = "said") -> Known:
         """A pattern, new or known."""
@@ -124,32 +121,33 @@ class Texts:
         # few texts have anything but ASCII, and nodes with few branches are faster
         self._far = {word: at for word, at in main.items() if not word.isascii()}
         self._plain = _automaton({word: at for word, at in main.items() if word not in self._far})
-        self._beside = [(FIELDS[kind], _automaton(self._literals[kind])) for kind in self._literals]
         self._whole = "text" in {kind for kind, _ in self._patterns}
-        # where patterns look that might be found without any literal of theirs
-        self._open = {
-            FIELDS[kind]
-            for kind, pattern in self._patterns
-            if kind in ("url", "host", "id") and not self._known[kind, pattern].literals
-        }
+        self._beside = Beside(
+            {FIELDS[kind]: _automaton(literals) for kind, literals in self._literals.items()},
+            [(FIELDS[kind], one) for (kind, _), one in self._known.items() if kind not in _MAIN],
+            self.occurs,
+        )
+
+    def _bare(self, text: str) -> Bare:
+        if self._numbers is None:
+            known = self._known.items()
+            self._numbers = Numbers(
+                (pattern, self.probes[pattern], clues.exact and kind != "line")
+                for (kind, pattern), clues in known
+                if kind in _MAIN and pattern not in self._apart
+            )
+        return self._numbers.bare(text)
 
     def key(self, reply: Reply) -> tuple[object, ...]:
         """All that patterns can see of a reply: no two with the same key are told apart by them.
 
-        Links, names and ids in which no pattern finds anything are not seen; nor is the whole
-        text, but in files of version 1, and in the last layer.
+        Of links, names and ids it holds which patterns are found there, and no more; the whole
+        text only for files of version 1.
         """
+        bare = self._bare(reply.wide)
         if not reply.pointed:
-            return (reply.wide, reply.breaks)
-        seen = [
-            text if text and (field in self._open or self._touched(automaton, text)) else ""
-            for field, automaton in self._beside
-            for text in [getattr(reply, field)]
-        ]
-        return (reply.wide, reply.breaks, reply.text if self._whole else None, *seen)
-
-    def _touched(self, automaton: Any, text: str) -> bool:
-        return next(automaton.iter(text.lower()), None) is not None
+            return (bare, reply.breaks)
+        return (bare, reply.breaks, reply.text if self._whole else None, self._beside.told(reply))
 
     def look(self, reply: Reply, layer: int = 0, before: Look | None = None) -> Look:
         """One pass over a reply; `layer`: how much of it counts as said.
@@ -161,20 +159,11 @@ class Texts:
             hits = self._hits(shown)
             wide = hits if shown == reply.wide else self._hits(reply.wide)
             whole = self._hits(reply.text) if self._whole else _NOTHING
-            beside = self._pointed(reply) if reply.pointed else _NOTHING
+            beside = self._beside.literals(reply) if reply.pointed else _NOTHING
         else:
             _, wide, whole, beside = before.seen
             hits = wide if layer == 1 else (whole or self._hits(shown))
         return Look(self, reply, layer, (hits, wide, whole, beside))
-
-    def _pointed(self, reply: Reply) -> frozenset[int]:
-        """The literals in links, host names and ids."""
-        found = _NOTHING
-        for field, automaton in self._beside:
-            text = getattr(reply, field)
-            if text:
-                found |= frozenset(map(_PLACE, automaton.iter(text.lower())))
-        return found
 
     def _hits(self, text: str) -> frozenset[int]:
         low = text.lower()

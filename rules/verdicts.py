@@ -90,12 +90,16 @@ class Judge:
     def settled(self, case: Case, decision: Decision) -> Decision:
         """The decision with its verdict, if that follows from the text with its signs alone.
 
-        What is captured stands in the unmasked text; a point in time is a wait only for its hour.
+        What is captured stands in the unmasked text; a point in time is a wait only for its hour;
+        and a number is no part of what is remembered (`rules.numbers`).
         """
         rule = decision.rule
         if decision.verdict or rule is None or rule.id in self._captures:
             return decision
-        if decision.timed and dated(case.reply.wide):
+        wide = case.reply.wide
+        if decision.timed and dated(wide):
+            return decision
+        if _DIGIT.search(wide) and _counts(rule, decision.timed, wide):
             return decision
         return decision._replace(verdict=self.verdict(case, decision, None))
 
@@ -186,6 +190,14 @@ def _unknown(case: Case, flags: tuple[Flag, ...]) -> Verdict:
 def _something_else(rule: Rule) -> bool:
     """Does a rule say, and not only vaguely, that the trouble is not a missing address."""
     return not rule.vague and CATEGORIES[rule.category].suppress == "no"
+
+
+def _counts(rule: Rule, timed: bool, text: str) -> bool:
+    """Is something read from the numbers of a text."""
+    if rule.category == "flow.recipients" or (timed and rule.category in LIMITED):
+        return True
+    hint = spoken(text) if timed else None
+    return hint is not None and _DIGIT.search(hint.words) is not None
 
 
 def _may_wait(case: Case, rule: Rule) -> bool:

@@ -79,9 +79,18 @@ LIMITS: list[tuple[str, str, str, str]] = [
     ("pacing", "so slow to answer that fewer than {:.0f} attempts", "throttle.lane.window",
      "_FAST"),
     ("pacing", "after {} otherwise", "throttle.settings.pacing", "WindowSettings().settled"),
-    ("pacing", "else {} s for rates, {} s for connections, {:.0f} s for blocks",
-     "throttle.settings.reactions",
-     "_RATE.pause, DEFAULT_REACTIONS['flow.connections'].pause, _BLOCK.pause"),
+    ("pacing", "else {} s for rates, {} s for connections, {:.0f} s for blocks and {:.0f} s for "
+     "quotas", "throttle.settings.reactions", "_RATE.pause, "
+     "DEFAULT_REACTIONS['flow.connections'].pause, _BLOCK.pause, "
+     "DEFAULT_REACTIONS['flow.quota'].pause"),
+    ("pacing", "each stop is {:.0f} % longer than the last one, up to {:.0f} minutes",
+     "throttle.settings.reactions", "100 * (DEFAULT_REACTIONS['flow.quota'].factor - 1), "
+     "DEFAULT_REACTIONS['flow.quota'].longest / 60"),
+    ("pacing", "longer than {:.0f} s, or the first one is not there after {} s, it opens by {:.0f} "
+     "places", "throttle.lane.window", "_SLOW, _LATE, _OPENS"),
+    ("pacing", "refused below {} of the ceiling", "throttle.lane.speed", "_FELL"),
+    ("pacing", "within {} times the last stop", "throttle.lane.trouble", "word(_COMES_BACK)"),
+    ("pacing", "at least {} times as long as answers take", "throttle.lane.speed", "_ANSWERED"),
     ("pacing", "share of the attempts in the last {:.0f} s", "throttle.lane.trouble", "_SPAN"),
     ("pacing", "After {:.0f} s of trouble only the safe rate", "throttle.lane.trouble", "_LONG"),
     ("pacing", "Refusals that cost less than {:.0f} s", "throttle.lane.prospect", "_CHEAP"),
@@ -93,8 +102,6 @@ LIMITS: list[tuple[str, str, str, str]] = [
     ("pacing", "or {} times the stop a refusal costs", "throttle.lane.speed", "word(_COST)"),
     ("pacing", "{:.0f} % a step; {:.0f} % above the old ceiling", "throttle.lane.speed",
      "100 * (_TRY - 1), 100 * (_REACHED - 1)"),
-    ("pacing", "therefore the stop of {} s", "throttle.settings.reactions",
-     "DEFAULT_REACTIONS['flow.connections'].pause"),
     ("pacing", "in the latest {} messages", "receiver.recipient_limits", "word(_LATEST)"),
     ("pacing", "It is forgotten {} after", "receiver.recipient_limits",
      "{7: 'a week'}[_KEPT / 86400]"),
@@ -144,6 +151,7 @@ OF_OTHERS = (
     r"What others can do at worst.*?Ten domains", r"far away \(0.25 s a message\)",
     r"A scrape of 10,000 series .*? same machine\)",
     r"after a minute at a constant limit.*?six minutes",
+    r"Live \(`bench/ground.py`, `sender-domain` .*?as with stock",
     r"300 messages to 50 mailboxes .*?\(ideal 20\)",
 )  # fmt: skip
 FIGURES = re.compile(r"^## (?:Figures|How fast)\n.*?(?=^## |\Z)", re.M | re.S)

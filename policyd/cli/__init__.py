@@ -135,6 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # ClickException: newer versions of typer carry a click of their own
     wrong_usage: Any = typer.BadParameter.__mro__[2]
+    streams = sys.stdout, sys.stderr
     try:
         chosen = application(*[name for name in args[:1] if name in COMMANDS])
         result = chosen(args=args, standalone_mode=False, prog_name="mxheed")
@@ -151,7 +152,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = f"mxheed: {mendable}".encode("utf-8", "backslashreplace").decode()
         print(words, file=sys.stderr)
         return 1
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as stop:
+        sys.stdout, sys.stderr = streams  # typer wraps them, and ends the process by itself
+        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, BrokenPipeError):
+            raise
         _forget_output()  # the reader (head, less) has seen enough
         return 0
     except Exception as unexpected:  # the edge: whatever it was, the operator gets one line

@@ -17,13 +17,17 @@ __all__ = ["Doorkeeper"]
 class Doorkeeper:
     """Made inside a running event loop."""
 
-    def __init__(self, door: Door, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, door: Door, clock: Callable[[], float], hurry: Callable[[], None] = lambda: None
+    ) -> None:
+        """`hurry` has the log read at once, where somebody at the door waits for what it tells."""
         self._door = door
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._when = 0.0
         door.alarm = self._ask
+        door.soon.hurry = hurry
 
     def _ask(self, when: float) -> None:
         """Wake up at this time at the latest."""

@@ -78,7 +78,7 @@ class Gate:
         names = Names(receivers)
         self._lane, self._domain = names.lane, names.domain
         self._born = clock()
-        self._names = NameFirst(controller.blame.present, controller.door.soon, clock)
+        self.names = NameFirst(controller.blame.present, controller.door.soon, clock)
         # pools of whose agents the status filter has spoken; a client may name as many as it likes
         self._telling: Bounded[str | None, bool] = Bounded(256)
         self.decisions = dict.fromkeys(DECISIONS, 0)
@@ -208,7 +208,7 @@ class Gate:
         if lane in self._controller.senders:
             asking.asker = own = self._locked(session)
             admit = partial(self._admit, asking, lane, domain, session, lambda: own)
-            return self._names.first(own, admit, lambda: session.memory is asking)
+            return self.names.first(session, own, admit)
         who = partial(self._locked, session) if self._controller.promised else nobody
         return self._admit(asking, lane, domain, session, who)
 
@@ -216,12 +216,10 @@ class Gate:
         self, asking: Asking, lane: Lane, domain: str, session: HasMemory, who: Who
     ) -> bytes | Later:
         told = self._controller.admit(lane, domain, self._clock(), patient=True, who=who)
-        attempt, state, waiter = told
-        if waiter is None:
-            return self._decided(asking, state, attempt, session)
-        later = Later()
-        asking.waiter = waiter
-        waiter.tell = lambda told: later.come(self._decided(asking, state, told, session))
+        if told.waiter is None:
+            return self._decided(asking, told.lane, told.attempt, session)
+        later, asking.waiter = Later(), told.waiter
+        told.waiter.tell = lambda may: later.come(self._decided(asking, told.lane, may, session))
         return later
 
     def _stopped_beside(self, asking: Asking, host: bytes, own: Lane, now: float) -> Lane | None:
@@ -272,6 +270,7 @@ class Gate:
 
     def closed(self, session: HasMemory) -> None:
         """The client has gone: it neither waits nor delivers any more."""
+        self.names.gone(session)
         asking, session.memory = session.memory, None
         if not isinstance(asking, Asking):
             return
@@ -300,7 +299,7 @@ class Gate:
         """It was about mail that was accepted."""
         asking: Asking | None = session.memory
         if asking is not None and asking.lane is not None and asking.attempt is not None:
-            self._names.leaves(asking.asker)
+            self.names.leaves(asking.asker)
             self._controller.accepted(asking.lane, asking.attempt, self._clock())
 
     def refused(self, evidence: Evidence, session: HasMemory) -> None:

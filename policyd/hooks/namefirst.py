@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from policyd.hooks.whose import HasPid
 from policyd.serve.later import Later
 from policyd.throttle.book.present import Present
-from policyd.throttle.book.queueid import Locked
+from policyd.throttle.book.queueid import Locked, locked
 from policyd.throttle.book.soon import Soon
 
 __all__ = ["NameFirst"]
@@ -30,10 +31,21 @@ class NameFirst:
         self._present = present
         self._soon = soon
         self._clock = clock
+        self._waiting: set[int] = set()  # ids of sessions
 
     def _awaited(self, asker: Locked | None) -> bool:
         """Whether its message may be told soon."""
         return asker is not None and self._present.of(asker.inode) is None
+
+    def by(
+        self, whose: Callable[[HasPid], str | None]
+    ) -> Callable[[HasPid, Callable[[], bytes | Later]], bytes | Later]:
+        """`first` for those who have only a session."""
+        return lambda session, answer: self.first(session, locked(whose(session)), answer)
+
+    def gone(self, session: object) -> None:
+        """Its client wants no answer any more."""
+        self._waiting.discard(id(session))
 
     def leaves(self, asker: Locked | None) -> None:
         """Its message was delivered."""
@@ -42,25 +54,28 @@ class NameFirst:
             self._present.left(queue_id)
 
     def first(
-        self, asker: Locked | None, answer: Callable[[], bytes | Later], here: Callable[[], bool]
+        self, session: object, asker: Locked | None, answer: Callable[[], bytes | Later]
     ) -> bytes | Later:
-        """The answer, once its message is known; `here` tells whether anybody wants it still."""
+        """The answer, once the message is known that the session's client has locked."""
         if not self._awaited(asker):
             return answer()
-        later, until = Later(), self._clock() + _PATIENCE
+        later, until, who = Later(), self._clock() + _PATIENCE, id(session)
+        self._waiting.add(who)
 
         def look(last: bool) -> None:
             now = self._clock()
-            if not here():
+            if who not in self._waiting:
                 return
             if not last and now < until and self._awaited(asker):
                 self._soon.add(now + _LOOK, look)
                 return
+            self._waiting.discard(who)
             told = answer()
             if isinstance(told, Later):
                 told.then(later.come)
             else:
                 later.come(told)
 
+        self._soon.hurry()
         self._soon.add(self._clock() + _LOOK, look)
         return later

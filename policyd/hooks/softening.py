@@ -123,6 +123,10 @@ class Softening:
         began = spell.began if kept is None else kept.began
         return now - began < self._settings.blocked
 
+    def may_wait(self, verdict: Verdict, reply: str) -> bool:
+        """Whether this refusal would stay in the queue if its message had time left."""
+        return self._settings.enabled and kind_of(verdict, reply) == "block"
+
     def _kept(self, queue_id: str | None, now: float) -> _Kept | None:
         """This message's time; None: it has none of its own."""
         if queue_id is None:

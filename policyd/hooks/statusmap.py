@@ -18,6 +18,7 @@ from typing import ClassVar, NamedTuple, Protocol
 from logparse.events import Stage
 from logparse.reason import Relay, read
 from policyd.hooks.softening import Softening, Stands
+from policyd.serve.later import Later
 from policyd.serve.session import Session
 from policyd.serve.settings import StatusSettings
 from policyd.serve.socketmap import NOTFOUND
@@ -34,6 +35,9 @@ class ClassifyStatus(Protocol):
     def __call__(
         self, reply: str, *, mx: str | None, receiver: str | None, stage: str | None, origin: str
     ) -> Verdict: ...
+
+
+NamedFirst = Callable[[Session, Callable[[], bytes | Later]], bytes | Later]
 
 
 class HeardRefusal(NamedTuple):
@@ -65,6 +69,7 @@ class StatusMap:
         accepted: Callable[[Session], None] = lambda session: None,
         refused: Callable[[HeardRefusal], None] = lambda heard: None,
         whose: Callable[[Session], str | None] = lambda session: None,
+        named: NamedFirst = lambda session, answer: answer(),
         stands: Callable[[str], Stands] = lambda receiver: Stands(0, False),
     ) -> None:
         self._classify = classify
@@ -72,11 +77,12 @@ class StatusMap:
         self._clock = clock
         self._softening = Softening(settings, stands)
         self._whose = whose
+        self._named = named
         self._told = told
         self._accepted = accepted
         self._refused = refused
 
-    def ask(self, key: bytes, session: Session, pool: str) -> bytes:
+    def ask(self, key: bytes, session: Session, pool: str) -> bytes | Later:
         """Answer one question of the status filter."""
         self._told(session)
         if key.startswith(b"2."):
@@ -95,20 +101,28 @@ class StatusMap:
         verdict = self._classify(
             reading.reply, mx=host, receiver=receiver, stage=reading.stage, origin=reading.origin
         )
-        soft = (
-            dsn[0] == "5"
-            and reading.origin == "remote"
-            and self._softening.softens(
-                receiver or "", verdict, reading.reply, lambda: self._whose(session), now
+        hard = dsn[0] == "5" and reading.origin == "remote"
+
+        def answer() -> bytes:
+            soft = hard and self._softening.softens(
+                receiver or "",
+                verdict,
+                reading.reply,
+                lambda: self._whose(session),
+                self._clock(),
             )
-        )
+            return b"OK 4" + key[1:] if soft else NOTFOUND
+
+        told = answer()
         queue_id = self._whose(session) if verdict.scope == "domain" else None
         self._refused(
             HeardRefusal(
                 now, session, host, receiver, reading.reply, verdict, reading.stage, queue_id
             )
         )
-        return b"OK 4" + key[1:] if soft else NOTFOUND
+        if hard and told is NOTFOUND and self._softening.may_wait(verdict, reading.reply):
+            return self._named(session, answer)  # nothing bounces before it is known
+        return told
 
     def removed(self, queue_id: str) -> None:
         """This message left the queue."""

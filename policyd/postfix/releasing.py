@@ -100,7 +100,9 @@ class Releasing:
         told: dict[str, Any] = {"enabled": self._enabled, "trouble": trouble, "away": hand.away}
         told["indirect"] = hand.indirect
         promises = self._core.controller.promises
-        told |= {"by_message": promises["message"], "by_domain": promises["domain"]}
+        asked = self._core.controller.senders.asked
+        told["by_message"] = promises["message"] + asked["message"]
+        told["by_domain"] = promises["domain"] + asked["unseen"]
         return {**told, **self._releaser.counts}
 
     @property

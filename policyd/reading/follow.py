@@ -152,6 +152,10 @@ class Follower:
         self._dirty = True
         self._woken.set()
 
+    def hurry(self) -> None:
+        """Somebody waits for what the log tells: look now."""
+        self._woken.set()
+
     def stop(self) -> None:
         """End `run` soon, after a last commit."""
         self._stopping = True

@@ -6,6 +6,7 @@ an address is `ip:192.0.2.1`. A domain is rolled up by its best-preference hosts
 What deliveries and look-ups teach about domains is remembered in a bounded table; nothing here asks
 the network.
 Failure: a name that is no name becomes `unknown`; nothing raises.
+Length: what decides about hosts, and about domains by their hosts, stands side by side.
 """
 
 from __future__ import annotations
@@ -141,6 +142,7 @@ class Receivers:
         self._hosts: dict[str, str] = {}
         self._raw: dict[bytes, str] = {}
         self._learnt: dict[str, Learnt] = {}
+        self._former: dict[str, Learnt] = {}  # learnt under other rules, and not asked for since
 
     # hosts -------------------------------------------------------------------------------------
 
@@ -210,7 +212,7 @@ class Receivers:
 
     def of_domain(self, domain: str) -> DomainRollup:
         """What is known of a domain without asking anybody: learnt, written down, or unknown."""
-        if known := self._learnt.get(domain):
+        if known := self._known(domain):
             return DomainRollup(domain, known.receiver, "learnt", (self.explain_host(known.host),))
         if address := _address(domain):
             return DomainRollup(domain, f"ip:{address}", "literal", (self.explain_host(address),))
@@ -220,13 +222,13 @@ class Receivers:
 
     def quick_of_domain(self, domain: str) -> str:
         """`of_domain(domain).receiver` for a plain name in lower case, without its reasons."""
-        known = self._learnt.get(domain)
+        known = self._learnt.get(domain) or (self._former and self._known(domain))
         return known.receiver if known else self._table.of_domain(domain) or UNKNOWN
 
     def learn(self, domain: str, host: str, now: float) -> str:
         """Remember that mail to `domain` goes to `host`; returns the receiver."""
         receiver = self.of_host(host)
-        old = self._learnt.get(domain)
+        old = self._known(domain)
         if old is None:
             _bounded(self._learnt, self._learnt_size)
         elif old.receiver == receiver and now - old.time < 3600:
@@ -238,25 +240,40 @@ class Receivers:
 
     def remember(self, rollup: DomainRollup, now: float) -> None:
         """Take a look-up's answer over, unless deliveries have shown better."""
-        if rollup.hosts and rollup.domain not in self._learnt:
+        if rollup.hosts and not self._known(rollup.domain):
             _bounded(self._learnt, self._learnt_size)
             self._learnt[rollup.domain] = Learnt(rollup.receiver, rollup.hosts[0].host, now)
 
     def domains(self) -> dict[str, list[str]]:
         """Receiver → the domains known to sit behind it."""
         found: dict[str, list[str]] = {}
+        for domain in list(self._former):
+            self._known(domain)
         for domain, known in self._learnt.items():
             found.setdefault(known.receiver, []).append(domain)
         return {receiver: sorted(names) for receiver, names in sorted(found.items())}
 
     def rows(self) -> Iterator[list[str | float]]:
         """What was learnt until now, oldest first, as plain values; made one by one."""
-        learnt = list(self._learnt.items())
+        learnt = [*self._former.items(), *self._learnt.items()]
         return ([domain, *known] for domain, known in learnt)
 
     def snapshot(self) -> list[list[str | float]]:
         """The same at once."""
         return list(self.rows())
+
+    def succeed(self, former: Receivers) -> None:
+        """Take over what was learnt under other rules; each host is rolled up anew when asked for.
+
+        So a reload takes no longer with many domains than with few.
+        """
+        self._former = {**former._former, **former._learnt} if former._former else former._learnt
+
+    def _known(self, domain: str) -> Learnt | None:
+        known = self._learnt.get(domain)
+        if known is None and (old := self._former.pop(domain, None)):
+            known = self._learnt[domain] = old._replace(receiver=self.of_host(old.host))
+        return known
 
     def restore(self, saved: Sequence[tuple[str, str, str, float]], shift: float = 0.0) -> None:
         """Take a snapshot back, its times moved; the rules may have changed: hosts are rolled up

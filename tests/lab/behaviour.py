@@ -29,6 +29,8 @@ class Rcpt(NamedTuple):
 class Behaviour:
     """Takes everything; the others override what they refuse."""
 
+    greets = 0.0  # seconds until the greeting
+
     def connect(self, peer: str, open_now: int, now: float) -> str | None:
         """The greeting's place: a reply here ends the session."""
         return None
@@ -60,6 +62,13 @@ class Fixed(Behaviour):
 
     def data(self, peer: str, recipients: int, now: float) -> str | None:
         return self.reply if self.stage == "data" else None
+
+
+@dataclass
+class Slow(Behaviour):
+    """Takes everything, and greets after a pause."""
+
+    greets: float = 5.0
 
 
 @dataclass
@@ -218,6 +227,7 @@ KINDS: Mapping[str, type[Behaviour]] = {
     "accept": Behaviour,
     "fixed": Fixed,
     "once": Once,
+    "slow": Slow,
     "window": Window,
     "recipient-rate": RecipientRate,
     "sender-rate": SenderRate,

@@ -80,6 +80,7 @@ class Receiver:
     async def _talk(
         self, session: _Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        await asyncio.sleep(self.behaviour.greets)
         refusal = self.behaviour.connect(session.peer, self._open[session.peer], self.clock())
         self._note(session, "connect", reply=refusal or "220")
         self._say(writer, refusal or f"220 {self.name} ESMTP")

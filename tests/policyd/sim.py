@@ -39,6 +39,8 @@ class Judge(Protocol):
     """A receiver's rule: None to accept, else the category of the refusal."""
 
     ideal: float  # messages a second it takes in the long run
+    hint: float | None  # seconds that its refusals name
+    greets: float  # seconds until its greeting
 
     def arrive(self, now: float) -> str | None: ...
     def leave(self, now: float) -> None: ...
@@ -46,6 +48,8 @@ class Judge(Protocol):
 
 class Unlimited:
     ideal = float("inf")
+    hint: float | None = None
+    greets = 0.0
 
     def arrive(self, now: float) -> str | None:
         return None
@@ -319,12 +323,21 @@ class World:
     def _vary(self, seconds: float) -> float:
         return seconds * self.rng.uniform(0.5, 2.0)
 
+    def behind(self, mail: Mail) -> Judge:
+        """The receiver of a message."""
+        return self.judge
+
+    def site_of(self, mail: Mail) -> str:
+        """The registrable domain of its exchanger."""
+        return "big.test"
+
     def _ask(self, mail: Mail, session: Session) -> None:
         if not self.paced:
             self._connect(mail, session)
             return
-        self.gate.ask(f"{mail.domain}. 0 IN MX 10 mx.big.test.".encode(), session)
-        answer = self.gate.ask(b"mx.big.test. 0 IN A 127.0.0.11", session)
+        mx = f"mx.{self.site_of(mail)}"
+        self.gate.ask(f"{mail.domain}. 0 IN MX 10 {mx}.".encode(), session)
+        answer = self.gate.ask(f"{mx}. 0 IN A 127.0.0.11".encode(), session)
         if isinstance(answer, Later):
             self.result.waited += 1
             answer.then(lambda late: self.at(self.now, lambda: self._told(mail, session, late)))
@@ -342,10 +355,11 @@ class World:
 
     def _connect(self, mail: Mail, session: Session) -> None:
         whole = self._vary(self.latency)
-        self.at(self.now + whole * 0.3, lambda: self._arrive(mail, session, whole * 0.7))
+        greeted = self.now + self.behind(mail).greets + whole * 0.3
+        self.at(greeted, lambda: self._arrive(mail, session, whole * 0.7))
 
     def _arrive(self, mail: Mail, session: Session, rest: float) -> None:
-        category = self.judge.arrive(self.now)
+        category = self.behind(mail).arrive(self.now)
         if category is None:
             self.at(self.now + rest, lambda: self._accepted(mail, session))
             return
@@ -354,7 +368,7 @@ class World:
         self.at(self.now + 0.003, lambda: self._refused(mail, session, category))
 
     def _accepted(self, mail: Mail, session: Session) -> None:
-        self.judge.leave(self.now)
+        self.behind(mail).leave(self.now)
         self.result.accepted += 1
         self.result.acceptances.append(self.now)
         if self.paced and self.status:
@@ -374,12 +388,13 @@ class World:
     def _evidence(
         self, mail: Mail, outcome: Any, category: str, source: Any, took: float
     ) -> Evidence:
+        site, judge = self.site_of(mail), self.behind(mail)
         return Evidence(
-            self.now, source, None, "unknown" if outcome == "held" else "mx:big.test",
+            self.now, source, None, "unknown" if outcome == "held" else f"mx:{site}",
             mail.domain, f"a@{mail.domain}", mail.queue_id if source == "log" else "",
-            "" if outcome == "held" else "mx.big.test", outcome, category,
+            "" if outcome == "held" else f"mx.{site}", outcome, category,
             "ip" if category else "connection", "slow" if category else "none",
-            category or None, f"450 {category}", None, None,
+            category or None, f"450 {category}", judge.hint if category else None, None,
             "local" if outcome == "held" else "remote", 1, (mail.attempts, self.now), mail.arrived,
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 from policyd.hooks.mxgate import DROP, KEEP
 from policyd.serve.later import Later
 from policyd.throttle import Lane
-from tests.policyd.test_gate import Door, Session, a, mx
+from tests.policyd.test_gate import NOW, Door, Session, a, mx
 
 BULK = "bulk.example"
 BIG = Lane("", "mx:big.test")
@@ -59,9 +59,12 @@ def test_who_is_known_is_answered_at_once(sender: str, answer: bytes) -> None:
 def test_who_is_told_soon_is_waited_for(sender: str, answer: bytes) -> None:
     """The answer comes with the line that names the message."""
     door = Watched()
+    looks: list[float] = []
+    door.controller.door.soon.hurry = lambda: looks.append(door.now)
     door.comes(7)
     door.later(0.1)
     assert door.told == {}
+    assert looks == [NOW]  # the log is read at once
     door.log(7, sender)
     door.later(0.03)
     assert door.told == {7: answer}

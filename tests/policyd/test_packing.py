@@ -66,7 +66,7 @@ def test_no_page_is_no_page() -> None:
 def test_a_large_page_is_packed_in_small_steps() -> None:
     """Megabytes do not keep an answer waiting: each step takes a few milliseconds at most."""
     line = b'mxheed_replies_total{receiver="mx:example%d.net",category="flow.rate"} %d\n'
-    page = [b"".join(line % (n, n * 7919) for n in range(2000)) for _ in range(20)]
+    page = [b"".join(line % (n, n * 7919) for n in range(60_000))]
 
     def make() -> Steps[list[bytes]]:
         yield

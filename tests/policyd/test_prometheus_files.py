@@ -27,7 +27,7 @@ FOREIGN = {
     "process_resident_memory_bytes",
     "process_start_time_seconds",
 }
-TESTS = ("mxheed.test.yml", "mxheed.week.test.yml")
+TESTS = ("mxheed.test.yml", "mxheed.hours.test.yml", "mxheed.week.test.yml")
 TARGET = {"instance", "job"}
 SELECTOR = re.compile(r"\b([a-z_]+[a-z0-9_]*)\{([^}]*)\}")
 LABEL = re.compile(r"([a-z_]+)\s*(?:=~|!~|!=|=)\s*\"")

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.policyd.test_prometheus_files import PROMETHEUS
+from tests.policyd.test_prometheus_files import PROMETHEUS, TESTS
 
 
 @pytest.mark.needs("promtool")
@@ -15,8 +15,7 @@ from tests.policyd.test_prometheus_files import PROMETHEUS
     [
         ("check", "config", "prometheus.yml"),
         ("check", "rules", "mxheed.rules.yml"),
-        ("test", "rules", "mxheed.test.yml"),
-        ("test", "rules", "mxheed.week.test.yml"),
+        *(("test", "rules", name) for name in TESTS),
     ],
     ids=" ".join,
 )

@@ -182,3 +182,22 @@ def test_a_name_of_google_that_takes_no_mail_is_not_its_exchanger(host: str) -> 
     assert receivers.of_host(host) == "mx:google.com"
     for real in ("aspmx.l.google.com", "alt1.gmail-smtp-in.l.google.com", "smtp.google.com"):
         assert receivers.of_host(real) == "google"
+
+
+def test_what_was_learnt_outlives_the_rules_it_was_learnt_under() -> None:
+    """Under new rules each known domain is rolled up anew, in questions, lists and snapshots."""
+
+    class Renamed(Table):
+        SUFFIX: ClassVar = {"google.com": "alphabet"}
+
+    first = Receivers(Table())
+    for domain in ("one.example", "two.example", "three.example"):
+        first.learn(domain, "mx.google.com", 1000.0)
+    second = Receivers(Renamed())
+    second.succeed(first)
+    assert second.quick_of_domain("one.example") == "alphabet"
+    assert second.of_domain("two.example").receiver == "alphabet"
+    assert {row[0] for row in second.rows()} == {"one.example", "two.example", "three.example"}
+    third = Receivers(Table())
+    third.succeed(second)
+    assert third.domains() == {"google": ["one.example", "three.example", "two.example"]}

@@ -58,7 +58,9 @@ class Desk:
         return next((v for words, v in VERDICTS.items() if words in reply.lower()), UNKNOWN)
 
     def ask(self, key: bytes) -> bytes:
-        return self.map.ask(key, self.session, "two")
+        answer = self.map.ask(key, self.session, "two")
+        assert isinstance(answer, bytes)
+        return answer
 
 
 @pytest.mark.parametrize(

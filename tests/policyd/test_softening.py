@@ -7,8 +7,16 @@ from functools import cache
 import pytest
 
 import rules
+from policyd.hooks.namefirst import NameFirst
 from policyd.hooks.softening import Softening, Stands, kind_of
+from policyd.hooks.statusmap import StatusMap
+from policyd.hooks.whose import names
+from policyd.serve.later import Later
+from policyd.serve.session import Session
 from policyd.serve.settings import StatusSettings
+from policyd.serve.socketmap import NOTFOUND
+from policyd.throttle.book.present import Present
+from policyd.throttle.book.soon import Soon
 from rules.verdict import Verdict
 
 HOUR = 3600.0
@@ -232,3 +240,59 @@ def test_messages_that_left_unseen_make_room() -> None:
     assert clerk.ask(name="A0007", at=25 * HOUR)  # the rule is softened anew by then
     assert not clerk.ask(name="A0007", at=29.1 * HOUR)
     assert len(clerk.made.snapshot()) == 2
+
+
+class Filter:
+    """A status filter of a block, whose client's message the log may not have told yet."""
+
+    def __init__(self) -> None:
+        self.now, self.session = 0.0, Session(pid=1)
+        self.present, self.soon = Present(), Soon()
+        names_ = NameFirst(self.present, self.soon, lambda: self.now)
+        self.map = StatusMap(
+            lambda reply, **_: BLOCK,
+            lambda host: "big",
+            lambda: self.now,
+            StatusSettings(),
+            whose=names(self.file, self.present),
+            named=names_.by(self.file),
+        )
+
+    @staticmethod
+    def file(session: object) -> str:
+        return "00:1:7"
+
+    def ask(self) -> bytes | Later:
+        said = f"5.7.1 host mx.big.test[192.0.2.1] said: {SAID} (in reply to RCPT TO command"
+        return self.map.ask(said.encode(), self.session, "")
+
+
+def test_no_mail_bounces_before_it_is_known_which_it_is() -> None:
+    """A block that lasts for five hours: a new message is told a moment after it asks."""
+    clerk = Filter()
+    assert clerk.ask() != NOTFOUND  # nobody knows it; it has the time of its receiver and rule
+    clerk.now = 3 * HOUR
+    clerk.ask()
+    clerk.now = 5 * HOUR
+    answer = clerk.ask()
+    assert isinstance(answer, Later)
+    told: list[bytes] = []
+    answer.then(told.append)
+    clerk.present.told("0ABCD7", "fine.example")
+    clerk.now += 0.1
+    clerk.soon.tend(clerk.now)
+    assert told[0].startswith(b"OK 4.7.1 ")
+
+
+def test_who_stays_unknown_bounces_as_the_receiver_said() -> None:
+    """After half a second."""
+    clerk = Filter()
+    clerk.ask()
+    clerk.now = 5 * HOUR
+    answer = clerk.ask()
+    assert isinstance(answer, Later)
+    told: list[bytes] = []
+    answer.then(told.append)
+    clerk.now += 0.6
+    clerk.soon.tend(clerk.now)
+    assert told == [NOTFOUND]

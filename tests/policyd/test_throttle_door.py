@@ -129,7 +129,7 @@ def test_in_front_of_a_full_window_all_wait_who_get_a_place_in_time() -> None:
 
 def test_a_slow_receiver_keeps_nobody_waiting_for_longer_than_allowed() -> None:
     """Two seconds a message, twelve at a time: whose turn is further away is held."""
-    house = House(door=DoorSettings(wait=5.0))
+    house = House(door=DoorSettings(wait=5.0), window=WindowSettings(initial=12))
     first = [house.come() for _ in range(12)]
     house.now += 2.0
     for agent in first:
@@ -236,7 +236,7 @@ def test_in_shadow_nobody_waits() -> None:
 
 def test_the_parts_of_a_message_wait_behind_its_probe() -> None:
     """One part probes; accepted, the others follow at the learnt rate instead of being held."""
-    house = House(5.0)
+    house = House(5.0, window=WindowSettings(initial=12))
     house.pacer.pin(BIG.receiver, "suspended", 1.0, NOW)
     for number in range(8):
         house.pacer.set_home(f"d{number}.test", BIG)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from policyd.throttle import Controller, Lane, Limits, Reaction
+from policyd.throttle.settings.pacing import WindowSettings
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence
 
 
@@ -62,7 +63,7 @@ def test_a_refused_probe_closes_again_for_longer() -> None:
 
 def test_repeats_of_one_refusal_count_once() -> None:
     """What was under way when the first refusal came changes nothing more."""
-    pacer = controller()
+    pacer = controller(window=WindowSettings(initial=12))
     now = flow(pacer, 20, NOW)
     for number in range(10):
         assert pacer.admit(BIG, f"d{number}.test", now).attempt is not None
@@ -146,7 +147,7 @@ def test_a_hint_is_obeyed_within_its_clamps() -> None:
 
 def test_a_receiver_that_counts_connections_gets_fewer_at_a_time() -> None:
     """Of 12 in flight 7 are refused at the door: five it is, and no rate."""
-    pacer = controller()
+    pacer = controller(window=WindowSettings(initial=12))
     for number in range(12):
         assert pacer.admit(BIG, f"d{number}.test", NOW).attempt is not None
     for number in range(7):

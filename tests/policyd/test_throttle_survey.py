@@ -11,7 +11,8 @@ import statistics
 
 import pytest
 
-from bench.pacing_survey import KINDS, REFUSED_AIM, TIME_AIM, draw, measure
+from bench.pacing_drawn import KINDS, draw
+from bench.pacing_survey import REFUSED_AIM, TIME_AIM, measure
 
 NUMBER = 9
 LIMITS_ONLY = ("fixed", "sliding", "bucket", "penalty")

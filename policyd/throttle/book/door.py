@@ -146,9 +146,9 @@ class Door:
     def _ring(self, state: LaneState, now: float) -> None:
         """Ask to be called when the first one's token is there, or its patience ends.
 
-        A place in the window is no matter of time: the end of an attempt looks by itself.
+        The end of an attempt looks by itself; that nobody answers is a matter of time, too.
         """
         end = self._lines[state][0].since + self.settings.wait
         bucket = state.bucket
-        token = bucket.wait(now) if bucket is not None else 0.0
+        token = bucket.wait(now) if bucket is not None else state.window.opens_in(now)
         self.alarm(max(now + _SHORTEST, min(end, now + token) if token else end))

@@ -21,6 +21,7 @@ class Soon:
 
     def __init__(self) -> None:
         self.alarm: Callable[[float], None] = lambda _: None
+        self.hurry: Callable[[], None] = lambda: None  # have the log read now: it may tell
         self._waiting: list[tuple[float, int, Call]] = []
         self._serial = count()
 

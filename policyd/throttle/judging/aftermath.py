@@ -151,8 +151,9 @@ class Aftermath:
             alone = self._alone(state.lane, evidence.domain)
             if not kept:
                 return max(now, alone)  # the lane's own state says when
-            if delay is None:
-                return max(alone, now + state.court.patience(times))
+            if evidence.retry_after is None:  # not told: the lane may be found to blame yet
+                patience = state.court.patience(times)
+                return max(alone, now + min(patience, patience if delay is None else delay))
         # a log may tell whole seconds only: the reply came up to a second after what it says
         return None if delay is None else min(now, evidence.time + 1.0) + delay
 

@@ -23,10 +23,11 @@ _CLOSE = 1.5  # nearer than this, a shorter stop is not worth a refusal
 class Patience:
     """The present stop, and what earlier ones taught."""
 
-    __slots__ = ("bad", "good", "stop", "whole")
+    __slots__ = ("bad", "good", "own", "stop", "whole")
 
     def __init__(self) -> None:
         self.stop = 0.0
+        self.own = 0.0  # what it would be if nothing had been told: this is what grows
         self.good = 0.0  # was enough the last time; 0.0: not known
         self.bad = 0.0  # was too short
         self.whole = 0.0  # from the first refusal to the acceptance, the last time
@@ -40,28 +41,32 @@ class Patience:
         """Whether a block is spoken of, where a full window was believed."""
         return reaction.act == "pause" and self.stop < reaction.pause
 
-    def first(self, reaction: Reaction) -> float:
-        """The first stop of an episode."""
+    def first(self, reaction: Reaction, told: float | None = None) -> float:
+        """The first stop of an episode; a time that the receiver told is one, and costs as much."""
+        if told is not None:
+            self.own, self.stop = reaction.pause, told
+            return told
         if self.good == 0.0:
             self.stop = reaction.pause
         else:
             middle = max((self.good + self.bad) / 2, self.good * 0.5)
             self.stop = middle if self.good > _CLOSE * self.bad else self.good
             self.stop = max(self.stop, _SHORTEST)
-        self.stop = min(self.stop, reaction.longest)
+        self.own = self.stop = min(self.stop, reaction.longest)
         return self.stop
 
-    def longer(self, reaction: Reaction, waited: float) -> float:
+    def longer(self, reaction: Reaction, waited: float, told: float = 0.0) -> float:
         """The next stop, after a probe was refused; `waited` since the first refusal."""
         self.bad = self.stop
-        step = self.stop * reaction.factor
+        step = (self.own or self.stop) * reaction.factor  # `own` is not saved
         if self.is_worse(reaction):
             step = max(step, reaction.pause)
         if self.bad < self.good < step:
             step = self.good
         elif self.good <= self.bad:
             self.good = 0.0
-        self.stop = min(max(step, self.whole - waited), reaction.longest)
+        self.own = min(max(step, self.whole - waited), reaction.longest)
+        self.stop = max(told, self.own)
         return self.stop
 
     def enough(self, waited: float) -> None:

@@ -9,10 +9,10 @@ Failure: none.
 
 from __future__ import annotations
 
-from math import inf
+from math import sqrt
 
 from policyd.throttle.lane.gcra import Gcra
-from policyd.throttle.lane.prospect import NOTHING_SEEN, distance
+from policyd.throttle.lane.prospect import BLOCKED_UNSEEN, NOTHING_SEEN, distance
 from policyd.throttle.settings.pacing import Limits, PacingSettings
 
 __all__ = ["Speed"]
@@ -22,6 +22,7 @@ _RAMP_UNLIMITED = 2.0  # and where there was nothing but a block
 _CLIMB = 0.35  # of what is missing to the ceiling, a step
 _FEW = 1.5  # tokens a step lasts at least, while no ceiling is known
 _MORE = 3.0  # and with one
+_ANSWERED = 1.5  # times the usual latency that a step lasts at least
 _NEAR = 0.98  # of the ceiling: so far it climbs where a refusal costs little
 _TRY = 1.06  # growth a step when the ceiling is tried
 _REACHED = 1.3  # so far above the old ceiling, the ceiling is forgotten
@@ -29,7 +30,9 @@ _BACK_OFF = 0.93  # of the ceiling, after a refusal
 _FURTHER = 0.03  # and so much further down than it may climb
 _SEEN = 0.97  # of what was seen to be taken, or of the refused rate
 _HALF = 0.5  # of the refused rate: one refusal never costs more
+_SAFE = 1.05  # times a rate that held: what is refused below says that it does no more
 _COST = 10.0  # times a stop: the least time between tries
+_FELL = 0.7  # of the ceiling: a refusal at less says that the limit fell
 _USED = 0.6  # share of the tokens that must have been used for a step up
 
 
@@ -38,6 +41,7 @@ class Speed:
 
     __slots__ = (
         "_explore",
+        "_fell",
         "_longest_explore",
         "bucket",
         "burst",
@@ -47,7 +51,9 @@ class Speed:
         "explore_gap",
         "floor",
         "near",
+        "number",
         "prospect",
+        "safe",
         "since",
         "top",
         "used",
@@ -59,8 +65,11 @@ class Speed:
         self.explore_at = 0.0
         self.explore_gap = settings.explore
         self.near = _NEAR
+        self._fell = False  # the limit is lower than it was, and not tried again since
         self.since = now  # of the present step
         self.used = 0.0  # tokens in the present step
+        self.number = 0.0  # the receiver takes at once; 0.0: not known
+        self.safe = 0.0  # the fastest rate at which more than that were taken
         self.prospect = NOTHING_SEEN
         self.cost = 0.0  # seconds a refusal costs
         self.use_settings(settings, limits)
@@ -83,6 +92,7 @@ class Speed:
         """No limits any more."""
         self.bucket = None
         self.ceiling = None
+        self.number = self.safe = 0.0
         self.explore_gap = self._explore
 
     def within(self, rate: float) -> float:
@@ -110,11 +120,22 @@ class Speed:
             return
         rate = bucket.rate
         trying = self.ceiling is None or rate > self.ceiling
+        if rate < self.safe * _SAFE:
+            self.safe = 0.0  # it held, and does no more
+        if learnt < self.safe:  # it lies between what held and what was refused
+            learnt = sqrt(self.safe * rate)
         ceiling = min(max(learnt, rate * _HALF), rate) * _SEEN
         self.explore_gap = max(self.explore_gap, _COST * self.cost)
         self.near = 1.0 - distance(backlog / rate, self.cost)
+        if self.ceiling is not None and not trying and learnt < _FELL * self.ceiling:
+            # a lower limit than the one that was known: what was learnt about that one is void
+            self.ceiling, self._fell = None, True
+            self.explore_gap = max(self._explore, _COST * self.cost)
+        elif trying:
+            self._fell = False
         if self.ceiling is not None:
-            known = self.explore_gap * (2.0 if trying else 1.4)
+            # refusals that only find the new limit do not put off the day it is tried
+            known = self.explore_gap * (2.0 if trying else 1.0 if self._fell else 1.4)
             self.explore_gap = min(known, self._longest_explore)
             if trying:
                 ceiling = min(ceiling, self.ceiling)
@@ -122,23 +143,29 @@ class Speed:
         self.explore_at = now + self.explore_gap
         self._set(self.ceiling * min(_BACK_OFF, self.near - _FURTHER), now)
 
-    def grow(self, backlog: int, now: float) -> None:
-        """A step up, when it is time, the rate was used, and `backlog` messages gain by it."""
+    def grow(self, backlog: int, latency: float, now: float) -> None:
+        """A step up, when it is time, the rate was used, and `backlog` messages gain by it.
+
+        It is time when the answers to what the present step let through are there.
+        """
         bucket = self.bucket
         if bucket is None:
             return
         span, rate = now - self.since, bucket.rate
-        if span < max(1.0, (_FEW if self.ceiling is None else _MORE) / rate):
+        few = _FEW if self.ceiling is None else _MORE
+        if span < max(1.0, few / rate, _ANSWERED * latency):
             return
         if self.used < _USED * rate * span:
             if span > max(10.0, 20.0 / rate):  # not used: start measuring again
                 self.since, self.used = now, 0.0
             return
+        if 0 < self.number < self.used:
+            self.safe = max(self.safe, rate)
         ceiling = self.ceiling
         if ceiling is None:
             if self.prospect.worth(rate * _RAMP, backlog, self.cost):
-                # a block is no matter of rate: nothing says that a limit is near
-                rate *= _RAMP if self.prospect.doubt < inf else _RAMP_UNLIMITED
+                # blocked before anything was taken: nothing says that a limit is near
+                rate *= _RAMP_UNLIMITED if self.prospect == BLOCKED_UNSEEN else _RAMP
         elif now >= self.explore_at:
             rate *= _TRY
             if rate > ceiling * _REACHED:

@@ -76,6 +76,7 @@ class LaneState:
         before, self.limits, self.settings = self.limits, told, settings
         self.speed.use_settings(settings, told)
         self.court.use(settings.court)
+        self.window.told = told.attempts
         if told.attempts:
             self.window.limit = float(told.attempts)
         elif before.attempts:
@@ -116,6 +117,8 @@ class LaneState:
         if state == "probing":
             return 0 if self.probe is not None and self.probe.open else 1
         window = self.window
+        if state == "free":
+            window.open_with_time(now)
         places = self._places()
         free = places - window.open
         if ahead and window.latency:
@@ -170,11 +173,11 @@ class LaneState:
             self.court.accepted(domain, began, now)
         self.seen = now
         self.accepted += 1
-        self.trouble.accepted(now)
+        self.trouble.accepted(attempt.began if attempt else now)
         self.window.accepted(now)
         if self.state == "slowed":
             if self.pinned <= now:
-                self.speed.grow(self.backlog, now)
+                self.speed.grow(self.backlog, self.window.latency, now)
         elif self.state == "probing" and (attempt is None or attempt.epoch == self.epoch):
             self._recover(attempt.began if attempt else now, now)
 
@@ -223,15 +226,14 @@ class LaneState:
         """The first refusal of an epoch."""
         trouble = self.trouble
         if self.state == "probing":
-            stop = trouble.probe_was_refused(reaction, now)
-            self._suspend(now + max(hint or 0.0, stop), now)
+            self._suspend(now + trouble.probe_was_refused(reaction, hint, now), now)
             return
         trouble.begin(reaction, self.state == "free", now)
         if reaction.act == "connections":
             self.window.refused(now, self.settings.longest_explore)
         elif reaction.act == "slow":
             self.window.limit = max(self.window.limit, trouble.tolerance)
-        self._suspend(now + (trouble.patience.first(reaction) if hint is None else hint), now)
+        self._suspend(now + trouble.patience.first(reaction, hint), now)
 
     def _suspend(self, until: float, now: float) -> None:
         self.until = until
@@ -249,13 +251,16 @@ class LaneState:
         least = self.court.probe_accepted(now)
         speed.floor = min(max(self.limits.floor or self.settings.floor, least), speed.top)
         trouble.patience.enough(began - trouble.episode)
-        speed.cost = trouble.patience.cost
+        # where only a few were refused, it may have been for nothing: that has no price
+        speed.cost = 0.0 if least else trouble.patience.cost
         if speed.bucket is not None:
+            speed.number = trouble.capacity
             if trouble.slowing:
                 speed.refused(trouble.learn(began), self.backlog, now)
             self._slow(speed.bucket.rate, now)
         elif trouble.act in ("slow", "pause"):
             speed.prospect = trouble.prospect(began)
+            speed.number, speed.safe = trouble.capacity, trouble.sure
             self._slow(speed.prospect.rate, now)
         trouble.flowing = began
         self._enter("slowed", now)

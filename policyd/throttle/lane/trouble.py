@@ -24,6 +24,7 @@ _START = 0.95  # of what a receiver has shown to take
 _HALF = 0.5
 _MOMENT = 0.1
 _RENEWED = 5.0  # at most so long a stop begins anew
+_COMES_BACK = 10.0  # times the last stop: a pause sooner than that comes back with our speed
 _LONG = 90.0  # seconds of trouble after which only the cautious reading counts
 
 
@@ -44,6 +45,8 @@ class Trouble:
         "refused_at",
         "run",
         "slowing",
+        "soon",
+        "sure",
         "tolerance",
     )
 
@@ -60,7 +63,9 @@ class Trouble:
         self.run = 0  # refused without an acceptance between
         self.slowing = False  # the refused rate is still to be learnt from
         self.flowing = 0.0  # since when mail flows again; 0.0: it was never stopped
+        self.soon = 0.0  # seconds of flow within which a pause was found to be a rate
         self.capacity = 0.0  # accepted before it was refused first
+        self.sure = 0.0  # a second: the same, over the time until it took mail again
         self.tolerance = 1.0  # accepted within a second before it was refused
 
     def accepted(self, now: float) -> None:
@@ -89,6 +94,8 @@ class Trouble:
         self.probe_refused = 0.0
         # who blocks us for our rate says so once, and then speaks of the block
         self.act = "slow" if now - self.rated_at < _SPAN else reaction.act
+        if self.act == "pause" and self._comes_back(now):
+            self.act = "slow"
         self.slowing = self.act == "slow"
         if self.act != "slow":
             return
@@ -98,6 +105,16 @@ class Trouble:
         else:  # a burst that was refused makes it less
             self.tolerance = max(1.0, min(self.tolerance * 0.8, max(taken, self.tolerance * 0.5)))
 
+    def _comes_back(self, now: float) -> bool:
+        """Whether a pause follows our speed: so soon after the last one it is a rate."""
+        if not self.flowing:
+            return False
+        soon = max(self.soon, _COMES_BACK * self.patience.whole)
+        if now - self.flowing >= soon:
+            return False
+        self.soon = soon
+        return True
+
     def renewed(self, reaction: Reaction, now: float) -> float:
         """The stop from now on, for one more refusal of what was under way when it began.
 
@@ -105,14 +122,14 @@ class Trouble:
         """
         patience = self.patience
         if patience.is_worse(reaction) and self.enough(reaction, now):
-            patience.stop = reaction.pause
+            patience.own = patience.stop = reaction.pause
             return patience.stop
         return min(patience.stop, _RENEWED)
 
-    def probe_was_refused(self, reaction: Reaction, now: float) -> float:
+    def probe_was_refused(self, reaction: Reaction, told: float | None, now: float) -> float:
         """The next stop."""
         self.probe_refused = now if reaction.act == "slow" else 0.0
-        return self.patience.longer(reaction, now - self.episode)
+        return self.patience.longer(reaction, now - self.episode, told or 0.0)
 
     def learn(self, recovered: float) -> float:
         """The rate the receiver takes, out of what it took from the last stop to this one.
@@ -149,7 +166,8 @@ class Trouble:
         began, self.capacity = stretch
         if self.act == "pause":
             return Prospect(hope * _HALF, inf, inf)  # a block is no matter of rate
-        sure = self.capacity / (recovered - began) * _START
+        self.sure = self.capacity / (recovered - began)
+        sure = self.sure * _START
         if recovered - self.episode > _LONG:
             return Prospect(sure, hope, hope)
         if not self.probe_refused:
@@ -161,4 +179,5 @@ class Trouble:
         """Nothing was refused for long."""
         self.episode = 0.0
         self.act = "none"
+        self.soon = 0.0
         self.patience = Patience()

@@ -10,6 +10,7 @@ Failure: none; the tables are bounded, a lost log line costs an attempt its time
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from policyd.throttle.settings.pacing import WindowSettings
 
@@ -19,6 +20,9 @@ _FIRST_EXPLORE = 1.0  # idle sessions count, too: the first refusals tell too li
 _SELDOM = 4.0
 _PROOF = 4  # acceptances for each place, after which a cap has proved right
 _FAST = 100.0  # attempts a second for which a window of this latency need not open yet
+_SLOW, _LATE = 1.0, 0.5  # seconds: an answer that takes longer; the first one, overdue
+_MOMENT = 0.05  # seconds between two looks at least
+_OPENS = 50.0  # places a second, while all are taken and nothing was refused
 _REMEMBERED = 16_384  # attempts; a client that only asks must not fill the memory
 _WAITING = 64  # closed attempts per domain that may wait for their log line
 
@@ -50,6 +54,7 @@ class Window:
         "_base",
         "_by_domain",
         "_calm",
+        "_full_since",
         "_least",
         "_oldest",
         "_refusals",
@@ -62,6 +67,7 @@ class Window:
         "limit",
         "open",
         "taken",
+        "told",
     )
 
     def __init__(self, settings: WindowSettings) -> None:
@@ -72,19 +78,43 @@ class Window:
         self.explore_gap = 0.0
         self.explored = False  # the cap was raised since it was refused
         self.open = 0
+        self.told = 0  # an operator's limit; 0: none
         self.taken = 0  # accepted while the window was in use
         self.latency = 0.0  # smoothed seconds from admission to end
         self._by_domain: dict[str, deque[Attempt]] = {}
         self._oldest: deque[Attempt] = deque()
         self._calm = 0  # accepted since the last refusal
+        self._full_since = 0.0  # since when no place is free, or the last one was added
         self._base = 0  # in flight when connections were refused
         self._refusals = 0  # of those
         self._least = 1  # so far the cap may fall by them
 
     def size(self) -> int:
         """Attempts allowed in flight."""
-        limit = int(self.limit)
+        limit = int(min(self.limit, self.told)) if self.told else int(self.limit)
         return limit if self.cap is None else min(limit, self.cap)
+
+    def open_with_time(self, now: float) -> None:
+        """Who is slow to answer does not close the window: places come with time, too."""
+        full = self.open >= int(self.limit) and self.cap is None and not self.told
+        if not full or not self._is_slow(now):
+            self._full_since = now
+        else:
+            wider = self.limit + (now - self._full_since) * _OPENS
+            self.limit = min(wider, self._settings.largest)
+            self._full_since = now
+
+    def _is_slow(self, now: float) -> bool:
+        """Whether answers take long, or the first one is late."""
+        if self.latency:
+            return self.latency > _SLOW
+        return bool(self._oldest) and now - self._oldest[0].began > _LATE
+
+    def opens_in(self, now: float) -> float:
+        """Seconds until time alone gives one more place."""
+        if self._is_slow(now):
+            return max(_MOMENT, (int(self.limit) + 1 - self.limit) / _OPENS)
+        return inf if self.latency else _LATE
 
     def begin(
         self, domain: str, now: float, epoch: int, probe: bool, logged: bool = True

@@ -72,7 +72,7 @@ class WindowSettings:
     """Attempts in flight to a receiver whose limits are not known yet."""
 
     initial: int = field(
-        default=12,
+        default=6,
         metadata={"doc": "attempts in flight to a receiver never seen", "min": 1, "max": 100_000},
     )
     settled: int = field(

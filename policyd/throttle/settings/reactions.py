@@ -64,9 +64,10 @@ _NET = Reaction("pause", count=4, ratio=0.8, pause=30.0, factor=2.0, longest=900
 DEFAULT_REACTIONS: Mapping[str, Reaction] = MappingProxyType(
     {
         "flow.rate": _RATE,
-        # a stop as long as Postfix keeps idle sessions open: they count, too
-        "flow.connections": Reaction("connections", pause=2.2, factor=1.5, longest=300.0),
-        "flow.quota": Reaction("pause", pause=600.0, factor=2.0, longest=14400.0),
+        # the cap is the lesson; a second refusal outlasts the sessions that Postfix keeps idle
+        "flow.connections": Reaction("connections", pause=0.3, factor=2.5, longest=300.0),
+        # nobody knows when it ends: looked for from a minute on, before the MTA would by itself
+        "flow.quota": Reaction("pause", pause=60.0, factor=1.25, longest=900.0),
         "flow.busy": _BUSY,
         "reputation.*": _BLOCK,
         "policy.*": Reaction("pause", count=5, ratio=0.5, pause=60.0, longest=1800.0),
