@@ -30,6 +30,7 @@ from policyd.counting.roles import LogListeners, Roles
 from policyd.counting.tlsdemands import TlsDemands
 from policyd.counting.unread import Unread
 from policyd.hooks.beyond import Beyond
+from policyd.hooks.eximgate import EximGate
 from policyd.hooks.mxgate import Gate
 from policyd.hooks.standing import Standings, stands_of
 from policyd.hooks.statusmap import HeardRefusal, StatusMap
@@ -120,6 +121,7 @@ class Core:
         """What is asked by Postfix; it stands on the controller and the receivers."""
         now = self.clock.now
         self.gate = Gate(self.controller, self.receivers, now, Whose(now), lambda: self.beyond)
+        self.eximgate = EximGate(self.controller, self.receivers, now, self.policy)
         self.statusmap = StatusMap(
             self.classifier.classify,
             self.receivers.of_host,
@@ -195,6 +197,7 @@ class Core:
     def _queue_lines(self, text: bytes) -> None:
         """Who sends is known before a block is read, what is removed is forgotten after it."""
         now = self.clock()
+        self.eximgate.take_in(text)
         for queue_id, sender in queue_lines(text):
             if sender is None:
                 self.controller.blame.present.left(queue_id)
@@ -225,13 +228,12 @@ class Core:
 
     def _attempted(self, delivery: Delivery, receiver: str, verdict: Verdict | None) -> None:
         # from here on its time is one of our own clock, not a stamp
-        stamp = delivery.time
-        delivery = delivery._replace(time=self.clock.steady(delivery.time))
+        stamp, delivery = delivery.time, delivery._replace(time=self.clock.steady(delivery.time))
         self.recipients.take(delivery, receiver, verdict)
         self.demands.take(delivery, receiver, verdict, self.clock())
         pool = self._pools.get(delivery.service)
         evidence = from_delivery(delivery, verdict, receiver, pool=pool)
-        self.controller.observe(evidence, self.clock())
+        self.eximgate.observe(evidence, self.clock())
         self.memory.heard(evidence, stamp)
         self.hints.take(evidence, self.counters.row_name(receiver))
 
@@ -268,9 +270,7 @@ class Core:
         pacing, receivers = self.controller, self.receivers
         return {
             "pipeline": SnapshotPart(
-                self.machines.snapshot,
-                lambda saved, _: self.machines.restore(saved),
-                Machines.SAVED,
+                self.machines.snapshot, lambda old, _: self.machines.restore(old), Machines.SAVED
             ),
             "throttle": SnapshotPart(
                 lambda: pack(pacing.snapshot(self.clock())),

@@ -7,6 +7,7 @@ mistakes is refused as a whole and the old one stays. The sockets answer before 
 with: Postfix never waits for us.
 Failure: `MxheedError` for what prevents a start (an address in use, a state file in use); what goes
 wrong later is logged, shown on /healthz, and never stops mail.
+Length: what begins together ends together, and is read in one place.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from policyd.config import Config
 from policyd.core import Core, Prepared, prepare
 from policyd.counting.facts import LogFacts
 from policyd.errors import ControlError, MxheedError
+from policyd.exim.hands import Hands
 from policyd.hooks.answers import SAFE, paced
 from policyd.hooks.doorkeeper import Doorkeeper
 from policyd.metrics.sources import Health, metrics
 from policyd.metrics.table import Metrics
-from policyd.postfix.releasing import Releasing
 from policyd.postfix.wiring import Wiring
+from policyd.process.alive import Alive
 from policyd.process.clock import Clock
 from policyd.process.reloading import Reloading
 from policyd.process.signals import Signals
@@ -40,6 +42,7 @@ from policyd.reading.sight import Sight
 from policyd.reading.sources import ASKED, PLAYED, Chosen, appears, status_of
 from policyd.reading.unwritten import Unwritten
 from policyd.serve.listeners import Listeners
+from policyd.serve.paths import control_path, exim_paths
 from policyd.serve.session import HookCounts, how_often, last_asked
 from policyd.serve.turns import Steps
 from policyd.servers import Servers, serve
@@ -94,8 +97,11 @@ class Daemon:
         self.logs = LogFacts(self.core, partial(status_of, chosen, self.follower))
         # what comes through a pipe was never read before: there is nothing to catch up with
         self.follower.caught_up = chosen.kind in ("stdin", "sample")
-        self.releasing = Releasing(self.core, played=chosen.kind == "sample")
+        self.releasing = Hands(self.core, played=chosen.kind == "sample")
         know = partial(setattr, self.core, "beyond")
+        serve = config.serve
+        beside = exim_paths(control_path(serve.control, os.environ, os.geteuid()))
+        self.alive = Alive(serve.alive or beside[1])
         self.wiring = Wiring(config.release.config_directory, know)
         self._stopping = asyncio.Event()
         self.replaced = False  # the sample, by a log
@@ -137,6 +143,7 @@ class Daemon:
         self.core.hurry()
         self.follower.stop()
         self.releasing.end()
+        self.alive.remove()
         for task in (watching, ticking, wiring, waiting):
             task.cancel()
         self.core.controller.door.open(self.clock())
@@ -149,6 +156,7 @@ class Daemon:
             clock=self.clock,
             maps=self.hooks.maps,
             policy=self.hooks.policy,
+            exim=self.hooks.exim,
             metrics=self._page_of_metrics,
             troubles=self._troubles,
             page=self._page,
@@ -159,7 +167,7 @@ class Daemon:
         )
         servers = await serve(self.core.config.serve, services, listeners)
         self._counts = counts = servers.counts
-        self.releasing.asked = lambda: counts["socketmap"].answers
+        self.releasing.asked_by_postfix(lambda: counts["socketmap"].answers)
         self._metrics = metrics(
             self.core,
             counts,
@@ -179,6 +187,7 @@ class Daemon:
     def tick(self) -> None:
         """Once a second: what time alone decides, also where nobody lets mail go."""
         now = self.clock()
+        self.alive.touch()
         self.logs.note(now)
         if self.follower.opened or self.follower.trouble:
             self.sight.report(self.follower.trouble or self.logs.lost, now)

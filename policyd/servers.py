@@ -17,6 +17,7 @@ from policyd.serve.accept import Acceptor
 from policyd.serve.endpoint import Endpoint, EndpointOptions
 from policyd.serve.listeners import Listeners
 from policyd.serve.policy import PolicyEndpoint
+from policyd.serve.readsocket import ReadsocketEndpoint
 from policyd.serve.session import HookCounts
 from policyd.serve.settings import ServeSettings
 from policyd.serve.socketmap import SocketmapEndpoint
@@ -78,7 +79,8 @@ def _hooks(servers: Servers, settings: ServeSettings, ask: Services, turns: Turn
     told: EndpointOptions = {**usual, "closed": ask.closed}
     maps = SocketmapEndpoint(ask.maps, clock=ask.clock, may_fail=settings.may_fail, **told)
     policy = PolicyEndpoint(ask.policy, clock=ask.clock, **usual)
-    endpoints: tuple[Endpoint[Any], ...] = (maps, policy)
+    exim = ReadsocketEndpoint(ask.exim, clock=ask.clock, **usual)
+    endpoints: tuple[Endpoint[Any], ...] = (maps, policy, exim)
     for endpoint in endpoints:
         servers._endpoints.append(endpoint)
         servers.counts[endpoint.hook] = endpoint.counts

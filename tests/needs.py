@@ -20,6 +20,7 @@ import pytest
 
 from tests.browser import find
 from tests.lab import why_not
+from tests.lab.exim import why_not as no_exim
 
 __all__ = ["TABLE", "Need"]
 
@@ -76,6 +77,8 @@ TABLE = (
     Need("root", "root", _not_root, "as an ordinary user"),
     Need("live", "a lab: servers in namespaces of their own", why_not,
          "as an ordinary user; where a server's program is missing or namespaces are forbidden"),
+    Need("exim", "Debian's Exim, unpacked beside Postfix", no_exim,
+         "as an ordinary user; where contrib/dev/exim-beside was not run"),
     Need("needs", "certain programs", _programs, "where one of them is not installed"),
     Need("browser", "Chromium, Chrome or Firefox", _browser, "where none is found that runs",
          NOT_DEBIAN),

@@ -14,16 +14,18 @@ ROOT = Path(__file__).resolve().parent.parent
 # who may import whom: whatever a room of policyd needs of the others, and no more
 ARROWS = {
     "bounded": "",
-    "cli": "config counting daemon doctor errors logparse memory postfix process reading receiver "
-    "report rules serve settings shipped store web",
+    "cli": "config counting daemon doctor errors exim logparse memory postfix process reading "
+    "receiver report rules serve settings shipped store web",
     "config": "errors memory receiver rules serve settings throttle",
     "core": "config counting hooks logparse memory process receiver rules serve settings store "
     "throttle",
     "counting": "bounded logparse receiver rules throttle",
-    "daemon": "config core counting errors hooks metrics postfix process reading rules serve "
+    "daemon": "config core counting errors exim hooks metrics postfix process reading rules serve "
     "servers store web",
-    "doctor": "config counting errors hooks logparse postfix reading serve settings shipped web",
+    "doctor": "config counting errors exim hooks logparse postfix reading serve settings shipped "
+    "web",
     "errors": "",
+    "exim": "core errors postfix serve throttle web",
     "hooks": "bounded logparse reading receiver rules serve settings throttle",
     "memory": "bounded counting errors logparse rules settings store throttle",
     "metrics": "core counting process serve store throttle web",

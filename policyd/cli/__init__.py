@@ -36,6 +36,7 @@ COMMANDS = (
     "setup",
     "doctor",
     "bypass",
+    "exim-hand",
 )
 
 
@@ -61,7 +62,7 @@ def application(*commands: str) -> typer.Typer:
     )
 
     for name in commands or COMMANDS:
-        import_module(f"policyd.cli.{name}").register(app)
+        import_module(f"policyd.cli.{name.replace('-', '_')}").register(app)
     # also so that typer does not take the name of an only command for a word
     app.callback()(named)
     return app

@@ -1,4 +1,4 @@
-"""`mxheed setup …`: print what Postfix needs for the configuration at hand, and systemd's units.
+"""`mxheed setup …`: print what Postfix, Exim and systemd need for the configuration at hand.
 
 Contract: prints; nothing of Postfix's is edited. What main.cf has today is read where there is a
 Postfix; a running daemon is asked for the recipient limits it has learnt; none is no error.
@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from policyd.cli.at_hand import HELP, at_hand, option
+from policyd.cli.setup_exim import exim
 from policyd.cli.setup_systemd import own_program, systemd
 from policyd.doctor.gather import present
 from policyd.doctor.mending import safety, theirs
@@ -34,9 +35,12 @@ _FILES = ("main.cf", "master.cf", "commands")
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="What Postfix and systemd need for mxheed.", no_args_is_help=True)
+    group = typer.Typer(
+        help="What Postfix, Exim and systemd need for mxheed.", no_args_is_help=True
+    )
     app.add_typer(group, name="setup")
     group.command()(postfix)
+    group.command()(exim)
     group.command()(systemd)
 
 

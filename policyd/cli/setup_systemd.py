@@ -20,6 +20,7 @@ from typing import Annotated
 import typer
 
 from policyd.errors import MxheedError
+from policyd.exim.config import find
 from policyd.shipped.unitfiles import CONFIG, InstalledFile, files, look, unrunnable
 
 __all__ = ["own_program", "systemd"]
@@ -32,6 +33,10 @@ _START = (
     ("systemctl", "enable", "mxheed-socketmap.socket", "mxheed-policy.socket", "mxheed.service"),
     ("systemctl", "start", "mxheed-socketmap.socket", "mxheed-policy.socket"),
     ("systemctl", "restart", "mxheed.service"),
+)
+_START_EXIM = (
+    ("systemctl", "enable", "mxheed-exim-hand.socket"),
+    ("systemctl", "start", "mxheed-exim-hand.socket"),
 )
 
 
@@ -52,6 +57,9 @@ def systemd(
     force: Annotated[
         bool, typer.Option("--force", help="Also replace files that were edited.")
     ] = False,
+    exim: Annotated[
+        bool, typer.Option("--exim", help="With the units for Exim, also where none is here yet.")
+    ] = False,
 ) -> None:
     """Print (or write) systemd's units, the user mxheed, and a configuration to begin with.
 
@@ -65,13 +73,15 @@ def systemd(
     trouble = "" if program else unrunnable(chosen)
     if trouble and (write or start):
         raise MxheedError(f"the units could not run this installation: {trouble}")
+    exim = exim or bool(find())
     if not (write or start):
-        _print(chosen, str(config), trouble)
+        _print(chosen, str(config), trouble, exim)
         return
-    kept = [file.path for file in files(chosen, str(config)) if not _write(file, root, force)]
+    wanted = files(chosen, str(config), exim=exim)
+    kept = [file.path for file in wanted if not _write(file, root, force)]
     _link(Path(chosen), root)
     if start:
-        _begin()
+        _begin(exim)
     else:
         typer.echo("### then, on the machine: mxheed setup systemd --start")
     if kept:
@@ -89,8 +99,8 @@ def own_program() -> str:
     return str(found)
 
 
-def _print(program: str, config: str, trouble: str) -> None:
-    for file in files(program, config):
+def _print(program: str, config: str, trouble: str, exim: bool) -> None:
+    for file in files(program, config, exim=exim):
         typer.echo(f"### {file.path}\n{file.text}")
     typer.echo("### to write these files: mxheed setup systemd --write")
     if trouble:
@@ -129,8 +139,8 @@ def _link(program: Path, root: Path) -> None:
     typer.echo(f"linked    {link} to {program}")
 
 
-def _begin() -> None:
-    for command in _START:
+def _begin(exim: bool) -> None:
+    for command in (*_START[:-1], *(_START_EXIM if exim else ()), _START[-1]):
         typer.echo(f"running   {' '.join(command)}")
         path = shutil.which(command[0])
         if path is None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from policyd.doctor import daemon, hooks, logs, policy, postfix, release, safety, transports, units
 from policyd.doctor.values import Check, Facts, Finding, Part
 
-__all__ = ["CHECKS", "examine"]
+__all__ = ["CHECKS", "WITHOUT_POSTFIX", "examine"]
 
 CHECKS: tuple[Check, ...] = (
     *postfix.CHECKS,
@@ -27,6 +27,13 @@ CHECKS: tuple[Check, ...] = (
     *units.CHECKS,
     *transports.CHECKS,
     *safety.CHECKS,
+)
+
+# where another MTA is the only one
+WITHOUT_POSTFIX = tuple(
+    check
+    for check in CHECKS
+    if not {"postfix", "default"} & set(check.needs) and check not in release.CHECKS
 )
 
 

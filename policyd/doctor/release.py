@@ -24,12 +24,14 @@ def ask_release(place: SocketPlace) -> HandSeen:
         answer = ask(place, "GET", "/release", patience=_PATIENCE)
     except ControlError as wrong:
         return HandSeen(unasked=str(wrong))
+    exim = answer.get("exim")
     return HandSeen(
         bool(answer.get("enabled")),
         str(answer.get("trouble", "")),
         indirect=str(answer.get("indirect", "")),
         by_message=int(answer.get("by_message", 0)),
         by_domain=int(answer.get("by_domain", 0)),
+        exim=str(exim.get("trouble", "")) if isinstance(exim, dict) else None,
     )
 
 

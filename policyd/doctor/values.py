@@ -82,6 +82,7 @@ class HandSeen(NamedTuple):
     indirect: str = ""  # why it starts a process for each message
     by_message: int = 0  # promised places asked for by a message that was known,
     by_domain: int = 0  # and by one that was not
+    exim: str | None = None  # the trouble with Exim's queue; None: not told
 
 
 _WORKS = HandSeen()

@@ -15,9 +15,11 @@ from types import MappingProxyType
 from typing import Protocol
 
 from policyd.reading.sight import Sight
+from policyd.serve.eximline import Question
 from policyd.serve.later import Later
 from policyd.serve.policy import DUNNO, Request
 from policyd.serve.policy import Handler as PolicyHandler
+from policyd.serve.readsocket import GO, EximHandler
 from policyd.serve.session import Session
 from policyd.serve.socketmap import NOTFOUND
 from policyd.serve.socketmap import Handler as MapHandler
@@ -37,6 +39,7 @@ class Hooks:
 
     maps: Mapping[str, MapHandler]
     policy: PolicyHandler
+    exim: EximHandler
     closed: Callable[[Session], None]
 
 
@@ -48,7 +51,20 @@ def _dunno(request: Request, session: Session) -> bytes:
     return DUNNO
 
 
-SAFE = Hooks(MappingProxyType(dict.fromkeys(MAPS, _not_found)), _dunno, closed=lambda session: None)
+def _go(question: Question, session: Session) -> bytes | Later:
+    return GO
+
+
+SAFE = Hooks(
+    MappingProxyType(dict.fromkeys(MAPS, _not_found)), _dunno, _go, closed=lambda session: None
+)
+
+
+class AnswersExim(Protocol):
+    """Whoever answers Exim (`policyd.hooks.eximgate.EximGate`)."""
+
+    def ask(self, question: Question, session: Session) -> bytes | Later:
+        """One question."""
 
 
 class Answering(Protocol):
@@ -60,6 +76,10 @@ class Answering(Protocol):
 
     def policy(self, request: Request, session: Session) -> bytes:
         """The policy service."""
+
+    @property
+    def eximgate(self) -> AnswersExim:
+        """Exim's questions; another one after a reload."""
 
     def closed(self, session: Session) -> None:
         """A client of the socketmaps has gone."""
@@ -79,5 +99,8 @@ def paced(core: Answering, sight: Sight) -> Hooks:
     def policy(request: Request, session: Session) -> bytes:
         return DUNNO if sight.blind else core.policy(request, session)
 
+    def exim(question: Question, session: Session) -> bytes | Later:
+        return GO if sight.blind else core.eximgate.ask(question, session)
+
     maps = {name: guarded(ask) for name, ask in core.maps.items()}
-    return Hooks(MappingProxyType(maps), policy, core.closed)
+    return Hooks(MappingProxyType(maps), policy, exim, core.closed)

@@ -16,7 +16,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from time import monotonic
 
@@ -25,12 +25,16 @@ from policyd.postfix.putoff import Told
 from policyd.settings.release import ReleaseSettings
 from policyd.throttle.book.dispatch import PutOff, Queued, Release
 from policyd.throttle.book.nexthop import asked_name
+from policyd.throttle.book.queueid import is_named
 from policyd.throttle.controller import Controller
 from policyd.throttle.evidence import HOLD_WORDS, Evidence, domain_of, may_be_hold
 
-__all__ = ["Releaser", "parse_queue"]
+__all__ = ["Elsewhere", "Releaser", "parse_queue"]
 
 log = logging.getLogger(__name__)
+
+# how a message of another MTA's queue is let go: why it could not be, "" for success
+Elsewhere = Callable[[Release], Awaitable[str]]
 
 _AGAIN = 10.0  # seconds until a queue that could not be read is tried again
 _REASON = 2000  # characters of a reason that are kept
@@ -86,6 +90,8 @@ class Releaser:
         *,
         receiver_of: Callable[[str], str],
         told: Told = lambda queued, put_off, now: None,
+        elsewhere: Elsewhere | None = None,
+        alone: Callable[[], bool] = lambda: True,
         steady: Callable[[float], float] = float,
         run: Run = run_command,
     ) -> None:
@@ -94,6 +100,8 @@ class Releaser:
         self._clock = clock
         self._receiver_of = receiver_of
         self._told = told
+        self._elsewhere = elsewhere
+        self._alone = alone  # no other MTA is here
         self._recalled = False  # what was put off before our time is known; the log tells the rest
         self._steady = steady  # POSIX seconds on our own clock
         self.hand = Postqueue(
@@ -157,7 +165,11 @@ class Releaser:
 
     async def _let_go(self, release: Release) -> None:
         """One message; the controller hears if it could not be let go."""
-        if failure := await self.hand.let_go(release.queue_id, direct=not release.again):
+        if is_named(release.queue_id) and self._elsewhere is not None:
+            failure = await self._elsewhere(release)
+        else:
+            failure = await self.hand.let_go(release.queue_id, direct=not release.again)
+        if failure:
             self.counts["failed"] += 1
             self._controller.unreleased(release.queue_id, self._clock())
             self._complain("cannot let %s go: %s", release.queue_id, failure)
@@ -184,7 +196,8 @@ class Releaser:
         try:
             listing = await self.hand.listing()
         except HandError as wrong:  # what is not listed would be forgotten
-            self._complain("cannot read the queue: %s", wrong)
+            if self._alone() or not self.hand.away:
+                self._complain("cannot read the queue: %s", wrong)
             return False
         controller, steady = self._controller, self._steady
         queue = await asyncio.to_thread(
@@ -195,7 +208,9 @@ class Releaser:
         )
         told = {} if self._recalled else await self._said(queue)
         now = self._clock()
-        added, dropped = controller.reconcile(queue, self._receiver_of, began, now, told)
+        added, dropped = controller.reconcile(
+            queue, self._receiver_of, began, now, told, ours=lambda one: not is_named(one)
+        )
         self._recalled = True
         self.counts["reconciled"] += 1
         self.counts["added"] += added

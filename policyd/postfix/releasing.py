@@ -14,7 +14,7 @@ from typing import Any
 
 from policyd.core import Core
 from policyd.postfix.putoff import reader
-from policyd.postfix.release import Releaser
+from policyd.postfix.release import Elsewhere, Releaser
 
 __all__ = ["Releasing"]
 
@@ -24,9 +24,12 @@ _ANSWER = 2.0  # seconds that an operator is kept waiting
 class Releasing:
     """The releaser of the day."""
 
-    def __init__(self, core: Core, *, played: bool) -> None:
+    def __init__(self, core: Core, *, played: bool, elsewhere: Elsewhere | None = None) -> None:
+        """`elsewhere` lets go what waits in another MTA's queue."""
         self._core = core
         self._played = played
+        self._elsewhere = elsewhere
+        self.alone: Callable[[], bool] = lambda: True  # no other MTA is here
         self._releaser = self._new()
         self._task: asyncio.Task[None] | None = None
         self.asked: Callable[[], object] = lambda: False  # has Postfix ever asked the gate?
@@ -39,6 +42,8 @@ class Releasing:
             core.clock,
             receiver_of=lambda domain: receivers.of_domain(domain).receiver,
             told=reader(core.classifier.classify, receivers.of_host),
+            elsewhere=self._elsewhere,
+            alone=lambda: self.alone(),
             steady=core.clock.steady,
         )
 
@@ -78,7 +83,8 @@ class Releasing:
         wherever one runs (what it holds is not known while its queue cannot be read), it must.
         """
         hand, controller = self._releaser.hand, self._core.controller
-        if not self._enabled or (hand.away and not self.asked() and not len(controller.book)):
+        waits = len(controller.book) > 0 and self.alone()
+        if not self._enabled or (hand.away and not self.asked() and not waits):
             return None
         return not hand.trouble
 

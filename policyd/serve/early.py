@@ -1,8 +1,9 @@
 """Answer Postfix while the daemon is still reading its rules: the safe answer, from a thread.
 
-Contract: within `answering(listeners)` every question on the hooks' sockets is answered `NOTFOUND `
-or `DUNNO` by a loop of its own, so that a start of some seconds delays no mail. Afterwards the
-sockets are free again; connections are closed, which a client takes as a reason to ask once more.
+Contract: within `answering(listeners)` every question on the hooks' sockets is answered
+`NOTFOUND `, `DUNNO` or `go` by a loop of its own, so that a start of some seconds delays no mail.
+Afterwards the sockets are free again; connections are closed, which a client takes as a reason to
+ask once more.
 Failure: none of its own; if the thread cannot run, questions wait in the kernel's queue.
 """
 
@@ -20,6 +21,7 @@ from policyd.serve.endpoint import Endpoint
 from policyd.serve.listeners import HOOKS, Listeners
 from policyd.serve.notfound import NothingFound
 from policyd.serve.policy import DUNNO, PolicyEndpoint
+from policyd.serve.readsocket import GO, ReadsocketEndpoint
 
 __all__ = ["answering"]
 
@@ -50,6 +52,7 @@ async def _serve(listeners: Listeners, stop: asyncio.Event) -> None:
     endpoints: dict[str, Endpoint[Any]] = {
         "socketmap": NothingFound(clock=time.monotonic),
         "policy": PolicyEndpoint(lambda request, session: DUNNO, clock=time.monotonic),
+        "exim": ReadsocketEndpoint(lambda question, session: GO, clock=time.monotonic),
     }
     acceptors = [
         Acceptor(one.dup(), endpoints[name].protocol)

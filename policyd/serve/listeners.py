@@ -1,8 +1,8 @@
 """All listening sockets of the daemon, open before anything that takes time.
 
 Contract: `open_listeners` opens what the settings name. Sockets passed by systemd, named
-`socketmap`, `policy`, `http` or `control`, stand in for the addresses of that name. `close` takes
-away the unix sockets that are still ours; those of systemd stay open for the next start.
+`socketmap`, `policy`, `exim`, `http` or `control`, stand in for the addresses of that name. `close`
+takes away the unix sockets that are still ours; those of systemd stay open for the next start.
 Failure: `ListenError` for an address that cannot be opened; what was open until then is closed.
 """
 
@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from policyd.errors import InUseError, ListenError
 from policyd.serve.holder import described, holders
 from policyd.serve.listen import Address, open_socket, parse, remove
-from policyd.serve.paths import control_path
+from policyd.serve.paths import BESIDE, control_path, exim_paths
 from policyd.serve.settings import ServeSettings
 from policyd.serve.shares import Shares, need, share
 
 __all__ = ["HOOKS", "NAMES", "Listeners", "open_listeners"]
 
-HOOKS = ("socketmap", "policy")
+HOOKS = ("socketmap", "policy", "exim")
 NAMES = (*HOOKS, "http", "control")
 
 _log = logging.getLogger(__name__)
@@ -77,12 +77,18 @@ def open_listeners(settings: ServeSettings, passed: Passed | None = None) -> Lis
             f"systemd passed a socket named {unknown[0]!r}; "
             f"FileDescriptorName must be one of {', '.join(NAMES)}"
         )
-    control = f"unix:{control_path(settings.control, os.environ, os.geteuid())}"
+    path = control_path(settings.control, os.environ, os.geteuid())
+    control, beside = f"unix:{path}", f"unix:{exim_paths(path)[0]}"
     control_mode = 0o660 if settings.control_group else 0o600
     hooks = (int(settings.mode, 8), settings.group)
     wanted = {
         "socketmap": (settings.socketmap, *hooks),
         "policy": (settings.policy, *hooks),
+        "exim": (
+            tuple(beside if one == BESIDE else one for one in settings.exim),
+            hooks[0],
+            settings.exim_group,
+        ),
         "http": (settings.http, *hooks),
         "control": ((control,), control_mode, settings.control_group),
     }

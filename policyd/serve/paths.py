@@ -17,9 +17,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-__all__ = ["SERVICE_USER", "SocketPlace", "control_path", "control_places"]
+__all__ = ["BESIDE", "SERVICE_USER", "SocketPlace", "control_path", "control_places", "exim_paths"]
 
 SERVICE_USER = "mxheed"
+BESIDE = "beside"  # a socket that lies beside the control socket
 _RUN = "/run/mxheed"
 _NAME = "control.sock"
 
@@ -40,6 +41,13 @@ def control_path(configured: str, environ: Mapping[str, str], uid: int, run: str
     if uid == 0 or os.access(run, os.W_OK | os.X_OK):
         return f"{run}/{_NAME}"
     return f"{next(_own(environ, uid))}/{_NAME}"
+
+
+def exim_paths(control: str) -> tuple[str, str]:
+    """Beside the control socket: where Exim asks, and the file that is touched each second."""
+    folder, name = os.path.split(control)
+    front = "" if name == _NAME else f"{name}."  # several daemons may have one folder
+    return os.path.join(folder, f"{front}exim"), os.path.join(folder, f"{front}alive")
 
 
 def control_places(

@@ -1,5 +1,6 @@
 """Where mxheed can be asked, and what the hooks may answer.
 
+Length: each setting is told in its own words, and the sockets in one place.
 Contract: frozen values; the defaults need no privileges, everything listens on the loopback. An
 address is `inet:HOST:PORT` or `unix:/path`. Failure: none; `listen.parse` refuses bad addresses.
 """
@@ -14,6 +15,7 @@ from typing import Literal
 
 from policyd.errors import ListenError
 from policyd.serve.listen import parse
+from policyd.serve.paths import BESIDE
 from policyd.settings.units import Duration
 
 __all__ = ["ClosedSettings", "ServeSettings", "StatusSettings", "SubmissionSettings"]
@@ -186,6 +188,30 @@ class ServeSettings:
             "doc": "The group that may use the unix sockets of the hooks, such as `postfix`.",
         },
     )
+    exim: tuple[str, ...] = field(
+        default=(BESIDE,),
+        metadata={
+            "restart": True,
+            "doc": "Where Exim asks (`${readsocket}`, docs/exim.md). `beside`: the unix socket "
+            "`exim` in the control socket's directory.",
+        },
+    )
+    alive: str = field(
+        default="",
+        metadata={
+            "restart": True,
+            "doc": "The file that is touched each second, so that Exim does not ask a daemon that "
+            "hangs. Empty: `alive` in the control socket's directory.",
+        },
+    )
+    exim_group: str = field(
+        default="",
+        metadata={
+            "restart": True,
+            "doc": "The group that may use the unix sockets of `exim`, such as `Debian-exim`. "
+            "Exim asks its gate as root, who always may.",
+        },
+    )
     mode: str = field(
         default="0660",
         metadata={"restart": True, "doc": "The mode of the unix sockets of the hooks, in octal."},
@@ -262,7 +288,8 @@ class ServeSettings:
     submission: SubmissionSettings = SubmissionSettings()
 
     def __post_init__(self) -> None:
-        for text in (*self.socketmap, *self.policy, *self.http):
+        asked = (one for one in self.exim if one != BESIDE)
+        for text in (*self.socketmap, *self.policy, *self.http, *asked):
             try:
                 parse(text)
             except ListenError as wrong:

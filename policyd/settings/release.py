@@ -26,6 +26,17 @@ class ReleaseSettings:
             "the last minute that we may; any surprise: postqueue for five minutes"
         },
     )
+    exim: str = field(
+        default="",
+        metadata={"doc": "Exim's command; empty: `exim4` or `exim`, whichever is there"},
+    )
+    exim_hand: str = field(
+        default="/run/mxheed-exim/hand",
+        metadata={
+            "doc": "The socket of mxheed-exim.service, which has the right to let Exim's messages "
+            "go. Where it is not there, Exim is run as the daemon's own child."
+        },
+    )
     config_directory: tuple[str, ...] = field(
         default=(),
         metadata={

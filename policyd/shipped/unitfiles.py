@@ -30,6 +30,7 @@ _SEAL = "# From `mxheed setup systemd`, which renews it while it is not edited: 
 _SEALED = re.compile(r"# From `mxheed setup systemd`[^\n]*: ([0-9a-f]{32})\n")
 # what the units' sandbox takes away
 _HOMES = ("/home/", "/root/", "/run/user/")
+_EXIM = "mxheed-exim"
 _TEMPORARY = ("/tmp/", "/var/tmp/")
 
 Plan = Literal["new", "same", "renew", "edited"]
@@ -43,11 +44,13 @@ class InstalledFile(NamedTuple):
     own: bool = True  # False: the operator's from the beginning; only made where there is none
 
 
-def files(program: str, config: str = CONFIG) -> Iterator[InstalledFile]:
-    """Everything, in the order in which it is needed."""
+def files(program: str, config: str = CONFIG, *, exim: bool = False) -> Iterator[InstalledFile]:
+    """Everything, in the order in which it is needed; `exim`: also what only Exim needs."""
     yield InstalledFile("/etc/sysusers.d/mxheed.conf", _sealed(shipped.sysusers()))
     yield InstalledFile(config, shipped.configuration(), own=False)
     for name in shipped.units():
+        if name.startswith(_EXIM) and not exim:
+            continue
         yield InstalledFile(f"{FOLDERS[0]}/{name}", _sealed(rendered(name, program, config)))
 
 

@@ -76,10 +76,11 @@ class Admissions(Departures):
         self._held(state, domain)
         return Admission(None, state)
 
-    def _of_sender(self, state: LaneState, asker: Locked | None) -> tuple[LaneState, Who]:
+    def _of_sender(self, state: LaneState, asker: Locked | str | None) -> tuple[LaneState, Who]:
         """The lane of who asks, if the receiver blames its sender's domain."""
         present = self.blame.present
-        queue_id = present.of(asker.inode) if asker is not None else None
+        named = asker if isinstance(asker, str) else None
+        queue_id = present.of(asker.inode) if isinstance(asker, Locked) else named
         known = "message" if queue_id else "unknown" if asker is not None else "unseen"
         self.senders.asked[known] += 1
         own = self.senders.of(state.lane, present.sender(queue_id, "")) if queue_id else None
@@ -114,6 +115,11 @@ class Admissions(Departures):
     def end(self, lane: LaneState, attempt: Attempt, now: float) -> None:
         """The delivery agent went on to something else: the attempt is over, judged or not."""
         if lane.window.close(attempt, now):
+            self._room(lane, now)
+
+    def unmade(self, lane: LaneState, attempt: Attempt, now: float) -> None:
+        """The MTA made no attempt after all: nothing more will be heard of it."""
+        if lane.window.drop(attempt):
             self._room(lane, now)
 
     def _room(self, state: LaneState, now: float) -> None:

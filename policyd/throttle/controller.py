@@ -142,7 +142,7 @@ class Controller(Admissions):
     def _observe_hold(self, evidence: Evidence, now: float) -> None:
         """One of our own holds (or its echo)."""
         # deferred while nobody answered the gate: the question that tells the home never came
-        home = self._homes.get(evidence.domain)
+        home = self.home(evidence.queue_id, evidence.domain)
         lane = home or Lane(evidence.pool or "", evidence.receiver)
         skipped = self._skipped.pop(evidence.domain)
         if skipped is not None and may_be_hold(evidence.reply):
@@ -177,7 +177,7 @@ class Controller(Admissions):
             self.blame.host_refused(refusal, state, now)
 
     def _lane_of(self, line: Evidence | AcceptedMail) -> Lane | None:
-        home = self._homes.get(line.domain)
+        home = self.home(line.queue_id, line.domain)
         if line.receiver == "unknown":
             return home
         pool = line.pool

@@ -39,6 +39,10 @@ class Departures(Lanes):
             return self._dispatcher.everything(now, limit)
         return self._dispatcher.due(now, limit)
 
+    def exim_lives(self, seconds: float) -> None:
+        """How long Exim's retry rules keep a message."""
+        self._dispatcher.exim_lifetime = seconds
+
     def unreleased(self, queue_id: str, now: float) -> None:
         """The hand could not let it go: it waits again."""
         self._dispatcher.unreleased(queue_id, now)
@@ -60,9 +64,11 @@ class Departures(Lanes):
         began: float,
         now: float,
         told: Mapping[str, Sequence[tuple[Evidence, int]]] = MappingProxyType({}),
+        ours: Callable[[str], bool] = lambda queue_id: True,
     ) -> tuple[int, int]:
         """Make the book agree with the queue as listed from `began` on; (added, dropped).
 
+        `ours`: which queue ids are of this queue, where several MTAs have one.
         `told`: by queue id, what receivers said to its recipients, and to how many.
         """
 
@@ -74,7 +80,7 @@ class Departures(Lanes):
             if queued.sender:
                 self.blame.present.told(queued.queue_id, queued.sender)
         blamed = self._blamed(told, now)
-        return self._dispatcher.reconcile(listed, lane_of, blamed, began, now)
+        return self._dispatcher.reconcile(listed, lane_of, blamed, began, now, ours)
 
     def unknown(self, queue_id: str) -> bool:
         """Whether nothing is known of a message, and there is room to take it up."""
@@ -108,7 +114,7 @@ class Departures(Lanes):
 
         Where that is wrong, the gate's question finds the right one, and holds it there.
         """
-        home = self._homes.get(evidence.domain)
+        home = self.home(evidence.queue_id, evidence.domain)
         if home is not None and home.receiver == evidence.receiver:
             return home
         lanes = [self._lanes[key] for pool in sorted(self._pools)

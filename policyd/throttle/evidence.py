@@ -141,11 +141,18 @@ def from_delivery(
         stage=delivery.stage,
         origin=delivery.origin,
         conn_use=delivery.conn_use,
-        group=(delivery.address, delivery.conn_use, delays[:3] if delays else None),
+        group=(delivery.address, delivery.conn_use, delays[:3] if delays else _turn(delivery)),
         arrived=delivery.time - delivery.delay,
         sender=sender,
         address=delivery.address or "",
     )
+
+
+def _turn(delivery: Delivery) -> int:
+    """What tells one attempt from the next where no delays are logged (Exim): its process, or, as
+    its lines are written together, the second.
+    """
+    return delivery.pid or int(delivery.time)
 
 
 def from_status(now: float, host: str, reply: str, verdict: Verdict, receiver: str) -> Evidence:

@@ -42,6 +42,7 @@ class Lanes:
         self._lanes: dict[tuple[str, str, str], LaneState] = {}
         self.senders = SenderLanes(book.waiting, posix)
         self._homes: Bounded[str, Lane] = Bounded(200_000)  # domain → the lane that held it last
+        self._told: Bounded[tuple[str, str], Lane] = Bounded(50_000)  # message, domain → its lane
         self.hops = NextHops(100_000)
         self._round: Iterator[LaneState] = iter(())  # those whose time is minded next
         self._round_over = True
@@ -131,6 +132,16 @@ class Lanes:
         """Tell which lane a domain belongs to."""
         if self._homes.get(domain) != lane:
             self._homes[domain] = lane
+
+    def tell_lane(self, message: str, domain: str, lane: Lane) -> None:
+        """Which lane this message takes to this domain, where the question names the message."""
+        if self._told.get((message, domain)) != lane:
+            self._told[message, domain] = lane
+
+    def home(self, message: str, domain: str) -> Lane | None:
+        """The lane of mail to a domain: this message's own, else the one that held it last."""
+        own = self._told.get((message, domain)) if self._told else None
+        return own or self._homes.get(domain)
 
     def held(self, lane: Lane, domain: str, now: float) -> None:
         """An attempt is held for the sake of this lane without having asked for its token."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from policyd.serve.policy import Handler as PolicyHandler
+from policyd.serve.readsocket import GO, EximHandler
 from policyd.serve.session import Session
 from policyd.serve.socketmap import Handler as MapHandler
 from policyd.serve.turns import Steps
@@ -62,4 +63,5 @@ class Services:
     control: Control | None = None
     closed: Callable[[Session], None] | None = None  # a socketmap connection has ended
     logs: Callable[[], LogsView] = LogsView  # how each log is read
+    exim: EximHandler = lambda question, session: GO
     wall: Callable[[], float] | None = None  # POSIX seconds, where `clock` is something else

@@ -122,10 +122,10 @@ class Agent:
         return await asyncio.to_thread(_http, url, method, body)
 
     async def submit(
-        self, messages: list[submission.Message], connections: int, port: int
+        self, messages: list[submission.Message], connections: int, port: int, host: str
     ) -> list[str]:
         """Submit messages; the final reply to each, in order."""
-        return await submission.submit(messages, connections, port)
+        return await submission.submit(messages, connections, host, port)
 
     async def _tls(self) -> ssl.SSLContext:
         if self._certificate is None:

@@ -22,6 +22,7 @@ from tests.patience import stretched
 
 from . import namespace
 from .errors import LabError
+from .exim import Exim
 from .mxheed import Mxheed
 from .postfix import DEFAULT_FRAGMENTS, Flavour, Postfix
 from .submission import Message
@@ -78,6 +79,7 @@ class Lab:
         self.directory = Path(tempfile.mkdtemp(prefix="mxheed-lab-"))
         self.directory.chmod(0o755)
         self.postfix = Postfix(self, flavour)
+        self.exim = Exim(self)
         self.mxheed = Mxheed(self)
         self._agent = namespace.enter(self.directory)
         self._receivers: list[ReceiverView] = []
@@ -195,12 +197,15 @@ class Lab:
         sender: str | Sequence[str] = "alice@lab.test",
         connections: int = 4,
         port: int = 25,
+        host: str = "127.0.0.1",
     ) -> Counter[str]:
         """Submit one message for each entry, from one sender or in turn from each; counts replies.
 
         By their code.
         """
-        replies = self.replies(recipients, sender=sender, connections=connections, port=port)
+        replies = self.replies(
+            recipients, sender=sender, connections=connections, port=port, host=host
+        )
         return Counter(reply[:3] for reply in replies)
 
     def replies(
@@ -210,6 +215,7 @@ class Lab:
         sender: str | Sequence[str] = "alice@lab.test",
         connections: int = 4,
         port: int = 25,
+        host: str = "127.0.0.1",
     ) -> list[str]:
         """Submit one message for each entry; the reply that decided each."""
         senders = [sender] if isinstance(sender, str) else sender
@@ -222,7 +228,7 @@ class Lab:
             for number, entry in enumerate(recipients)
         ]
         replies: list[str] = self.call(
-            "submit", messages=messages, connections=connections, port=port
+            "submit", messages=messages, connections=connections, port=port, host=host
         )
         return replies
 

@@ -13,7 +13,9 @@ import json
 import re
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
@@ -141,10 +143,11 @@ class Machine:
             "--force-reinstall", "--disable-pip-version-check", str(wheel),
         )  # fmt: skip
 
-    def configure(self) -> None:
+    def configure(self, more: Mapping[str, Any] = MappingProxyType({})) -> None:
         """The configuration of contrib/postfix where the unit expects it; all may be submitted."""
         shipped = YAML(typ="safe").load(REPOSITORY / "contrib" / "postfix" / "mxheed.yaml")
         shipped["serve"]["submission"] = {"suspended": "dunno"}
+        shipped |= more
         folder = self._lab.directory / "etc" / "mxheed"
         folder.mkdir(exist_ok=True)
         (folder / "mxheed.yaml").write_text(json.dumps(shipped))

@@ -16,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from . import exim
+
 __all__ = ["ENVIRONMENT", "PYTHON", "REPOSITORY", "enter", "furnish", "why_not"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,10 +37,11 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # bash stays the first process of the namespace and reaps what daemons leave behind
 _INIT = '"$0" -m tests.lab.agent "$1"; exit $?'
 
-# users the lab knows beside the machine's own: the daemon's, and one with a mailbox
+# users the lab knows beside the machine's own: the daemon's, one with a mailbox, and Exim's
 _USERS = (
     "mxheed:x:790:790:mxheed:/var/lib/mxheed:/usr/sbin/nologin\n"
-    "alice:x:791:791:alice:/nonexistent:/bin/sh\n"
+    "alice:x:791:791:alice:/srv:/bin/sh\n"
+    "Debian-exim:x:792:792:Exim:/var/spool/exim4:/usr/sbin/nologin\n"
 )
 
 
@@ -73,6 +76,7 @@ def enter(directory: Path) -> subprocess.Popen[str]:
 def furnish(directory: Path) -> None:
     """Prepare the world; to be called inside, before anything else runs."""
     _do("ip", "link", "set", "lo", "up")
+    exim.mount(directory)
     for name, target in (("postfix", "/etc/postfix"), ("log", "/var/log"), ("mail", "/var/mail")):
         (directory / name).mkdir()
         _do("mount", "--bind", str(directory / name), target)
@@ -100,7 +104,8 @@ def furnish(directory: Path) -> None:
 def _without_ours(path: str) -> str:
     """A machine may have users of these names already, with other numbers."""
     lines = Path(path).read_text().splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(("mxheed:", "alice:")))
+    ours = ("mxheed:", "alice:", "Debian-exim:")
+    return "".join(line for line in lines if not line.startswith(ours))
 
 
 def _groups(text: str) -> str:
@@ -109,7 +114,7 @@ def _groups(text: str) -> str:
         if line.startswith(("postdrop:", "adm:")):  # to release mail, to read the log
             line += "mxheed" if line.endswith(":") else ",mxheed"
         lines.append(line)
-    return "\n".join([*lines, "mxheed:x:790:", "alice:x:791:", ""])
+    return "\n".join([*lines, "mxheed:x:790:", "alice:x:791:", "Debian-exim:x:792:mxheed", ""])
 
 
 def _replace(directory: Path, target: str, text: str) -> None:

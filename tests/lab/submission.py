@@ -21,13 +21,13 @@ class Message(TypedDict):
     subject: str
 
 
-async def submit(messages: list[Message], connections: int, port: int) -> list[str]:
+async def submit(messages: list[Message], connections: int, host: str, port: int) -> list[str]:
     """Submit all messages over that many connections."""
     replies = [""] * len(messages)
     todo = list(enumerate(messages))[::-1]
 
     async def work() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(host, port)
         await _reply(reader)
         await _ask(reader, writer, "EHLO client.test")
         while todo:

@@ -94,6 +94,7 @@ def test_the_doctor_that_fails_is_told_from_one_that_could_not_look(
     monkeypatch.setattr("policyd.cli.doctor.examine", examine)
     monkeypatch.setattr("policyd.cli.doctor.machine", lambda settings: None)
     monkeypatch.setattr("policyd.cli.doctor.gather", lambda *facts: None)
+    monkeypatch.setattr("policyd.cli.doctor._exim", lambda *facts: None)
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     assert main(["doctor"]) == code
     capsys.readouterr()

@@ -18,6 +18,7 @@ from policyd.throttle.book.door import Door
 from policyd.throttle.book.grants import Grants
 from policyd.throttle.book.holdbook import HoldBook
 from policyd.throttle.book.message import Message, Part
+from policyd.throttle.book.queueid import is_named
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.trial import DRAWING
@@ -90,6 +91,7 @@ class Dispatcher:
         self._rng = rng or random.Random()
         self._released: deque[tuple[float, str]] = deque()
         self._aged = 0.0
+        self.exim_lifetime = float("inf")  # what Exim's retry rules say, once they were read
         self._first = 0  # whose turn it is among the lanes
 
     def due(self, now: float, limit: int) -> list[Release]:
@@ -117,8 +119,8 @@ class Dispatcher:
         if room < 1:
             return None
         message = self._chosen(lane, state, now)
-        if message is None:
-            return None
+        if message is None or (is_named(message.queue_id) and state.room(now) < 1):
+            return None  # Exim's questions do not wait at the door: what comes early is held again
         wanted = sum(self._transactions(p) for p in message.parts.values() if p.lane == lane)
         if wanted > room:
             room = self._reach(state) - state.granted - state.at_door
@@ -189,22 +191,26 @@ class Dispatcher:
     def _overdue(self, now: float) -> Release | None:
         """One message that has waited too long, or is about to expire."""
         settings = self.settings
-        latest = settings.queue_lifetime - settings.last_chance
+        soonest = min(settings.longest_hold, self._latest(False), self._latest(True))
         for message in self._book.oldest():
             if not message.parts:
                 continue
+            latest = self._latest(is_named(message.queue_id))
             held_long = now - max(message.since, message.released) > settings.longest_hold
-            expiring = (
-                now - message.arrived > latest and message.released < message.arrived + latest
-            )
+            expiring = message.released < message.arrived + latest < now
             if not (held_long or expiring):
-                if now - message.since < min(settings.longest_hold, latest):
+                if now - message.since < soonest:
                     break
                 continue
             lane = next(iter(message.parts.values())).lane
             room = len(message.parts)
             return self._let_go(message, lane, self._state_of(lane, now), room, "age", now)
         return None
+
+    def _latest(self, exim: bool) -> float:
+        """The age at which a message had better be tried: its MTA gives it up a while later."""
+        life = min(self.settings.queue_lifetime, self.exim_lifetime if exim else float("inf"))
+        return life - min(self.settings.last_chance, life / 4)
 
     def expire(self, now: float) -> None:
         """Take back grants nobody used; what was let go and never seen waits again."""
@@ -252,6 +258,7 @@ class Dispatcher:
         blamed: Mapping[str, Sequence[Waiting]],
         began: float,
         now: float,
+        ours: Callable[[str], bool] = lambda queue_id: True,
     ) -> tuple[int, int]:
         """Make the book agree with the queue as listed from `began` on; (added, dropped).
 
@@ -274,7 +281,8 @@ class Dispatcher:
                 part.recipients = recipients
             added += 1
         for message in self._book:
-            if message.queue_id not in present and max(message.since, message.released) < began:
+            there = message.queue_id in present or not ours(message.queue_id)
+            if not there and max(message.since, message.released) < began:
                 self._book.drop(message.queue_id)
                 dropped += 1
         return added, dropped

@@ -16,13 +16,15 @@ from collections import deque
 from collections.abc import Callable
 
 from policyd.throttle.book.message import Message, Part
-from policyd.throttle.book.queueid import Locked, inode_of
+from policyd.throttle.book.queueid import Locked, inode_of, is_named
 from policyd.throttle.evidence import Lane
 from policyd.throttle.lane.state import LaneState
 
 __all__ = ["Grants", "Who", "nobody"]
 
-Who = Callable[[], Locked | None]  # looks which queue file the client has locked; None: not seen
+# which message asks: the queue file that its client has locked, or its id where the question names
+# it; None: not seen
+Who = Callable[[], Locked | str | None]
 _Key = tuple[Lane, str]
 
 _WAY = 0.15  # seconds from a release to its question, before any was seen
@@ -38,7 +40,7 @@ def nobody() -> None:
 
 
 class _Grant:
-    __slots__ = ("expires", "inode", "message", "must", "part", "promised", "state")
+    __slots__ = ("expires", "inode", "message", "must", "named", "part", "promised", "state")
 
     def __init__(
         self, state: LaneState, message: Message, part: Part, expires: float, must: bool
@@ -46,6 +48,7 @@ class _Grant:
         self.state = state
         self.message = message
         self.inode = inode_of(message.queue_id)
+        self.named = is_named(message.queue_id)
         self.part = part
         self.expires = expires  # 0.0: used or withdrawn
         self.must = must  # a real attempt, whatever the lane says
@@ -92,9 +95,14 @@ class Grants:
             del self.out[(lane, domain)]
         return grant
 
-    def _choose(self, waiting: deque[_Grant], asker: Locked | None) -> _Grant | None:
+    def _choose(self, waiting: deque[_Grant], asker: Locked | str | None) -> _Grant | None:
         """Its own grant; the oldest where it cannot be known whose that is."""
-        live = (grant for grant in waiting if grant.expires)
+        if isinstance(asker, str):
+            named = (one for one in waiting if one.expires and one.message.queue_id == asker)
+            own = next(named, None)
+            self.counts["other" if own is None else "message"] += 1
+            return own
+        live = (grant for grant in waiting if grant.expires and not grant.named)
         if asker is None:
             self.counts["domain"] += 1
             return next(live, None)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-__all__ = ["Locked", "inode_of", "locked"]
+__all__ = ["Locked", "inode_of", "is_named", "locked"]
 
 _SHORT = re.compile(r"[0-9A-F]{5}([0-9A-F]{1,16})")  # microseconds, inode
 _DIGIT = "0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y"
@@ -28,6 +28,11 @@ class Locked(NamedTuple):
 
     device: str
     inode: int
+
+
+def is_named(queue_id: str) -> bool:
+    """Whether it is Exim's: such a message asks by its id, Postfix's have no hyphen in theirs."""
+    return "-" in queue_id
 
 
 def locked(told: object) -> Locked | None:

@@ -166,6 +166,10 @@ class Window:
             attempt.open = False
             self.open -= 1
 
+    def drop(self, attempt: Attempt) -> bool:
+        """It was not made after all: no log line will speak of it; True: it was still open."""
+        return self._forget(attempt)
+
     def pair(self, domain: str, accepted: bool, now: float) -> Attempt | None:
         """The attempt to `domain` a log line speaks of, closed; None: it was not asked for.
 

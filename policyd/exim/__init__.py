@@ -1,0 +1,1 @@
+"""The hand on Exim: letting held mail go, reading its queue, printing its lines."""
