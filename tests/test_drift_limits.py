@@ -156,6 +156,7 @@ OF_OTHERS = (
     r"after a minute at a constant limit.*?six minutes",
     r"Live \(`bench/ground.py`, `sender-domain` .*?as with stock",
     r"300 messages to 50 mailboxes .*?\(ideal 20\)",
+    r"`sender-domain` and `sender-one`: .*? instead of 0\.05",
 )  # fmt: skip
 FIGURES = re.compile(r"^## (?:Figures|How fast)\n.*?(?=^## |\Z)", re.M | re.S)
 NUMBER = re.compile(

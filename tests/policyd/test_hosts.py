@@ -349,15 +349,19 @@ def test_hosts_with_limits_of_their_own_are_paced_one_by_one() -> None:
 
 
 def test_a_limit_that_all_hosts_share_is_not_evaded() -> None:
-    """All are refused and nobody took anything since: the receiver stops."""
+    """Twice all are refused and nobody took anything meanwhile: the receiver stops."""
     pacer = controller()
     told(pacer, "sent", TWO, NOW)
     told(pacer, "sent", ONE, NOW)
     told(pacer, "tried", ONE, NOW + 1, **RATE)
     told(pacer, "sent", TWO, NOW + 1)
-    told(pacer, "deferred", ONE, NOW + 2.5, queue_id="X", **RATE)
-    told(pacer, "deferred", TWO, NOW + 2.6, queue_id="Y", **RATE)
-    assert pacer.peek(BIG, NOW + 2.6) == "suspended"
+    for now in (NOW + 2.5, NOW + 10):
+        assert hosts_of(pacer).apart
+        told(pacer, "sent", ONE, now)
+        told(pacer, "sent", TWO, now)
+        told(pacer, "deferred", ONE, now + 0.1, queue_id=f"X{now}", **RATE)
+        told(pacer, "deferred", TWO, now + 0.9, queue_id=f"Y{now}", **RATE)
+    assert pacer.peek(BIG, NOW + 10.9) == "suspended"
     assert not hosts_of(pacer).apart
 
 

@@ -127,10 +127,16 @@ class Hosts:
             self._slow(host, f"took {host.latency:.1f} s a message", now)
         if self.six is not None and ":" in host.address:
             self.six.accepts(now, None)
+        if self.apart and attempt is not None and self._refuses(attempt.began, now):
+            self._own.confirmed()
         if self.aside:
             if host.why:
                 self._silence.over(domain)
             self._count()
+
+    def _refuses(self, began: float, now: float) -> bool:
+        """Whether another host was stopped when an attempt began that this one took."""
+        return any(one.failed < began and now < one.until for one in self._hosts.values())
 
     def _shared(self, attempt: Attempt) -> bool:
         """Whether another host may have had a part in an attempt: one failed meanwhile."""

@@ -1,7 +1,7 @@
 """Whether the hosts of a receiver have limits of their own, and what they take together.
 
 Contract: pure. They have, as soon as one host took what another one had refused in the same
-attempt. They share one after all where all are refused and nobody has accepted anything since:
+attempt. They share one after all where twice all are refused and nobody took anything meanwhile:
 then the lane is limited as a whole, and for some time no single host is. So a shared limit is not
 evaded: who refuses speaks for all until the opposite was seen.
 Failure: none.
@@ -18,22 +18,29 @@ from policyd.throttle.settings.pacing import PacingSettings
 __all__ = ["OwnLimits", "flow", "limited", "share"]
 
 _DOUBT = 600.0
+_ENOUGH = 2  # times in a row
 
 
 class OwnLimits:
     """What is known of the hosts of one lane."""
 
-    __slots__ = ("_shared_until", "_until", "apart")
+    __slots__ = ("_doubts", "_shared_until", "_until", "apart")
 
     def __init__(self) -> None:
         self.apart = False
         self._until = self._shared_until = 0.0
+        self._doubts = 0
 
     def seen(self, settings: PacingSettings, now: float) -> bool:
         """One host took what another refused; False: that was believed before, and wrong."""
         if now >= self._shared_until:
             self.apart, self._until = True, now + settings.free_after
+            self._doubts = 0
         return self.apart
+
+    def confirmed(self) -> None:
+        """One host took what began after another one had refused."""
+        self._doubts = 0
 
     def expire(self, now: float) -> None:
         """Nothing of the kind was seen for long."""
@@ -45,6 +52,9 @@ class OwnLimits:
         taken = max([host.taken, *(one.taken for one in others)])
         if not others or not all(one.why and taken < one.failed for one in others):
             return False
+        self._doubts += 1
+        if self._doubts < _ENOUGH:
+            return False  # two limits may be reached in the same moment
         self.apart, self._shared_until = False, now + _DOUBT
         return True
 
