@@ -130,6 +130,8 @@ class Texts:
 
     def _bare(self, text: str) -> Bare:
         if self._numbers is None:
+            if not any(digit in text for digit in "123456789"):
+                return text  # a start need not wait for them
             known = self._known.items()
             self._numbers = Numbers(
                 (pattern, self.probes[pattern], clues.exact and kind != "line")
