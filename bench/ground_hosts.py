@@ -6,7 +6,7 @@ Failure: none.
 
 from __future__ import annotations
 
-from bench.scenario import RATE, TOO_MANY, Beside, Scenario
+from bench.scenario import RATE, TOO_MANY, FurtherHost, Scenario
 from bench.scenario import mail as _mail
 
 __all__ = ["HOSTS"]
@@ -26,7 +26,7 @@ HOSTS: tuple[Scenario, ...] = (
         _mail("hosts-limits", 300),
         ideal=14.0,
         quiet=True,
-        beside=(Beside({"kind": "window", "limit": 10, "per": 2.0, "reply": RATE}),),
+        beside=(FurtherHost({"kind": "window", "limit": 10, "per": 2.0, "reply": RATE}),),
     ),
     Scenario(
         "host-many",
@@ -35,7 +35,9 @@ HOSTS: tuple[Scenario, ...] = (
         _mail("host-many", 300),
         ideal=28.0,
         quiet=True,
-        beside=(Beside({"kind": "once", "reply": TOO_MANY, "seconds": 60.0, "stage": "connect"}),),
+        beside=(
+            FurtherHost({"kind": "once", "reply": TOO_MANY, "seconds": 60.0, "stage": "connect"}),
+        ),
     ),
     Scenario(
         "host-busy",
@@ -44,7 +46,7 @@ HOSTS: tuple[Scenario, ...] = (
         _mail("host-busy", 300),
         ideal=28.0,
         quiet=True,
-        beside=(Beside({"kind": "once", "reply": BUSY, "seconds": 60.0, "stage": "connect"}),),
+        beside=(FurtherHost({"kind": "once", "reply": BUSY, "seconds": 60.0, "stage": "connect"}),),
     ),
     Scenario(
         "host-dead",
@@ -53,7 +55,7 @@ HOSTS: tuple[Scenario, ...] = (
         _mail("host-dead", 300),
         ideal=28.0,
         quiet=True,
-        beside=(Beside(),),
+        beside=(FurtherHost(),),
     ),
     Scenario(
         "host-tarpit",
@@ -62,7 +64,7 @@ HOSTS: tuple[Scenario, ...] = (
         _mail("host-tarpit", 300),
         ideal=28.0,
         quiet=True,
-        beside=(Beside({"kind": "accept"}, greeting=10.0),),
+        beside=(FurtherHost({"kind": "accept"}, greeting=10.0),),
     ),
     Scenario(
         "host-six",
@@ -71,6 +73,6 @@ HOSTS: tuple[Scenario, ...] = (
         _mail("host-six", 300),
         ideal=28.0,
         quiet=True,
-        beside=(Beside({"kind": "fixed", "reply": NO_SIX, "stage": "data"}, six=True),),
+        beside=(FurtherHost({"kind": "fixed", "reply": NO_SIX, "stage": "data"}, six=True),),
     ),
 )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["DOMAINS", "RATE", "TOO_MANY", "Beside", "Scenario", "mail"]
+__all__ = ["DOMAINS", "RATE", "TOO_MANY", "FurtherHost", "Scenario", "mail"]
 
 DOMAINS = 20
 RATE = "421 4.7.28 Our system has detected an unusual rate of mail from your address"
@@ -18,7 +18,7 @@ TOO_MANY = "421 4.7.0 Too many concurrent SMTP connections from this address"
 
 
 @dataclass(frozen=True)
-class Beside:
+class FurtherHost:
     """One more host of the same receiver; without `plays` nobody listens there."""
 
     plays: dict[str, Any] | None = None
@@ -38,7 +38,7 @@ class Scenario:
     seconds: float = 170.0  # cut off after this
     domains: int = DOMAINS
     latency: float = 0.0
-    beside: tuple[Beside, ...] = ()  # more hosts, of the same preference
+    beside: tuple[FurtherHost, ...] = ()  # more hosts, of the same preference
     tls: bool = False
     quiet: bool = False  # little to do at a time: may be played beside others
     fewer: bool = False  # mxheed has contrib/postfix's transports for fewer recipients

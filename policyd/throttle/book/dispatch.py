@@ -5,6 +5,7 @@ lane whose turn it is, so that it stands at the door when they are there; grants
 What was let go and not seen again waits anew. Before a message would expire, and after the longest
 hold, it gets a real attempt whatever the lane says.
 Failure: none; a message nobody lets go is retried by the MTA's own back-off.
+Length: the ways a message goes, one beside the other, share what they may take.
 """
 
 from __future__ import annotations
