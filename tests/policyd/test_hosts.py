@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logparse.events import HostTrouble
+from policyd.hooks.beyond import Beyond
 from policyd.hooks.mxgate import DROP, KEEP
 from policyd.throttle import Controller
 from policyd.throttle.evidence import from_trouble
@@ -229,6 +230,37 @@ def test_hosts_are_left_alone_where_the_others_have_no_address_any_more() -> Non
     door.controller.observe(failed, NOW)
     assert door.controller.book.get("M") is not None
     assert hosts_of(door.controller).left_out(ONE, NOW) is None
+
+
+def bereft(*exchangers: tuple[int, str], beyond: Beyond | None = None) -> tuple[Door, Session]:
+    """An attempt of which a dead host was left out, and its equal has no address any more."""
+    door, agent = paced(TWO, dead=(ONE,)), Session()
+    door.gate._beyond = lambda: beyond or Beyond()
+    for preference, host in ((10, NAMES[ONE]), (10, NAMES[TWO]), *exchangers):
+        door.ask(mx("d1.test", host, preference), agent)
+    assert door.ask(a(NAMES[ONE], ONE), agent) is DROP
+    return door, agent
+
+
+def test_nothing_goes_to_a_worse_host_where_the_equal_one_has_no_address_any_more() -> None:
+    """The best host was left out for an equal that is gone: worse ones are held, until all are
+    used again.
+    """
+    door, agent = bereft((20, "mx3.big.test"))
+    assert door.ask(a("mx3.big.test", "192.0.2.3"), agent) is DROP
+    failed = evidence("deferred", host="", origin="local", receiver="unknown", queue_id="M",
+                      category="net.dns", reply="Host or domain name not found. Name service error "
+                      "for name=mx3.big.test type=A: Host not found")  # fmt: skip
+    door.controller.observe(failed, NOW)
+    assert door.controller.book.get("M") is not None
+    assert hosts_of(door.controller).left_out(ONE, NOW) is None
+
+
+def test_nothing_goes_to_a_fallback_where_the_equal_one_has_no_address_any_more() -> None:
+    """A fallback relay is no better: it is held as behind any hold."""
+    door, agent = bereft(beyond=Beyond(fallbacks=frozenset({b"relay.test."})))
+    assert door.ask(a("relay.test", "192.0.2.9"), agent) is DROP
+    assert door.ask(a("relay.test", "192.0.2.9"), Session()) is KEEP  # mail of its own
 
 
 def test_holds_do_not_end_the_leaving_out() -> None:
