@@ -27,9 +27,9 @@ class Asking:
     """See the module."""
 
     __slots__ = (
-        "asker", "at", "attempt", "behind", "beside", "best", "checked", "ended", "first", "good",
-        "lane", "left", "message", "offered", "part", "pool", "questions", "seen", "shut", "tells",
-        "waiter",
+        "asker", "at", "attempt", "behind", "beside", "best", "checked", "ended", "first", "four",
+        "good", "lane", "left", "message", "offered", "part", "pool", "questions", "seen", "shut",
+        "tells", "waiter",
     )  # fmt: skip
 
     def __init__(self, questions: Questions, before: Asking | None) -> None:
@@ -52,6 +52,7 @@ class Asking:
         self.seen = False  # and was seen to be still
         self.at = b"", b""  # the exchanger and the address that are asked for
         self.good = -1  # the preference at which an address that answers was kept last
+        self.four = -1  # the preference at which an IPv4 address without trouble was kept last
         self.best = -1  # the preference of the first address that was kept
         self.left = -1  # the preference at which an address was left out
         self.offered: list[str] = []  # the addresses of that preference that were

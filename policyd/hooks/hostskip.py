@@ -1,9 +1,10 @@
 """Which hosts of an admitted attempt are left out: those in trouble, while an equal one answers.
 
 Contract: `keeps` decides about one address of an attempt that may start. It is dropped only where
-another address of the same preference was kept in this attempt, or belongs to an exchanger that
-is still to be asked for and answered lately: so nothing goes to a worse preference, and nothing is
-held, by our doing. Where it is doubtful whose an address is, it is kept.
+another address of the same preference was kept in this attempt, which answers (for IPv6 as a whole
+any IPv4 without trouble will do), or belongs to an exchanger that is still to be asked for and
+answered lately: so nothing goes to a worse preference, and nothing is held, by our doing. Where it
+is doubtful whose an address is, it is kept.
 Failure: an exchanger that answered lately may have lost its addresses since. Then all that follows
 is held (`Asking.bereft`) and Postfix finds no host; that is known for a hold of ours, and hosts are
 left alone there for a while.
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from policyd.hooks.asking import Asking, HasMemory
 from policyd.throttle.controller import Controller
 from policyd.throttle.evidence import Lane
-from policyd.throttle.lane.hosts import Hosts
+from policyd.throttle.lane.hosts import SIX, Hosts
 from rules.verdict import Verdict
 
 __all__ = ["HostSkip"]
@@ -46,9 +47,13 @@ class HostSkip:
         if one is None:
             if hosts is not None and hosts.answers(address, now):
                 asking.good = preference
+            if ":" not in address:
+                asking.four = preference
         elif asking.attempt is not None and one.may_probe(now):
             one.probe = asking.attempt
-        elif self._another(asking, host, preference, now):
+        elif (one.address == SIX and asking.four == preference) or self._another(
+            asking, host, preference, now
+        ):
             one.skipped += 1
             asking.left = preference
             names = [self._name(other) for other in asking.questions.equals(host)]

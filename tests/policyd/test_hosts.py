@@ -352,6 +352,17 @@ def test_a_block_of_our_ipv6_address_stops_ipv6_alone() -> None:
     assert door.ask(a(NAMES[SIX], SIX, "AAAA"), agent) is KEEP
 
 
+def test_what_was_blocked_by_ipv6_goes_by_an_ipv4_that_nobody_tried_yet() -> None:
+    """Whoever prefers IPv6 has never heard the other: the next attempt does not go there again."""
+    door = paced()
+    agents = Session(), Session(), Session()
+    assert kept(door, (10, ONE), (10, SIX), by=agents[0]) == [ONE, SIX]
+    told(door.controller, "bounced", SIX, NOW, queue_id="B", **NO_PTR)
+    assert kept(door, (10, ONE), (10, SIX), by=agents[1]) == [ONE]
+    refused_connection(door.controller, ONE, NOW)  # there is no way by IPv4
+    assert kept(door, (10, ONE), (10, SIX), by=agents[2]) == [ONE, SIX]
+
+
 def test_without_ipv4_it_is_the_receivers_block() -> None:
     """Nobody was reached by IPv4: a block of our IPv6 address stops the receiver."""
     pacer = controller()
