@@ -16,6 +16,7 @@ from policyd.serve.session import Session
 from policyd.serve.settings import StatusSettings
 from policyd.serve.socketmap import NOTFOUND
 from policyd.throttle.book.present import Present
+from policyd.throttle.book.queueid import Locked
 from policyd.throttle.book.soon import Soon
 from rules.verdict import Verdict
 
@@ -299,6 +300,25 @@ def test_who_stays_unknown_bounces_as_the_receiver_said() -> None:
     clerk.now += 0.6
     clerk.soon.tend(clerk.now)
     assert told == [NOTFOUND]
+
+
+def test_who_waits_is_answered_also_where_the_answer_cannot_be_made() -> None:
+    """A fault of ours: the safe answer, at once, and nobody else waits for it."""
+    clerk = Filter()
+    first = NameFirst(clerk.present, clerk.soon, lambda: clerk.now)
+
+    def fault() -> bytes:
+        raise RuntimeError("ours")
+
+    told: list[bytes] = []
+    agents = Session(), Session()
+    for agent, make in zip(agents, (fault, lambda: b"OK 4.7.1 later"), strict=True):
+        answer = first.first(agent, Locked("00:1", 7), make)
+        assert isinstance(answer, Later)
+        answer.then(told.append)
+    clerk.now += 0.6
+    clerk.soon.tend(clerk.now)
+    assert told == [NOTFOUND, b"OK 4.7.1 later"]
 
 
 def test_a_block_of_our_ipv6_address_is_softened_no_longer_than_any_other() -> None:
