@@ -22,6 +22,7 @@ from rules.verdict import Verdict
 
 __all__ = ["HostSkip"]
 
+_LOOKED_AT = 16  # equals to come: a domain may have thousands, and answers wait meanwhile
 _MOST = 8  # addresses of one attempt that are remembered
 
 
@@ -72,7 +73,7 @@ class HostSkip:
             return True
         if asking.questions.vague:
             return False
-        for other in asking.questions.to_come(host):
+        for other in asking.questions.to_come(host)[:_LOOKED_AT]:
             hosts = self._hosts_of(asking, other)
             if hosts is not None and hosts.any_well(self._name(other), now):
                 return True

@@ -183,6 +183,16 @@ def test_a_host_is_kept_where_no_other_is_known_to_answer() -> None:
     assert kept(door, (10, ONE), (10, TWO)) == [ONE, TWO]
 
 
+def test_of_very_many_equals_only_the_next_are_looked_at() -> None:
+    """A domain with a thousand exchangers costs each question little: what is doubtful is kept."""
+    for before, answer in ((3, DROP), (1000, KEEP)):
+        door, agent = paced(TWO, dead=(ONE,)), Session()
+        others = [f"mx{number}.other.test" for number in range(10, 10 + before)]
+        for host in (NAMES[ONE], *others, NAMES[TWO]):
+            door.ask(mx("d1.test", host), agent)
+        assert door.ask(a(NAMES[ONE], ONE), agent) is answer
+
+
 def test_two_hosts_in_trouble_are_both_kept() -> None:
     """Never all hosts of an attempt are left out."""
     door = paced(ONE, TWO, dead=(ONE, TWO))
