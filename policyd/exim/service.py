@@ -35,7 +35,7 @@ class HandService:
     async def client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: one request."""
         try:
-            with suppress(ValueError, OSError, asyncio.IncompleteReadError):
+            with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 async with asyncio.timeout(_PATIENCE):
                     line = await reader.readuntil(b"\n")
                 if (asked := request(line)) is not None:

@@ -91,14 +91,21 @@ class EximSide:
             while queued and not (self.hand.away or self._core.controller.stands_aside):
                 some = [queued.popleft() for _ in range(min(_AT_ONCE, len(queued)))]
                 young = (one for one in some if born - arrived(one) < _YOUNG)
-                await asyncio.gather(*(self.hand.let_go(one) for one in young))
+                pushed = (self.hand.let_go(one) for one in young)
+                for wrong in await asyncio.gather(*pushed, return_exceptions=True):
+                    if isinstance(wrong, Exception):
+                        self._complain("a fault while Exim was asked, going on: %r", wrong)
             queued = self._core.eximgate.queued  # a reload makes another gate
 
     # the queue ------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         while True:
-            done = self.hand.away or (not await self._check() and await self.reconcile())
+            try:
+                done = self.hand.away or (not await self._check() and await self.reconcile())
+            except Exception as error:  # it is read again; the loop must not end
+                self._complain("a fault while Exim's queue was read, going on: %r", error)
+                done = False
             pause = self._core.config.release.reconcile
             if done and pause <= 0:
                 return

@@ -6,22 +6,30 @@ connection. Failure: none.
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 from policyd.hooks.questions import Questions
 from policyd.throttle.book.door import Waiter
 from policyd.throttle.book.queueid import Locked
 from policyd.throttle.lane.state import LaneState
 from policyd.throttle.lane.window import Attempt
 
-__all__ = ["Asking"]
+__all__ = ["Asking", "HasMemory"]
+
+
+class HasMemory(Protocol):
+    """The part of a connection's session that the gate uses."""
+
+    memory: Any
 
 
 class Asking:
     """See the module."""
 
     __slots__ = (
-        "asker", "at", "attempt", "behind", "beside", "best", "checked", "ended", "first", "good",
-        "lane", "message", "offered", "part", "pool", "questions", "seen", "shut", "tells",
-        "waiter",
+        "asker", "at", "attempt", "behind", "beside", "best", "checked", "ended", "first", "four",
+        "good", "lane", "left", "message", "offered", "part", "pool", "questions", "seen", "shut",
+        "tells", "waiter",
     )  # fmt: skip
 
     def __init__(self, questions: Questions, before: Asking | None) -> None:
@@ -44,5 +52,16 @@ class Asking:
         self.seen = False  # and was seen to be still
         self.at = b"", b""  # the exchanger and the address that are asked for
         self.good = -1  # the preference at which an address that answers was kept last
+        self.four = -1  # the preference at which an IPv4 address without trouble was kept last
         self.best = -1  # the preference of the first address that was kept
+        self.left = -1  # the preference at which an address was left out
         self.offered: list[str] = []  # the addresses of that preference that were
+
+    @property
+    def bereft(self) -> bool:
+        """Whether each address so far was left out, for an equal one that was not asked for yet."""
+        return self.left >= 0 and self.best < 0 and not self.shut
+
+    def is_equal(self, host: bytes | None) -> bool:
+        """Whether this exchanger is an equal of the one that was left out."""
+        return host is not None and self.questions.hosts[host] == self.left

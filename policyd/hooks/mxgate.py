@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from policyd.bounded import Bounded
-from policyd.hooks.asking import Asking
+from policyd.hooks.asking import Asking, HasMemory
 from policyd.hooks.beyond import Beyond
 from policyd.hooks.hostskip import HostSkip
 from policyd.hooks.namefirst import NameFirst
@@ -45,12 +45,6 @@ _ADDRESSES = frozenset((b"A", b"AAAA"))
 _EXCHANGERS = {b"MX": 6, b"SRV": 8}  # words of such a record
 _MOST_NAMED = 32  # exchangers by which a hold line is recognised
 _LONGEST = 10.0  # seconds between the first question of an attempt and its last
-
-
-class HasMemory(Protocol):
-    """The part of a connection's session the gate uses."""
-
-    memory: Any
 
 
 class Gate:
@@ -104,6 +98,7 @@ class Gate:
         if asking is not None:
             if not asking.beside and asking.questions.exchanger(domain, preference, host):
                 return
+            self._forsake(asking, domain, None, session)
             if self._goes_beside(asking, domain):
                 self._named(asking, [host])
                 return
@@ -118,6 +113,7 @@ class Gate:
         if asking is not None:
             if not asking.beside:
                 host = asking.questions.address(name, value)
+            self._forsake(asking, name, host, session)
             if host is None and self._goes_on(asking, name, value):
                 if not asking.shut:
                     return KEEP
@@ -260,6 +256,12 @@ class Gate:
         if asking.first and not asking.tells and asking.pool in self._telling:
             asking.message = self._whose(session)
         return DROP
+
+    def _forsake(self, asking: Asking, name: bytes, host: bytes | None, session: HasMemory) -> None:
+        """Hold what is asked for behind hosts that were left out for nobody."""
+        if asking.bereft and not (asking.is_equal(host) and name not in self._beyond().fallbacks):
+            self._named(asking, list(asking.questions.hosts)[:_MOST_NAMED])
+            self._shut(asking, None, session)
 
     def _named(self, asking: Asking, hosts: list[bytes]) -> None:
         """The hold line will name one of these hosts."""

@@ -5,20 +5,24 @@ The queue manager logs a message before its delivery agent asks, but the log is 
 Contract: `first` makes an answer as soon as the message is known, and after `_PATIENCE` at the
 latest; not at all for a client that has gone. `leaves` tells that a message was delivered: its
 queue file may be another's before that is read.
-Failure: none; who stays unknown is answered as such.
+Failure: who stays unknown is answered as such; an answer that cannot be made is NOTFOUND, logged.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from policyd.hooks.whose import HasPid
 from policyd.serve.later import Later
+from policyd.serve.socketmap import NOTFOUND
 from policyd.throttle.book.present import Present
 from policyd.throttle.book.queueid import Locked, locked
 from policyd.throttle.book.soon import Soon
 
 __all__ = ["NameFirst"]
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE = 0.5  # seconds
 _LOOK = 0.02  # between two looks
@@ -70,7 +74,11 @@ class NameFirst:
                 self._soon.add(now + _LOOK, look)
                 return
             self._waiting.discard(who)
-            told = answer()
+            try:
+                told = answer()
+            except Exception:  # as at the socket: whatever happens inside, there is a safe answer
+                _log.exception("a question could not be answered")
+                told = NOTFOUND
             if isinstance(told, Later):
                 told.then(later.come)
             else:

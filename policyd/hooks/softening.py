@@ -4,7 +4,8 @@ Contract: pure. A limit (a category that always passes) is softened for `longest
 rule. A block of our address is softened for `blocked` per message, where the message is known,
 else per receiver and rule: if its words say that it passes; or, for words that do not, if the
 receiver has accepted mail since it said so first, or its lane is stopped already, so that this
-message is one of the few that only find out whether the block is over. What blames the recipient,
+message is one of the few that only find out whether the block is over. A block of our IPv6 address
+alone counts as one that passes: the next attempt may go by IPv4. What blames the recipient,
 the message or a policy is never softened. A message's time is that of all its recipients, and is
 kept by its queue id until `removed` tells that it has left: its inode may be another's by then.
 Failure: none; where the table is full, a further message goes by the time of receiver and rule. The
@@ -106,9 +107,14 @@ class Softening:
         reply: str,
         who: Callable[[], str | None],
         now: float,
+        *,
+        by_six: bool = False,
     ) -> bool:
-        """Whether this refusal stays in the queue; `who` tells the message's queue id, if known."""
-        kind = kind_of(verdict, reply) if self._settings.enabled else ""
+        """Whether this refusal stays in the queue; `who` tells the message's queue id, if known.
+
+        `by_six`: it blocks our IPv6 address, and the message might go by IPv4.
+        """
+        kind = self._kind(verdict, reply, by_six)
         if not kind or verdict.rule is None:
             return False
         stands = self._stands(receiver)
@@ -123,9 +129,15 @@ class Softening:
         began = spell.began if kept is None else kept.began
         return now - began < self._settings.blocked
 
-    def may_wait(self, verdict: Verdict, reply: str) -> bool:
+    def may_wait(self, verdict: Verdict, reply: str, *, by_six: bool = False) -> bool:
         """Whether this refusal would stay in the queue if its message had time left."""
-        return self._settings.enabled and kind_of(verdict, reply) == "block"
+        return self._kind(verdict, reply, by_six) == "block"
+
+    def _kind(self, verdict: Verdict, reply: str, by_six: bool) -> Kind:
+        if not self._settings.enabled:
+            return ""
+        kind = kind_of(verdict, reply)
+        return "block" if by_six and kind != "limit" else kind
 
     def _kept(self, queue_id: str | None, now: float) -> _Kept | None:
         """This message's time; None: it has none of its own."""

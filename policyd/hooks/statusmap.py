@@ -109,15 +109,13 @@ class StatusMap:
         by_six = hard and self._by_six(session, address or "", verdict)
 
         def answer() -> bytes:
-            soft = hard and (
-                by_six
-                or self._softening.softens(
-                    receiver or "",
-                    verdict,
-                    reading.reply,
-                    lambda: self._whose(session),
-                    self._clock(),
-                )
+            soft = hard and self._softening.softens(
+                receiver or "",
+                verdict,
+                reading.reply,
+                lambda: self._whose(session),
+                self._clock(),
+                by_six=by_six,
             )
             return b"OK 4" + key[1:] if soft else NOTFOUND
 
@@ -136,7 +134,8 @@ class StatusMap:
                 address,
             )
         )
-        if hard and told is NOTFOUND and self._softening.may_wait(verdict, reading.reply):
+        waits = hard and self._softening.may_wait(verdict, reading.reply, by_six=by_six)
+        if waits and told is NOTFOUND:
             return self._named(session, answer)  # nothing bounces before it is known
         return told
 

@@ -124,21 +124,28 @@ class Releaser:
         if not self._settings.enabled:
             return
         reader = asyncio.create_task(self._read_queue())
-        woken = self._woken
-        self._controller.on_room = woken.set
+        self._controller.on_room = self._woken.set
         try:
             while True:
-                self.step()
-                woken.clear()
-                nap = self._controller.next_event(self._clock())
+                nap = self._turn()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(nap):
-                        await woken.wait()
+                        await self._woken.wait()
         finally:
             reader.cancel()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(reader, *self._tasks, return_exceptions=True)
+
+    def _turn(self) -> float:
+        """Let go of what is due; seconds until the next look. A fault of ours ends no hand."""
+        try:
+            self.step()
+            self._woken.clear()
+            return self._controller.next_event(self._clock())
+        except Exception as error:
+            self._complain("a fault while held mail was let go, going on: %r", error)
+            return 1.0
 
     def step(self) -> int:
         """Start the releases that are due and allowed now; how many."""
@@ -179,7 +186,11 @@ class Releaser:
 
     async def _read_queue(self) -> None:
         while True:
-            done = await self.reconcile() and not await self._check()
+            try:
+                done = await self.reconcile() and not await self._check()
+            except Exception as error:  # it is read again; the loop must not end
+                self._complain("a fault while the queue was read, going on: %r", error)
+                done = False
             if done and self._settings.reconcile <= 0:
                 return
             await asyncio.sleep(self._settings.reconcile if done else _AGAIN)

@@ -123,8 +123,10 @@ class Many:
 
     def close(self) -> None:
         """Let go of all of them."""
+        patience = self._patience
         for slot in self._order:
-            slot.close(self._errands, self._patience)
+            if not slot.close(self._errands, patience):
+                patience = 0.0  # a stop must not wait for one after the other
         self._errands.close()
 
     def _send(self, slots: list[Slot], limit: int, now: float, patience: float) -> Block | None:

@@ -76,12 +76,12 @@ class Slot:
             words = str(error) if isinstance(error, OSError | LogError) else repr(error)
             return Reading(error=words)
 
-    def close(self, errands: Errands, patience: float) -> None:
-        """Let go of it: at once, or as soon as it answers."""
+    def close(self, errands: Errands, patience: float) -> bool:
+        """Let go of it: at once, or as soon as it answers; False: it did not in time."""
         if self.turn is not None:
             self.turn.needless = True
-        elif self.source is not None:
-            errands.send(self.source.close, patience)
+            return True
+        return self.source is None or errands.send(self.source.close, patience).done
 
 
 class Turn:

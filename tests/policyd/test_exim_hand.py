@@ -6,13 +6,18 @@ import asyncio
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policyd.exim import side
 from policyd.exim.hand import EximCommand, EximHand, words
 from policyd.exim.queue import parse
 from policyd.exim.remote import Remote, request
@@ -21,6 +26,7 @@ from policyd.exim.service import serve
 from policyd.exim.story import held
 from policyd.serve.listen import open_socket
 from policyd.serve.listen import parse as address
+from policyd.settings.release import ReleaseSettings
 
 ID = "1xXHrT-0007Ig-2A"
 LISTING = """\
@@ -184,6 +190,58 @@ def test_the_service_runs_exim_and_says_what_it_said(tmp_path: Path) -> None:
     story, listing = asyncio.run(run())
     assert story == (2, f"-Mvl {ID}\n".encode())
     assert listing == (1, b"-bp\n")
+
+
+def test_the_service_takes_a_line_that_never_ends_for_no_request(tmp_path: Path) -> None:
+    """It gets no answer, and is no fault."""
+    path, faults = str(tmp_path / "hand"), []
+
+    async def run() -> bytes:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: faults.append(told))
+        serving = asyncio.create_task(serve(open_socket(address(f"unix:{path}")), "true"))
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"go " + b"x" * 4096)
+        with suppress(ConnectionError):
+            told = await reader.read()
+        writer.close()
+        serving.cancel()
+        return told
+
+    assert (asyncio.run(run()), faults) == (b"", [])
+
+
+def test_a_fault_of_ours_does_not_end_the_reading_of_the_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever raises once: the queue is read again."""
+    monkeypatch.setattr(side, "_AGAIN", 0.01)
+    release = ReleaseSettings(exim_hand="")
+    core: Any = SimpleNamespace(
+        config=SimpleNamespace(release=release),
+        eximgate=SimpleNamespace(decisions={"held": 1}, queued=deque()),
+        clock=time.monotonic,
+    )
+    exim, read = side.EximSide(core, played=False), []
+    exim._hand = lambda: EximHand(Script())  # type: ignore[method-assign]
+
+    async def reconcile() -> bool:
+        read.append(True)
+        if len(read) == 1:
+            raise RuntimeError("once")
+        return True
+
+    exim.reconcile = reconcile  # type: ignore[method-assign]
+
+    async def run() -> None:
+        exim.hand = EximHand(Script())
+        reading = asyncio.create_task(exim._run())
+        async with asyncio.timeout(20):
+            while len(read) < 2:
+                assert not reading.done()
+                await asyncio.sleep(0.01)
+        reading.cancel()
+
+    asyncio.run(run())
 
 
 def test_a_delivery_that_takes_long_is_left_to_itself(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logparse.events import HostTrouble
+from policyd.hooks.beyond import Beyond
 from policyd.hooks.mxgate import DROP, KEEP
 from policyd.throttle import Controller
 from policyd.throttle.evidence import from_trouble
@@ -182,6 +183,16 @@ def test_a_host_is_kept_where_no_other_is_known_to_answer() -> None:
     assert kept(door, (10, ONE), (10, TWO)) == [ONE, TWO]
 
 
+def test_of_very_many_equals_only_the_next_are_looked_at() -> None:
+    """A domain with a thousand exchangers costs each question little: what is doubtful is kept."""
+    for before, answer in ((3, DROP), (1000, KEEP)):
+        door, agent = paced(TWO, dead=(ONE,)), Session()
+        others = [f"mx{number}.other.test" for number in range(10, 10 + before)]
+        for host in (NAMES[ONE], *others, NAMES[TWO]):
+            door.ask(mx("d1.test", host), agent)
+        assert door.ask(a(NAMES[ONE], ONE), agent) is answer
+
+
 def test_two_hosts_in_trouble_are_both_kept() -> None:
     """Never all hosts of an attempt are left out."""
     door = paced(ONE, TWO, dead=(ONE, TWO))
@@ -229,6 +240,37 @@ def test_hosts_are_left_alone_where_the_others_have_no_address_any_more() -> Non
     door.controller.observe(failed, NOW)
     assert door.controller.book.get("M") is not None
     assert hosts_of(door.controller).left_out(ONE, NOW) is None
+
+
+def bereft(*exchangers: tuple[int, str], beyond: Beyond | None = None) -> tuple[Door, Session]:
+    """An attempt of which a dead host was left out, and its equal has no address any more."""
+    door, agent = paced(TWO, dead=(ONE,)), Session()
+    door.gate._beyond = lambda: beyond or Beyond()
+    for preference, host in ((10, NAMES[ONE]), (10, NAMES[TWO]), *exchangers):
+        door.ask(mx("d1.test", host, preference), agent)
+    assert door.ask(a(NAMES[ONE], ONE), agent) is DROP
+    return door, agent
+
+
+def test_nothing_goes_to_a_worse_host_where_the_equal_one_has_no_address_any_more() -> None:
+    """The best host was left out for an equal that is gone: worse ones are held, until all are
+    used again.
+    """
+    door, agent = bereft((20, "mx3.big.test"))
+    assert door.ask(a("mx3.big.test", "192.0.2.3"), agent) is DROP
+    failed = evidence("deferred", host="", origin="local", receiver="unknown", queue_id="M",
+                      category="net.dns", reply="Host or domain name not found. Name service error "
+                      "for name=mx3.big.test type=A: Host not found")  # fmt: skip
+    door.controller.observe(failed, NOW)
+    assert door.controller.book.get("M") is not None
+    assert hosts_of(door.controller).left_out(ONE, NOW) is None
+
+
+def test_nothing_goes_to_a_fallback_where_the_equal_one_has_no_address_any_more() -> None:
+    """A fallback relay is no better: it is held as behind any hold."""
+    door, agent = bereft(beyond=Beyond(fallbacks=frozenset({b"relay.test."})))
+    assert door.ask(a("relay.test", "192.0.2.9"), agent) is DROP
+    assert door.ask(a("relay.test", "192.0.2.9"), Session()) is KEEP  # mail of its own
 
 
 def test_holds_do_not_end_the_leaving_out() -> None:
@@ -318,6 +360,17 @@ def test_a_block_of_our_ipv6_address_stops_ipv6_alone() -> None:
     agent = Session()
     door.ask(mx("d2.test", NAMES[SIX]), agent)
     assert door.ask(a(NAMES[SIX], SIX, "AAAA"), agent) is KEEP
+
+
+def test_what_was_blocked_by_ipv6_goes_by_an_ipv4_that_nobody_tried_yet() -> None:
+    """Whoever prefers IPv6 has never heard the other: the next attempt does not go there again."""
+    door = paced()
+    agents = Session(), Session(), Session()
+    assert kept(door, (10, ONE), (10, SIX), by=agents[0]) == [ONE, SIX]
+    told(door.controller, "bounced", SIX, NOW, queue_id="B", **NO_PTR)
+    assert kept(door, (10, ONE), (10, SIX), by=agents[1]) == [ONE]
+    refused_connection(door.controller, ONE, NOW)  # there is no way by IPv4
+    assert kept(door, (10, ONE), (10, SIX), by=agents[2]) == [ONE, SIX]
 
 
 def test_without_ipv4_it_is_the_receivers_block() -> None:

@@ -156,6 +156,35 @@ def test_who_follows_a_log_that_hangs_can_end(logs: tuple[Path, Path], tmp_path:
     store.close()
 
 
+def test_logs_that_hang_are_let_go_of_together(tmp_path: Path) -> None:
+    """A stop waits for the first of them only, however many there are (a lease keeps no close)."""
+    answer, closed = threading.Event(), threading.Semaphore(0)
+
+    class Stuck(Tail):
+        def close(self) -> None:
+            answer.wait(SOON)
+            super().close()
+            closed.release()
+
+    paths = [tmp_path / f"{number}.log" for number in range(8)]
+    for path in paths:
+        path.write_bytes(LINE)
+    source = Many(
+        [asked(str(path)) for path in paths],
+        {},
+        lambda log, position: Stuck(log.path, position),
+        time.monotonic,
+        1.0,
+    )
+    assert len(until(source, 8)) == 8
+    began = time.monotonic()
+    source.close()
+    took = time.monotonic() - began
+    answer.set()
+    assert took < 4.0
+    assert all(closed.acquire(timeout=SOON) for _ in paths)
+
+
 def test_the_only_log_is_read_on_when_it_answers(logs: tuple[Path, Path]) -> None:
     """Nothing is lost, and meanwhile it is told what is waited for."""
     bad, _ = logs

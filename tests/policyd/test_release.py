@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policyd.postfix import release
 from policyd.postfix.hand import Ran
 from policyd.postfix.release import Releaser, parse_queue
 from policyd.settings.release import ReleaseSettings
@@ -232,6 +234,42 @@ def test_the_loop_lets_go_by_itself_and_ends_when_cancelled() -> None:
         assert asyncio.all_tasks() == before
 
     play(scene)
+
+
+def test_a_fault_of_ours_ends_neither_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever raises once, while mail is let go or the queue is read: both go on."""
+    monkeypatch.setattr(release, "_AGAIN", 0.01)
+
+    async def scene() -> None:
+        hand = Hand(waiting(3))
+        hand.listing = b"\n".join(
+            json.dumps({"queue_name": "deferred", "queue_id": f"AAAA00{number}"}).encode()
+            for number in range(3)
+        )
+        for name in ("due", "reconcile"):
+            broken_once(hand.pacer, name)
+        task = asyncio.create_task(hand.releaser.run())
+        await asyncio.sleep(0)
+        hand.now = NOW + 1
+        async with asyncio.timeout(20):
+            while hand.releaser.counts["released"] < 3 or not hand.releaser.counts["reconciled"]:
+                assert not task.done()
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    play(scene)
+
+
+def broken_once(pacer: Controller, name: str) -> None:
+    """Its first call raises."""
+    whole = getattr(pacer, name)
+
+    def call(*args: Any, **named: Any) -> Any:
+        setattr(pacer, name, whole)
+        raise RuntimeError(name)
+
+    setattr(pacer, name, call)
 
 
 @pytest.mark.parametrize("turns", range(5))

@@ -16,6 +16,7 @@ from policyd.serve.session import Session
 from policyd.serve.settings import StatusSettings
 from policyd.serve.socketmap import NOTFOUND
 from policyd.throttle.book.present import Present
+from policyd.throttle.book.queueid import Locked
 from policyd.throttle.book.soon import Soon
 from rules.verdict import Verdict
 
@@ -245,17 +246,20 @@ def test_messages_that_left_unseen_make_room() -> None:
 class Filter:
     """A status filter of a block, whose client's message the log may not have told yet."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, verdict: Verdict = BLOCK, *, by_six: bool = False, enabled: bool = True
+    ) -> None:
         self.now, self.session = 0.0, Session(pid=1)
         self.present, self.soon = Present(), Soon()
         names_ = NameFirst(self.present, self.soon, lambda: self.now)
         self.map = StatusMap(
-            lambda reply, **_: BLOCK,
+            lambda reply, **_: verdict,
             lambda host: "big",
             lambda: self.now,
-            StatusSettings(),
+            StatusSettings(enabled=enabled),
             whose=names(self.file, self.present),
             named=names_.by(self.file),
+            by_six=lambda session, address, verdict: by_six,
         )
 
     @staticmethod
@@ -296,3 +300,38 @@ def test_who_stays_unknown_bounces_as_the_receiver_said() -> None:
     clerk.now += 0.6
     clerk.soon.tend(clerk.now)
     assert told == [NOTFOUND]
+
+
+def test_who_waits_is_answered_also_where_the_answer_cannot_be_made() -> None:
+    """A fault of ours: the safe answer, at once, and nobody else waits for it."""
+    clerk = Filter()
+    first = NameFirst(clerk.present, clerk.soon, lambda: clerk.now)
+
+    def fault() -> bytes:
+        raise RuntimeError("ours")
+
+    told: list[bytes] = []
+    agents = Session(), Session()
+    for agent, make in zip(agents, (fault, lambda: b"OK 4.7.1 later"), strict=True):
+        answer = first.first(agent, Locked("00:1", 7), make)
+        assert isinstance(answer, Later)
+        answer.then(told.append)
+    clerk.now += 0.6
+    clerk.soon.tend(clerk.now)
+    assert told == [NOTFOUND, b"OK 4.7.1 later"]
+
+
+def test_a_block_of_our_ipv6_address_is_softened_no_longer_than_any_other() -> None:
+    """Where IPv4 does not help either, the message bounces after its four hours, as it came."""
+    clerk = Filter(LISTED, by_six=True)
+    clerk.present.told("0ABCD7", "fine.example")
+    answers = []
+    for hour in (0, 3.9, 4.1):
+        clerk.now = hour * HOUR
+        answers.append(clerk.ask() != NOTFOUND)
+    assert answers == [True, True, False]
+
+
+def test_switched_off_no_block_of_our_ipv6_address_is_softened() -> None:
+    """An operator's `serve.status.enabled: false` is for every 5yz."""
+    assert Filter(LISTED, by_six=True, enabled=False).ask() == NOTFOUND
