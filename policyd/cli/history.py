@@ -1,5 +1,7 @@
 """`mxheed history`: what a receiver did, by minutes, hours or days, and what was new about it.
 
+a/b/c/d is what a delivery took on average before the queue manager, in it, to connect and to send,
+in seconds, as Postfix logs it.
 Contract: reads the state file beside the daemon and changes nothing; `--json` prints everything as
 one object. Times are local ones, in JSON POSIX seconds.
 Failure: `StoreError` where there is no memory to read; that a receiver is not in it is told.
@@ -33,7 +35,17 @@ StateFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _SPANS = {"minute": 60, "hour": 3600, "day": 86400}
-_HEADS = ("from", "accepted", "deferred", "rejected", "held", "half within", "replies", "state")
+_HEADS = (
+    "from",
+    "accepted",
+    "deferred",
+    "rejected",
+    "held",
+    "half within",
+    "a/b/c/d",
+    "replies",
+    "state",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +61,10 @@ def history(
     state: StateFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a receiver did in the past, how its lanes changed, and what it said anew."""
+    """Show what a receiver did in the past, how its lanes changed, and what it said anew.
+
+    a/b/c/d: a delivery's seconds before and in the queue manager, to connect and to send.
+    """
     now = time.time()
     try:
         begin = now - duration(since)
@@ -105,9 +120,9 @@ def _answer(
 
 
 def _as_json(cell: PastCell) -> dict[str, Any]:
-    from policyd.memory.cell import DELAY, DELAY_SUM, REPLY, SECONDS
+    from policyd.memory.cell import DELAY, DELAY_SUM, PART, REPLY, SECONDS
 
-    others = (DELAY, REPLY, SECONDS)
+    others = (DELAY, PART, REPLY, SECONDS)
     delays = cell.some(DELAY)
     delays.pop(DELAY_SUM.removeprefix(DELAY), None)
     return {
@@ -117,6 +132,7 @@ def _as_json(cell: PastCell) -> dict[str, Any]:
         "replies": cell.some(REPLY),
         "delays": delays,
         "delay_sum": cell.numbers.get(DELAY_SUM, 0) / 1e6,
+        "delay_parts": _parts(cell),
         "seconds": cell.some(SECONDS),
     }
 
@@ -135,7 +151,7 @@ def _print(receiver: str, since: str, cells: list[PastCell], news: list[str], si
         table = Table(box=None, pad_edge=False)
         for number, head in enumerate(_HEADS):
             table.add_column(
-                head, justify="right" if 0 < number < 6 else "left", no_wrap=number < 6
+                head, justify="right" if 0 < number < 7 else "left", no_wrap=number < 7
             )
         for cell in cells:
             table.add_row(*(Text(legible(word)) for word in _row(cell)))
@@ -152,9 +168,22 @@ def _row(cell: PastCell) -> Iterator[str]:
     for outcome in ("sent", "deferred", "bounced", "held"):
         yield str(cell.numbers.get(outcome, 0) or "")
     yield _median(cell)
+    parts = _parts(cell)
+    many = parts.pop("count", 0)
+    yield "/".join(f"{seconds / many:.2g}" for seconds in parts.values()) if many else ""
     replies = sorted(cell.some(REPLY).items(), key=lambda item: -item[1])
     yield ", ".join(f"{word} {count}" for word, count in replies[:3] if word != "accepted")
     yield ", ".join(f"{state} {count}s" for state, count in cell.some(SECONDS).items())
+
+
+def _parts(cell: PastCell) -> dict[str, float]:
+    """Of how many deliveries the log told them, and the seconds of each part, in its order."""
+    from policyd.counting.receivercounts import DELAY_PARTS
+    from policyd.memory.cell import PART, PART_COUNT
+
+    count = cell.numbers.get(PART_COUNT, 0)
+    sums = {part: cell.numbers.get(PART + part, 0) / 1e3 for part in DELAY_PARTS[:-1]}
+    return {"count": count, **sums} if count else {}
 
 
 def _median(cell: PastCell) -> str:

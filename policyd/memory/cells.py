@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from policyd.counting.receivercounts import ReceiverCounts
-from policyd.memory.cell import REPLY, add, spelled
+from policyd.counting.receivercounts import DELAY_PARTS, ReceiverCounts
+from policyd.memory.cell import REPLY, add, parted, spelled
 
 __all__ = ["DAY", "Cells", "Key", "TakenCells"]
 
@@ -25,7 +25,7 @@ DAY = 1440  # minutes that are kept one by one
 _MOST = 100_000  # cells that wait to be written
 
 Key = tuple[int, str]  # minutes or hours since 1970, receiver
-_Seen = tuple[int, Mapping[str, int], int, Mapping[tuple[str, str], int], int]
+_Seen = tuple[int, Mapping[str, int], int, Mapping[tuple[str, str], int], tuple[int, ...]]
 
 
 class TakenCells(NamedTuple):
@@ -44,7 +44,8 @@ class Cells:
         self._seen: dict[str, _Seen] = {}
         self._minutes: dict[Key, dict[str, int]] = {}
         self._hours: dict[Key, dict[str, int]] = {}
-        self._delays: dict[Key, int] = {}  # of minutes; a number holds a whole histogram
+        # of minutes, by part and of the whole; a number holds a histogram
+        self._delays: dict[Key, list[int]] = {}
 
     def begin(self, tallies: Mapping[str, ReceiverCounts]) -> None:
         """All that was counted so far is in the memory already."""
@@ -59,7 +60,7 @@ class Cells:
                     tally.sent != seen[0]
                     or tally.outcomes != seen[1]
                     or tally.replies != seen[3]
-                    or tally.delays[-1] != seen[4]
+                    or tally.delays[-1] != seen[4][-1]
                 ):
                     self._compare(name, tally, seen, minute)
 
@@ -81,8 +82,10 @@ class Cells:
             if more := count - replies.get(which, 0):
                 word = REPLY + which[0]
                 cell[word] = cell.get(word, 0) + more
-        if tally.delays[-1] != delays:
-            self._delays[key] = self._delays.get(key, 0) + tally.delays[-1] - delays
+        if tally.delays[-1] != delays[-1]:
+            known = self._delays.get(key, _NO_DELAYS)
+            parts = zip(known, tally.delays, delays, strict=True)
+            self._delays[key] = [some + now - before for some, now, before in parts]
         self._seen[name] = _look(tally, seen)
 
     def put(self, minute: int, receiver: str, word: str, number: int) -> None:
@@ -119,7 +122,9 @@ class Cells:
 
     def _spell(self) -> None:
         for key, delays in self._delays.items():
-            add(self._minutes.setdefault(key, {}), dict(spelled(delays)))
+            cell = self._minutes.setdefault(key, {})
+            add(cell, dict(spelled(delays[-1])))
+            add(cell, dict(parted(delays)))
         self._delays = {}
 
     def _bound(self) -> None:
@@ -140,8 +145,9 @@ def _look(tally: ReceiverCounts, seen: _Seen | None = None) -> _Seen:
         same[1] if same[1] == tally.outcomes else dict(tally.outcomes),
         tally.accepted,
         same[3] if same[3] == tally.replies else dict(tally.replies),
-        tally.delays[-1],
+        tuple(tally.delays),
     )
 
 
-_NOTHING: _Seen = (0, {}, 0, {}, 0)
+_NO_DELAYS = (0,) * len(DELAY_PARTS)
+_NOTHING: _Seen = (0, {}, 0, {}, _NO_DELAYS)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from policyd.errors import StoreError
 from policyd.memory.cell import add, unpack
+from policyd.memory.days import unpack_day
 from policyd.memory.notes import Heard, Step
 from policyd.memory.states import Transition
 from policyd.memory.trimming import size_of
@@ -23,8 +24,9 @@ from policyd.memory.writing import WORDS, clean
 
 __all__ = ["Past", "PastCell", "PastText", "trailed"]
 
-_SINCE_MEMORY = 2  # the schema's version
+_SINCE_MEMORY = 3  # the schema's version: since then days are rows of their own
 _AT_A_TIME = 500
+_Cells = Iterator[tuple[int, dict[int, int]]]
 _TRANSITIONS = (
     "SELECT time, receiver, pool, before, after, cause, rule, category, reply, evidence"
     " FROM transitions WHERE receiver = ? AND time >= ? ORDER BY id"
@@ -112,11 +114,11 @@ class Past:
         if name is None:
             return []
         found: dict[tuple[int, int], dict[str, int]] = {}
-        for table, length in (("hours", 3600), ("minutes", 60)):
+        for length, stored in ((3600, self._days), (3600, self._hours), (60, self._minutes)):
             width = max(span, length)
-            for time, data in self._stored(table, length, name, since, until):
+            for time, numbers in stored(name, since, until):
                 into = found.setdefault((time // width * width, width), {})
-                add(into, {words.get(n, "?"): number for n, number in _numbers(data).items()})
+                add(into, {words.get(n, "?"): number for n, number in numbers.items()})
         return [PastCell(*key, numbers) for key, numbers in sorted(found.items())]
 
     def transitions(self, receiver: str, since: float = 0.0) -> list[Transition]:
@@ -141,6 +143,21 @@ class Past:
         rows = self._rows("SELECT time FROM ended WHERE queue_id = ?", clean(queue_id))
         return float(rows[0][0]) if rows else None
 
+    def _days(self, name: int, since: float, until: float) -> _Cells:
+        for time, data in self._stored("days", 86_400, name, since, until):
+            for hour, numbers in sorted(_day(data).items()):
+                at = time + hour * 3600
+                if since // 3600 * 3600 <= at <= until:
+                    yield at, numbers
+
+    def _hours(self, name: int, since: float, until: float) -> _Cells:
+        for time, data in self._stored("hours", 3600, name, since, until):
+            yield time, _numbers(data)
+
+    def _minutes(self, name: int, since: float, until: float) -> _Cells:
+        for time, data in self._stored("minutes", 60, name, since, until):
+            yield time, _numbers(data)
+
     def _stored(
         self, table: str, length: int, name: int, since: float, until: float
     ) -> Iterator[tuple[int, bytes]]:
@@ -153,9 +170,7 @@ class Past:
         for start in range(begin, end + 1, _AT_A_TIME):
             times = range(start, min(start + _AT_A_TIME, end + 1))
             marks = ", ".join(str(time * WORDS + name) for time in times)
-            for key, data in self._rows(
-                f"SELECT id, cell FROM {table} WHERE id IN ({marks}) ORDER BY id"
-            ):
+            for key, data in self._rows(f"SELECT * FROM {table} WHERE id IN ({marks}) ORDER BY id"):
                 yield key // WORDS * length, data
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
@@ -176,5 +191,12 @@ def trailed(db: sqlite3.Connection) -> list[str]:
 def _numbers(data: bytes) -> dict[int, int]:
     try:
         return unpack(data)
+    except (ValueError, TypeError):
+        return {}
+
+
+def _day(data: bytes) -> dict[int, dict[int, int]]:
+    try:
+        return unpack_day(data)
     except (ValueError, TypeError):
         return {}

@@ -1,7 +1,8 @@
 """What the memory forgets: what is too old, too much, or beyond the size of the file.
 
 Contract: `trim` is called every few seconds and does a little each time (`_SLICE` rows of a table):
-it never makes a commit long. Minutes older than a day become hours, hours are kept `HOURS`; tables
+it never makes a commit long. Minutes older than a day become hours, hours of a day that is over a
+row of `policyd.memory.days`, and are kept `HOURS`; tables
 of texts have a time of the operator's and a number of rows. The size is what the file's pages hold.
 Failure: `sqlite3.Error`, the owner's transaction.
 """
@@ -12,6 +13,7 @@ from sqlite3 import Connection
 
 from policyd.memory.cell import add, pack, unpack
 from policyd.memory.cells import DAY
+from policyd.memory.days import fold
 from policyd.memory.settings import MemorySettings
 
 __all__ = ["HOURS", "ROWS", "size_of", "trim"]
@@ -28,7 +30,8 @@ def trim(db: Connection, settings: MemorySettings, now: float) -> None:
     """Forget a little."""
     minute = int(now // 60)
     _roll_up(db, (minute - DAY) * _WORDS)
-    _oldest(db, "hours", f"id < {(minute // 60 - HOURS) * _WORDS}")
+    fold(db, minute // 60)
+    _oldest(db, "days", f"id < {(minute // 60 - HOURS) // 24 * _WORDS}")
     for table, kept in (("transitions", settings.transitions), ("samples", settings.samples),
                         ("texts", settings.samples)):  # fmt: skip
         _oldest(db, table, f"{_BY[table]} < {now - kept!r}")
@@ -117,13 +120,15 @@ def _end_trails(db: Connection, settings: MemorySettings, now: float) -> None:
 
 
 def _make_room(db: Connection) -> None:
-    """The oldest hours go; where there are none, the oldest minutes, then texts."""
-    for table in ("hours", "minutes"):
+    """The oldest days go; where there are none, the oldest hours, then minutes, then texts."""
+    left = 8 * _SLICE
+    for table, worth in (("days", 24), ("hours", 1), ("minutes", 1)):
         gone = db.execute(
             f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT ?)",
-            (8 * _SLICE,),
+            (left // worth,),
         )
-        if gone.rowcount > 0:
+        left -= max(gone.rowcount, 0) * worth
+        if left < 24:
             return
     for table in ROWS:
         _drop(db, table, _SLICE)

@@ -43,6 +43,9 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX trails_of ON trails (queue_id, id)",
         "CREATE TABLE ended (queue_id TEXT PRIMARY KEY, time REAL NOT NULL) WITHOUT ROWID",
     ),
+    (  # hours of a day that is over, in one row of each receiver (policyd.memory.days)
+        "CREATE TABLE days (id INTEGER PRIMARY KEY, cells BLOB NOT NULL)",
+    ),
 )
 VERSION = len(STEPS)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from policyd.counting.counters import Counters
 from policyd.counting.histogram import DELAY_BOUNDS, single
-from policyd.memory.cell import DELAY_SUM, add, pack, spelled, unpack
+from policyd.counting.receivercounts import DELAY_PARTS
+from policyd.memory.cell import DELAY_SUM, add, pack, parted, spelled, unpack
 from policyd.memory.cells import DAY, Cells
 from policyd.memory.pieces import pieces
 
@@ -51,6 +52,21 @@ def test_merged_histograms_are_the_histogram_of_all(
     assert sum(n for word, n in merged.items() if word != DELAY_SUM) == len(every)
 
 
+@given(st.lists(st.lists(st.integers(0, 10**8), min_size=4, max_size=4), max_size=20), st.data())
+def test_merged_parts_are_the_parts_of_all(
+    milliseconds: list[list[int]], data: st.DataObject
+) -> None:
+    """Cut anywhere, the sums of before queue, in queue, connection and transmission add up."""
+    cut = data.draw(st.integers(0, len(milliseconds)))
+    merged: dict[str, int] = {}
+    for group in (milliseconds[:cut], milliseconds[cut:]):
+        columns = [sum(single(one[part] / 1000) for one in group) for part in range(4)]
+        add(merged, dict(parted([*columns, 0])))
+    told = dict(zip(DELAY_PARTS, map(sum, zip(*milliseconds, strict=True)), strict=False))
+    expected = {f"part {part}": number for part, number in told.items() if number}
+    assert merged == expected | ({"part count": len(milliseconds)} if milliseconds else {})
+
+
 @given(st.lists(st.integers(0, 9), max_size=80), st.booleans())
 def test_a_block_is_cut_where_a_minute_begins(minutes: list[int], exim: bool) -> None:
     """Each minute's lines in one piece, in order, and nothing is lost; in both kinds of stamps."""
@@ -75,6 +91,8 @@ def count(counters: Counters, receiver: str, sent: int, deferred: int = 0) -> No
     tally.sent += sent
     tally.accepted += sent
     tally.delays[-1] += sent * single(0.3)
+    for part in range(4):
+        tally.delays[part] += sent * single((0.05, 0.0, 0.1, 0.15)[part])
     for _ in range(deferred):
         tally.add_outcome("deferred")
         tally.add_reply("flow.rate", "rcpt")
@@ -93,14 +111,25 @@ def test_what_is_counted_belongs_to_the_minute_that_is_swept() -> None:
     assert cells.take(NOW + 1).minutes == {
         (NOW, "google"): {
             "sent": 2, "reply accepted": 2, "deferred": 1, "reply flow.rate": 1,
-            "delay 2": 2, "delay sum": 600_000,
+            "delay 2": 2, "delay sum": 600_000, "part count": 2, "part before_queue": 100,
+            "part connect": 200, "part send": 300,
         },
         (NOW + 1, "google"): {
-            "sent": 1, "reply accepted": 1, "delay 2": 1, "delay sum": 300_000,
+            "sent": 1, "reply accepted": 1, "delay 2": 1, "delay sum": 300_000, "part count": 1,
+            "part before_queue": 50, "part connect": 100, "part send": 150,
         },
     }  # fmt: skip
     assert cells.take(NOW + 1) == ({}, {})
     assert DELAY_BOUNDS[1] < 0.3 <= DELAY_BOUNDS[2]
+
+
+def test_where_the_log_tells_no_parts_none_are_remembered() -> None:
+    """Exim logs the whole delay only: nothing is made up, and nothing counted as told."""
+    counters, cells = Counters(), Cells()
+    counters.tally("google").delays[-1] += single(0.3)
+    counters.tally("google").dirty = True
+    cells.sweep(counters.tallies, NOW)
+    assert cells.take(NOW).minutes == {(NOW, "google"): {"delay 2": 1, "delay sum": 300_000}}
 
 
 def test_a_line_that_only_a_callback_hears_of_is_seen() -> None:

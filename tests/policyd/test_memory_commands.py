@@ -107,9 +107,25 @@ def test_the_history_is_the_logs(written: Written, capsys: pytest.CaptureFixture
     hours = json.loads(capsys.readouterr().out)["cells"]
     for part in ("outcomes", "replies", "delays"):
         assert added(hours, part) == added(answer["cells"], part)
+    parts = added(answer["cells"], "delay_parts")
+    assert parts
+    assert added(hours, "delay_parts") == pytest.approx(parts)
     assert sum(added(hours, "delays").values()) == sum(
         count for (_, outcome), count in written.truth.items() if outcome != "held"
     )
+
+
+def test_parts_of_the_delays_are_the_logs(
+    written: Written, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many deliveries as have delays, and the sum of each part in seconds."""
+    assert main(told(written, "history", "google", "--since", "3h", "--json")) == 0
+    cells = json.loads(capsys.readouterr().out)["cells"]
+    many, parts = sum(added(cells, "delays").values()), added(cells, "delay_parts")
+    assert parts == pytest.approx(
+        {"count": many, "before_queue": 0.1 * many, "in_queue": 0.1 * many,
+         "connect": 0.2 * many, "send": 1.1 * many}
+    )  # fmt: skip
 
 
 def added(cells: list[Any], part: str) -> Counter[str]:
@@ -126,6 +142,7 @@ def test_history_speaks_to_people(written: Written, capsys: pytest.CaptureFixtur
     assert main(told(written, "history", "google", "--since", "3h")) == 0
     shown = capsys.readouterr().out
     assert "accepted" in shown
+    assert "0.1/0.1/0.2/1.1" in shown
     assert "free → slowed (operator)" in shown or "→ slowed (operator)" in shown
     assert "the state file holds 0." in shown
     assert "new words, heard 18×  google.flow" in shown

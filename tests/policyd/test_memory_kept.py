@@ -11,13 +11,13 @@ import pytest
 
 from policyd.counting.counters import Counters
 from policyd.errors import StoreError
-from policyd.memory.cells import DAY, TakenCells
+from policyd.memory.cells import DAY
 from policyd.memory.memory import Memory
-from policyd.memory.notes import KEPT_SAMPLES, Notes
+from policyd.memory.notes import KEPT_SAMPLES
 from policyd.memory.reading import Past
 from policyd.memory.settings import MemorySettings
 from policyd.memory.trimming import HOURS, size_of
-from policyd.memory.writing import KEPT_STEPS, KEPT_TEXTS, Writing
+from policyd.memory.writing import KEPT_STEPS, KEPT_TEXTS
 from policyd.store import Store
 from tests.policyd.throttle_parts import BIG, NOW, controller, evidence
 
@@ -294,72 +294,6 @@ def test_a_file_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> N
     kept.sent(3)
     kept.commit()
     assert list(sums(kept, 60).values()) == [3]
-    kept.store.close()
-
-
-def busy(number: int) -> dict[str, int]:
-    """A cell as full as mail makes it."""
-    words = (
-        "sent",
-        "deferred",
-        "bounced",
-        "held",
-        "suspended",
-        "reply accepted",
-        "reply flow.rate",
-    )
-    cell = dict.fromkeys(words, 900 + number % 7)
-    cell |= {f"delay {bucket}": 150 + number % 5 for bucket in range(2, 9)}
-    return cell | {"delay sum": 5_000_000_000 + number, "seconds slowed": 40}
-
-
-def test_ninety_days_of_two_hundred_receivers_fit(tmp_path: Path) -> None:
-    """All hours and a day of minutes, all of them busy: nothing has to go for the size."""
-    store, settings, receivers = Store.open(tmp_path / "mxheed.db"), MemorySettings(), range(200)
-    empty = Notes(settings).take()
-    hour = 500_000
-    cells = [busy(number) for number in receivers]
-    for first in range(0, HOURS, 240):
-        taken = TakenCells({}, {
-            (hour + number, f"mx:receiver{one}.example"): cells[one]
-            for number in range(first, first + 240) for one in receivers
-        })  # fmt: skip
-        now = (hour + first + 240) * 3600.0
-        store.commit({}, [], {}, also=Writing(taken, empty, settings, now).write)
-    for first in range(0, DAY, 240):
-        taken = TakenCells({
-            ((hour + HOURS - 24) * 60 + number, f"mx:receiver{one}.example"): cells[one]
-            for number in range(first, first + 240) for one in receivers
-        }, {})  # fmt: skip
-        store.commit({}, [], {}, also=Writing(taken, empty, settings, now).write)
-    past = Past.open(store.path)
-    found = past.cells("mx:receiver7.example", now - HOURS * 3600, now, 86_400)
-    assert sum(cell.numbers["sent"] for cell in found) == cells[7]["sent"] * (HOURS + DAY)
-    assert past.size() < 50_000_000
-    store.close()
-    assert store.path.stat().st_size < 50_000_000
-
-
-def test_the_size_is_kept_whatever_comes(tmp_path: Path) -> None:
-    """The oldest hours go first; the file does not grow beyond the setting, and stays usable."""
-    kept = Kept(tmp_path / "mxheed.db", size=8)
-    empty, cells = Notes(MemorySettings()).take(), busy(1)
-    for day in range(30):
-        kept.now += 86_400
-        hour = int(kept.now // 3600)
-        taken = TakenCells({}, {
-            (hour - number, f"r{one}"): cells for number in range(24) for one in range(200)
-        })  # fmt: skip
-        for _ in range(2):
-            writing = Writing(taken, empty, MemorySettings(size=8), kept.now)
-            kept.store.commit({"day": day}, [], {}, also=writing.write)
-            taken = TakenCells({}, {})
-    assert kept.store.path.stat().st_size < 9_000_000
-    past = kept.past()
-    assert past.size() < 8_500_000
-    found = past.cells("r7", 0, kept.now + 1, 3600)
-    assert 24 < len(found) < 30 * 24
-    assert found[-1].time == int(kept.now // 3600) * 3600
     kept.store.close()
 
 

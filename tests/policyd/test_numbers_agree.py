@@ -153,12 +153,21 @@ def test_replies_by_category(told: Told) -> None:
 
 
 def test_delays(told: Told) -> None:
-    """As many delays are on /metrics as are remembered."""
+    """As many delays are on /metrics as are remembered, and their parts are as long."""
     metrics = told.by("mxheed_delivery_delay_seconds_count", "receiver", part="total")
     remembered: Counter[tuple[str, ...]] = Counter()
     for (name, _), number in told.past("delays").items():
         remembered[name,] += number
     assert remembered == metrics
+    for part in ("before_queue", "in_queue", "connect", "send"):
+        for end, key in (("count", "count"), ("sum", part)):
+            shown = Counter[str]()
+            for name, labels, value in told.series:
+                if name == f"mxheed_delivery_delay_seconds_{end}" and labels["part"] == part:
+                    shown[labels["receiver"]] += value  # type: ignore[assignment]
+            kept = {name: told.past("delay_parts")[name, key] for name in shown}
+            assert kept == pytest.approx(dict(shown), abs=1e-3)
+            assert sum(kept.values()) > 0
 
 
 def test_lines(told: Told) -> None:
