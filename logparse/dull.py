@@ -22,7 +22,13 @@ from logparse.stamps import STAMP, hour
 
 __all__ = ["telling"]
 
+_OTHER = -1  # the place of a group that did not match: a line begins otherwise
 _SOME = 100  # bytes of what a program said, to see if it is the frame of another line
+
+# the rest of a program's name: the same as any byte but these, in a quicker order
+_AGENT = rb"[^][ \n][a-z/-]*+[^][ \n]*+"
+# a record of the queue manager that tells an expiry has these words at its end
+_EXPIRED = rb"from=<[^\n]*+(?<=, returned to sender)"
 
 _FIRST = re.compile(
     rb"(" + STAMP + rb") ([^ \n]++)(?<!:) (" + PROGRAM + rb")\[[0-9]++\]: (?![<@{\[])"
@@ -37,12 +43,11 @@ def telling(block: bytes, removed: bool) -> tuple[bytes, list[int]] | None:
     begins = hour(block)
     service = first[3].partition(b"/")[0]
     pattern = _made_for(begins, len(first[1]) - len(begins), first[2], service, removed)
-    places = [0]
-    for match in pattern.finditer(block):
-        if match.lastindex is None:
-            return None
-        places.append(match.start(1))
-    return first[2], places
+    end = len(block) - block.endswith(b"\n")  # no line begins behind the last line break
+    places = [match.start(1) for match in pattern.finditer(block, 0, end)]
+    if _OTHER in places:
+        return None
+    return first[2], [0, *places]
 
 
 @lru_cache(maxsize=64)
@@ -50,19 +55,14 @@ def _made_for(
     begins: bytes, rest: int, host: bytes, service: bytes, removed: bool
 ) -> re.Pattern[bytes]:
     """The pattern for lines that begin so."""
-    head = rb"%b.{%d} %b %b/[^][ \n]++\[[0-9]++\]: " % (
-        re.escape(begins), rest, re.escape(host), re.escape(service),
+    head = rb"%b.{%d} %b %b/%b\[[0-9]++\]: " % (
+        re.escape(begins), rest, re.escape(host), re.escape(service), _AGENT,
     )  # fmt: skip
-    words = [re.escape(TO), rb": host ", rb": from=<[^\n]*, status=", *map(re.escape, BROKEN)]
-    words += [rb": removed"] if removed else []
+    words = [re.escape(TO.removeprefix(b": ")), rb"host ", _EXPIRED]
+    words += [re.escape(broken.removeprefix(b": ")) for broken in BROKEN]
+    words += [rb"removed"] if removed else []
     connect = re.escape(CONNECT.removeprefix(b"connect"))  # apart: the others begin alike
     return re.compile(
-        rb"\n(?!"
-        + head
-        + rb"[0-9A-Za-z]++(?!"
-        + connect
-        + rb"|(?:"
-        + rb"|".join(words)
-        + rb"))|\Z)"
+        rb"\n(?!" + head + rb"[0-9A-Za-z]++(?!" + connect + rb"|: (?:" + rb"|".join(words) + rb")))"
         rb"(" + head + rb"(?![<@{\[]))?"
     )

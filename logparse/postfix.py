@@ -20,7 +20,7 @@ from logparse.framing import ASIDE, MTA_FRAME, program_of
 from logparse.hostlines import trouble_of
 from logparse.line import INSIDE, begins_anew, canonical
 from logparse.reason import Relay, Statement, read, relay_of
-from logparse.record import RECORD, SENT, groups_of, seconds_of
+from logparse.record import FRAMED_SENT, RECORD, SENT, groups_of, seconds_of
 from logparse.shapes import BROKEN, CONNECT, QUEUE_ID, TO
 from logparse.stamps import Stamps
 from logparse.wrapping import unwrap
@@ -77,8 +77,8 @@ class PostfixParser:
         """The lines of `block` that may hold an event: matches of `RECORD`, or raw bytes.
 
         Where `take` is given, it is shown each match of `SENT` first and says if it has dealt with
-        it. `places` is where these lines begin; they are looked for if it is not known. `scan` is
-        asked at each of them, and says at which it is not ours yet.
+        it. `places` is where these lines begin, as `logparse.dull` tells it; they are looked for if
+        it is not known. `scan` is asked at each of them, and says at which it is not ours yet.
         """
         if places is None:
             return _searched(block, self._removed, take)
@@ -224,7 +224,7 @@ def _found(
     scan: Callable[[bytes, list[int], int], int] | None,
 ) -> Iterator[re.Match[bytes] | bytes]:
     """Records whose places are known."""
-    match, sent = RECORD.fullmatch, SENT.match
+    match, sent = RECORD.fullmatch, FRAMED_SENT.match
     index, count = 0, len(places)
     while index < count:
         if scan is not None and (index := scan(block, places, index)) == count:

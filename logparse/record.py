@@ -11,7 +11,8 @@ without ``>``, ``<`` and quotes. An older Postfix, or ``info_log_address_format 
 addresses unquoted: then the end is the one ``>`` after which a whole record follows; if there are
 two such places the line is ambiguous, and saying so is better than a guess.
 
-Contract: `RECORD` matches ordinary lines as they are, `SENT` the simplest ones with fewer groups;
+Contract: `RECORD` matches ordinary lines as they are, `SENT` the simplest ones with fewer groups,
+`FRAMED_SENT` the same in a line `logparse.dull` found, and in no other;
 `groups_of` reads all others from ``to=`` on; `seconds_of` is the value of a time.
 Failure: none; `groups_of` gives None or words for what it cannot read. Time is linear.
 """
@@ -24,7 +25,7 @@ from logparse.framing import MTA_FRAME
 from logparse.shapes import LONG_ID, PROGRAM, QUEUE_ID, SHORT_ID, TO
 from logparse.stamps import STAMP
 
-__all__ = ["RECIPIENT", "RECORD", "SENT", "groups_of", "seconds_of"]
+__all__ = ["FRAMED_SENT", "RECIPIENT", "RECORD", "SENT", "groups_of", "seconds_of"]
 
 RECIPIENT = len(TO) + 1  # bytes from the end of the queue id to the recipient: ": to=<"
 
@@ -42,14 +43,18 @@ RECORD = re.compile(
 
 # the most common record of all, for those who only count: mail accepted with a plain 250
 # groups: 1 pid, 2 queue id, 3 relay, 4 delay, 5–8 delays, 9 reply
-SENT = re.compile(
-    rb"(?:<[0-9]{1,3}>)?+"
-    rb"(?:" + STAMP + rb") [^ \n]++(?<!:) " + PROGRAM + rb"\[([0-9]++)\]: "
-    rb"(" + LONG_ID + rb"|" + SHORT_ID + rb")" + TO + rb'<[^<>"\n]*+>(?:, orig_to=<[^<>"\n]*+>)?+'
+_TAKEN = (
+    rb"\[([0-9]++)\]: (" + LONG_ID + rb"|" + SHORT_ID + rb")" + TO
+    + rb'<[^<>"\n]*+>(?:, orig_to=<[^<>"\n]*+>)?+'
     rb", relay=([^,\n]++)(?:, conn_use=[0-9]++)?+, delay=" + _SECONDS
     + rb", delays=" + _DELAYS + rb"(?:, tls=[^, \n]++)?+"
-    rb", dsn=2\.[0-9]{1,3}\.[0-9]{1,3}, status=sent \((250 [ -~]{0,999}[!-~])\)(?=\n|\Z)"
+    rb", dsn=2\.[0-9]{1,3}\.[0-9]{1,3}, status=sent \((250 [ -~]{0,999}[!-~])\)(?![^\n])"
 )  # fmt: skip
+SENT = re.compile(
+    rb"(?:<[0-9]{1,3}>)?+(?:" + STAMP + rb") [^ \n]++(?<!:) " + PROGRAM + _TAKEN
+)  # fmt: skip
+# the same where the frame is known to be the usual one: no `[1]: ` stands before the process id's
+FRAMED_SENT = re.compile(rb"[^[]++" + _TAKEN)
 
 # the same as RECORD with quoted local parts, addresses without brackets and fields nobody knows yet
 _ADDRESS = rb'"(?:[^"\\\n]|\\[^\n])*+"(?:@[^<>"\n]*+)?+|[^<>"\n]*+'
