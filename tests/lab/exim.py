@@ -1,7 +1,8 @@
 """The lab's Exim, beside its Postfix: Debian's own package and configuration, its log, its queue.
 
 Contract: `mount` puts the files of contrib/dev/exim-beside where the package has them, so that
-every path, user and right is as on a machine that has only Exim. It listens at 127.0.0.2. The lines
+every path, user and right is as on a machine that has only Exim; `configure` adds its programs,
+`clear` takes them away. It listens at 127.0.0.2. The lines
 that ask mxheed are what `mxheed setup exim` prints for this very machine. `why_not` says why there
 is no Exim here, or None.
 Failure: `LabError` with Exim's words.
@@ -72,8 +73,6 @@ def mount(directory: Path) -> None:
         work.mkdir()
         options = f"lowerdir={lower},upperdir={upper},workdir={work}"
         _do("mount", "-t", "overlay", "-o", options, "lab", f"/{name}")
-    programs = f"lowerdir=/usr/sbin:{BESIDE}/usr/sbin"  # Postfix keeps its sendmail
-    _do("mount", "-t", "overlay", "-o", programs, "lab", "/usr/sbin")
 
 
 def _do(*command: str) -> None:
@@ -86,7 +85,7 @@ class Exim:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self.log_file = lab.directory / "log" / "exim4" / "mainlog"
-        self._running = False
+        self._running = self._installed = False
 
     def configure(self, macros: str = "", *, split: bool = False, retry: str = "") -> None:
         """Write Debian's configuration; `macros` go where an administrator's go.
@@ -94,6 +93,7 @@ class Exim:
         `retry`: the one retry rule for all, instead of Debian's.
         """
         check = self._lab.check
+        self._install()
         for path, mode in (("/var/log/exim4", "2750"), (_SPOOL, "0750")):
             check("install", "-d", "-o", "Debian-exim", "-g", "adm", "-m", mode, path)
         check("install", "-d", "-o", "root", "-g", "Debian-exim", "-m", "0755", "/var/lib/exim4")
@@ -109,6 +109,13 @@ class Exim:
         check("update-exim4.conf")
         if retry:
             check("bash", "-c", f"for one in {rules} {_TEMPLATE}; do cp {BESIDE}$one $one; done")
+
+    def _install(self) -> None:
+        """Put its programs there: who does not ask for an Exim is on a machine without one."""
+        if not self._installed:
+            programs = f"lowerdir=/usr/sbin:{BESIDE}/usr/sbin"  # Postfix keeps its sendmail
+            self._lab.check("mount", "-t", "overlay", "-o", programs, "lab", "/usr/sbin")
+            self._installed = True
 
     def start(self, *options: str) -> None:
         """Listen, without queue runs unless `options` ask for them."""
@@ -133,6 +140,9 @@ class Exim:
         self._lab.run("pkill", "-KILL", "-x", "exim4")
         self._lab.check("find", _SPOOL, "-type", "f", "-delete")
         self._lab.check("bash", "-c", "rm -f /var/log/exim4/*")
+        if self._installed:
+            self._lab.check("umount", "--lazy", "/usr/sbin")
+            self._installed = False
 
     def run_queue(self, *options: str) -> None:
         """One queue run, to its end."""

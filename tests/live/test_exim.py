@@ -211,7 +211,6 @@ def test_what_an_operator_holds_stays_held(lab: Lab) -> None:
         assert kept.taken() == ["b@d1.kept.test"]
     finally:
         lab.exim.clear()
-        lab.exim.configure()
 
 
 def test_postfix_and_exim_share_a_lane(exim: Lab) -> None:
@@ -264,6 +263,9 @@ def test_setup_and_doctor_on_debian(lab: Lab) -> None:
     def doctor() -> str:
         return lab.mxheed.cli("doctor", "--config", "/run/mxheed.yaml", user="root").out
 
+    log = ("-o", "Debian-exim", "-g", "adm", "-m", "0640", "/dev/null", "/var/log/exim4/mainlog")
+    lab.exim.configure()
+    lab.check("install", *log)
     lab.mxheed.start(LOGS)
     try:
         for split in (False, True):
@@ -285,7 +287,6 @@ def test_setup_and_doctor_on_debian(lab: Lab) -> None:
         assert "Exim cannot expand hold_domains, and defers all outbound mail" in doctor()
     finally:
         lab.exim.clear()
-        lab.exim.configure()
 
 
 def test_what_came_in_without_an_attempt_is_tried(exim: Lab) -> None:
