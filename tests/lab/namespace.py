@@ -9,6 +9,7 @@ Failure: OSError or CalledProcessError with the command's own words.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
@@ -76,6 +77,9 @@ def enter(directory: Path) -> subprocess.Popen[str]:
 def furnish(directory: Path) -> None:
     """Prepare the world; to be called inside, before anything else runs."""
     _do("ip", "link", "set", "lo", "up")
+    # as systemd sets it: with the kernel's 10, a Postfix that stops waits for its own postlogd
+    with contextlib.suppress(OSError):
+        Path("/proc/sys/net/unix/max_dgram_qlen").write_text("512\n")
     exim.mount(directory)
     for name, target in (("postfix", "/etc/postfix"), ("log", "/var/log"), ("mail", "/var/mail")):
         (directory / name).mkdir()
